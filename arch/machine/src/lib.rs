@@ -1,0 +1,1 @@
+//! What every machine offers the program: one trait, its configuration and its events

@@ -1,0 +1,1 @@
+//! The s390x machine: CPU, decode and translation, DAT, interruptions, SCLP, IPL and TOD backends

@@ -1,0 +1,1 @@
+//! Guest-independent translation: the IR, its optimiser, the engines, code cache and softmmu

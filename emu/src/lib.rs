@@ -1,0 +1,1 @@
+//! The program: command line, machine assembly, run control and monitors

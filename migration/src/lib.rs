@@ -1,0 +1,1 @@
+//! How a part of a machine saves and restores itself

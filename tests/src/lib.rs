@@ -1,0 +1,1 @@
+//! End to end: guests, stall regressions, fault injection and benchmarks
