@@ -1,0 +1,106 @@
+//! A machine's configuration as the command line gives it, in typed form.
+//!
+//! Not here: what belongs to run control (`-no-reboot`, `-action`) or to character devices.
+
+use std::path::PathBuf;
+
+/// Everything that decides what machine is built.
+#[derive(Debug, Clone)]
+pub struct MachineConfig {
+    /// The name given to `-machine`, one of the type's names.
+    pub machine: String,
+    /// `-cpu`: model and features as given; `None` is the type's default model.
+    pub cpu: Option<String>,
+    /// `-smp`.
+    pub smp: Smp,
+    /// `-m`, in bytes.
+    pub ram_bytes: u64,
+    /// `-accel` or `-machine ...,accel=`.
+    pub accel: Accel,
+    /// What is booted.
+    pub boot: BootSource,
+    /// `-name` and `-uuid`.
+    pub identity: Identity,
+    /// `-rtc base=`: what the guest's time of day is at creation.
+    pub rtc_base: RtcBase,
+    /// `-d` items that concern the machine (`in_asm`, `op`, `out_asm`, `int`, ...), as given.
+    pub trace: Vec<String>,
+}
+
+/// `-smp`: how many CPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Smp {
+    /// CPUs present at start, at least 1.
+    pub cpus: u32,
+    /// CPUs that can ever be present, at least `cpus`.
+    pub max_cpus: u32,
+}
+
+impl Default for Smp {
+    fn default() -> Self {
+        Self {
+            cpus: 1,
+            max_cpus: 1,
+        }
+    }
+}
+
+/// How guest instructions are executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accel {
+    /// Translation.
+    Tcg(Engine),
+    /// The host's KVM.
+    Kvm,
+    /// No execution at all: virtual time moves only on a test's command.
+    Qtest,
+}
+
+/// Which engine executes the IR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Engine {
+    /// The best that the host supports.
+    #[default]
+    Default,
+    /// The portable interpreter, which is also the oracle for native engines.
+    Interp,
+    /// Native code for this host.
+    Jit,
+}
+
+/// `-kernel`, `-initrd`, `-append`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BootSource {
+    /// Kernel image or ELF file. A machine without one starts with empty memory.
+    pub kernel: Option<PathBuf>,
+    /// Initial RAM disk.
+    pub initrd: Option<PathBuf>,
+    /// Kernel command line.
+    pub cmdline: String,
+}
+
+/// `-name` and `-uuid`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Guest name; empty if none was given.
+    pub name: String,
+    /// The 16 bytes of the UUID in network order, if one was given.
+    pub uuid: Option<[u8; 16]>,
+}
+
+/// `-rtc base=`: where the guest's time of day starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RtcBase {
+    /// The host's UTC.
+    Utc,
+    /// The host's local time: UTC plus this many seconds.
+    Localtime {
+        /// Seconds east of UTC at start.
+        utc_offset_s: i32,
+    },
+    /// A fixed date at creation.
+    Date {
+        /// Seconds since 1970-01-01 00:00:00 UTC.
+        unix_s: i64,
+    },
+}
