@@ -1,1 +1,5 @@
 //! The s390x machine: CPU, decode and translation, DAT, interruptions, SCLP, IPL and TOD backends
+
+pub mod cpu;
+pub mod insn;
+pub mod translate;

@@ -1,0 +1,97 @@
+//! The block key: what of the CPU's state a translation depends on.
+//!
+//! `flags` holds PSW bits and control-register bits that change the meaning of an instruction;
+//! `aux` the target image of an EXECUTE (six bytes left-aligned, bit 0 set).
+
+use tcg::ir::MemMode;
+
+use super::psw;
+
+/// Real addresses (DAT off, and instructions that name real storage).
+pub const MODE_REAL: MemMode = MemMode(0);
+/// Primary virtual addresses (CR1).
+pub const MODE_PRIMARY: MemMode = MemMode(1);
+/// Secondary virtual addresses (CR7).
+pub const MODE_SECONDARY: MemMode = MemMode(2);
+/// Home virtual addresses (CR13).
+pub const MODE_HOME: MemMode = MemMode(3);
+/// Access-register mode: 4 + the access register, which names the space.
+pub const MODE_ACCESS_REGISTER: u8 = 4;
+/// How many modes there are.
+pub const MEM_MODES: usize = 20;
+
+/// Addressing modes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressing {
+    /// 24-bit addresses.
+    A24,
+    /// 31-bit addresses.
+    A31,
+    /// 64-bit addresses.
+    A64,
+}
+
+impl Addressing {
+    /// The bits that count in an address.
+    pub fn mask(self) -> u64 {
+        match self {
+            Self::A24 => 0x00ff_ffff,
+            Self::A31 => 0x7fff_ffff,
+            Self::A64 => u64::MAX,
+        }
+    }
+}
+
+/// The flags of a block key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flags(pub u64);
+
+/// PSW bits that are flags as they stand.
+pub const PSW_FLAGS: u64 =
+    psw::PER | psw::DAT | psw::PROBLEM | psw::SPACE | psw::ADDRESSING | psw::MASK_FIXED_OVERFLOW;
+/// CR0 bit 45: AFP-register control.
+pub const AFP: u64 = 1 << 0;
+/// The instruction is the target of an EXECUTE.
+pub const EXECUTED: u64 = 1 << 1;
+
+impl Flags {
+    /// The addressing mode.
+    pub fn addressing(self) -> Addressing {
+        match self.0 & psw::ADDRESSING {
+            psw::BASIC_ADDRESSING => Addressing::A31,
+            psw::ADDRESSING => Addressing::A64,
+            _ => Addressing::A24,
+        }
+    }
+
+    /// Problem state.
+    pub fn problem(self) -> bool {
+        self.0 & psw::PROBLEM != 0
+    }
+
+    /// The space of ordinary operands; in access-register mode it depends on the base register
+    /// (`base`, 0 means the primary space).
+    pub fn data_mode(self, base: u8) -> MemMode {
+        if self.0 & psw::DAT == 0 {
+            return MODE_REAL;
+        }
+        match (self.0 & psw::SPACE) >> psw::SPACE_SHIFT {
+            0 => MODE_PRIMARY,
+            1 if base == 0 => MODE_PRIMARY,
+            1 => MemMode(MODE_ACCESS_REGISTER + base),
+            2 => MODE_SECONDARY,
+            _ => MODE_HOME,
+        }
+    }
+
+    /// The space of instructions: home in home-space mode, else primary.
+    pub fn code_mode(self) -> MemMode {
+        if self.0 & psw::DAT == 0 {
+            MODE_REAL
+        } else if self.0 & psw::SPACE == psw::SPACE {
+            MODE_HOME
+        } else {
+            MODE_PRIMARY
+        }
+    }
+}

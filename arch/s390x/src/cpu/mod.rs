@@ -1,0 +1,152 @@
+//! The vCPU: architected registers and what is pending, as one plain struct.
+//!
+//! [`S390Cpu`] is what translation executes on. Here are its state, the meaning of its PSW and
+//! condition code, program checks and the block key. Not here: instruction semantics
+//! ([`crate::translate`]), address translation ([`crate::memory`]), threads
+//! ([`crate::machine`]).
+
+pub mod cc;
+pub mod key;
+pub mod program;
+pub mod psw;
+
+use tcg::CpuCore;
+use tcg::ir::{Global, GlobalDecl, Ty};
+
+pub use program::{ProgramCheck, ProgramCode};
+
+/// A CPU of the z/Architecture, as translation sees it.
+#[repr(C)]
+pub struct S390Cpu {
+    /// What every engine knows: instruction address, recorded condition code, TLB.
+    pub core: CpuCore,
+    /// General registers.
+    pub gpr: [u64; 16],
+    /// Floating-point registers.
+    pub fpr: [u64; 16],
+    /// Access registers.
+    pub ar: [u32; 16],
+    /// Control registers.
+    pub cr: [u64; 16],
+    /// PSW bits 0-63 with the condition code (bits 18-19) zero; that is in `core` until
+    /// somebody looks. The instruction address is `core.pc`.
+    pub psw_mask: u64,
+    /// Floating-point control register.
+    pub fpc: u32,
+    /// CPU address.
+    pub cpu_address: u16,
+    /// Prefix: absolute address of the 8 KiB prefix area.
+    pub prefix: u64,
+    /// Breaking-event-address register.
+    pub breaking_event: u64,
+    /// The target of an EXECUTE that is being executed, in the six high-order bytes, with bit 0
+    /// (the lowest) set while there is one; see [`key`].
+    pub execute_target: u64,
+    /// Everything that only the control side uses: timers, pending interruptions, facilities.
+    pub control: crate::cpu::control::Control,
+}
+
+pub mod control;
+
+/// Globals: the general registers.
+pub const fn gpr(n: u8) -> Global {
+    Global(n as u16)
+}
+
+/// Globals: the floating-point registers.
+pub const fn fpr(n: u8) -> Global {
+    Global(16 + n as u16)
+}
+
+/// Globals: the access registers.
+pub const fn ar(n: u8) -> Global {
+    Global(32 + n as u16)
+}
+
+/// Global: the floating-point control register.
+pub const FPC: Global = Global(48);
+
+/// Global: the breaking-event address.
+pub const BREAKING_EVENT: Global = Global(49);
+
+macro_rules! register_file {
+    ($names:ident, $field:ident, $ty:ident, $width:literal) => {
+        [
+            $names!(0, $field, $ty, $width),
+            $names!(1, $field, $ty, $width),
+            $names!(2, $field, $ty, $width),
+            $names!(3, $field, $ty, $width),
+            $names!(4, $field, $ty, $width),
+            $names!(5, $field, $ty, $width),
+            $names!(6, $field, $ty, $width),
+            $names!(7, $field, $ty, $width),
+            $names!(8, $field, $ty, $width),
+            $names!(9, $field, $ty, $width),
+            $names!(10, $field, $ty, $width),
+            $names!(11, $field, $ty, $width),
+            $names!(12, $field, $ty, $width),
+            $names!(13, $field, $ty, $width),
+            $names!(14, $field, $ty, $width),
+            $names!(15, $field, $ty, $width),
+        ]
+    };
+}
+
+macro_rules! decl_r {
+    ($n:literal, $field:ident, $ty:ident, $width:literal) => {
+        GlobalDecl {
+            name: concat!("r", $n),
+            offset: std::mem::offset_of!(S390Cpu, $field) + $n * $width,
+            ty: Ty::$ty,
+        }
+    };
+}
+macro_rules! decl_f {
+    ($n:literal, $field:ident, $ty:ident, $width:literal) => {
+        GlobalDecl {
+            name: concat!("f", $n),
+            offset: std::mem::offset_of!(S390Cpu, $field) + $n * $width,
+            ty: Ty::$ty,
+        }
+    };
+}
+macro_rules! decl_a {
+    ($n:literal, $field:ident, $ty:ident, $width:literal) => {
+        GlobalDecl {
+            name: concat!("a", $n),
+            offset: std::mem::offset_of!(S390Cpu, $field) + $n * $width,
+            ty: Ty::$ty,
+        }
+    };
+}
+
+const GPRS: [GlobalDecl; 16] = register_file!(decl_r, gpr, I64, 8);
+const FPRS: [GlobalDecl; 16] = register_file!(decl_f, fpr, I64, 8);
+const ARS: [GlobalDecl; 16] = register_file!(decl_a, ar, I32, 4);
+
+/// All globals, in the order of [`gpr`], [`fpr`], [`ar`], [`FPC`], [`BREAKING_EVENT`].
+pub static GLOBALS: [GlobalDecl; 50] = {
+    let mut all = [GlobalDecl {
+        name: "",
+        offset: 0,
+        ty: Ty::I64,
+    }; 50];
+    let mut n = 0;
+    while n < 16 {
+        all[n] = GPRS[n];
+        all[16 + n] = FPRS[n];
+        all[32 + n] = ARS[n];
+        n += 1;
+    }
+    all[48] = GlobalDecl {
+        name: "fpc",
+        offset: std::mem::offset_of!(S390Cpu, fpc),
+        ty: Ty::I32,
+    };
+    all[49] = GlobalDecl {
+        name: "bear",
+        offset: std::mem::offset_of!(S390Cpu, breaking_event),
+        ty: Ty::I64,
+    };
+    all
+};
