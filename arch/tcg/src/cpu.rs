@@ -32,12 +32,16 @@ impl Attention {
 /// What all vCPUs of one machine share.
 pub struct System {
     ram: Arc<GuestRam>,
+    pub(crate) blocks: crate::exec::Blocks,
 }
 
 impl System {
     /// Translation for a machine with this RAM.
     pub fn new(ram: Arc<GuestRam>) -> Arc<Self> {
-        Arc::new(Self { ram })
+        Arc::new(Self {
+            blocks: crate::exec::Blocks::new(ram.size()),
+            ram,
+        })
     }
 
     /// The machine's RAM.
@@ -62,6 +66,9 @@ pub struct CpuCore {
     pub cc_b: u64,
     /// Guest instructions executed.
     pub insns: u64,
+    /// Not 0: what the running block was made for may have changed; it is left after the
+    /// current instruction.
+    pub(crate) leave_block: AtomicU32,
     attention: Arc<Attention>,
     system: Arc<System>,
 }
@@ -76,6 +83,7 @@ impl CpuCore {
             cc_a: 0,
             cc_b: 0,
             insns: 0,
+            leave_block: AtomicU32::new(0),
             attention: Arc::default(),
             system,
         }
@@ -94,11 +102,17 @@ impl CpuCore {
     /// The meaning of address-space tags, or protection under them, has changed for this CPU
     /// only in what [`crate::Guest::space_tag`] answers: engines ask again. Entries stay valid
     /// under their tags.
-    pub fn spaces_changed(&mut self) {}
+    pub fn spaces_changed(&mut self) {
+        *self.leave_block.get_mut() = 1;
+    }
 
     /// Forgets every translation of this vCPU (s390x: PTLB).
-    pub fn flush_tlb(&mut self) {}
+    pub fn flush_tlb(&mut self) {
+        *self.leave_block.get_mut() = 1;
+    }
 
     /// Forgets this vCPU's translations of one page in all address spaces.
-    pub fn flush_page(&mut self, _address: u64) {}
+    pub fn flush_page(&mut self, _address: u64) {
+        *self.leave_block.get_mut() = 1;
+    }
 }

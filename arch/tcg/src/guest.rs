@@ -119,7 +119,7 @@ pub unsafe trait Guest: Send + Sized + 'static {
     /// Registers that the IR names, with their places in the CPU.
     const GLOBALS: &'static [GlobalDecl];
 
-    /// The address-space indexes that [`MemMode`] may hold are below this (at most 16).
+    /// The address-space indexes that [`MemMode`] may hold are below this (at most 32).
     const MEM_MODES: usize;
 
     /// Evaluates a recorded condition-code operation: kind and operands as given to `SetCc`.
@@ -129,11 +129,20 @@ pub unsafe trait Guest: Send + Sized + 'static {
     /// meaning is the architecture's (s390x: the branch mask, bit 8 for condition code 0).
     fn cc_test(kind: u8, mask: u8) -> CcTest;
 
+    /// Whether a selector names a condition code. Unless the architecture says otherwise, bit 3
+    /// (value 8) selects code 0, bit 2 code 1, and so on, as in s390x branch masks.
+    fn cc_selected(cc: u32, mask: u8) -> bool {
+        (u32::from(mask) << cc) & 8 != 0
+    }
+
     /// A name for a kind of condition-code operation, for printed IR.
     fn cc_name(kind: u8) -> &'static str;
 
     /// The block key of the CPU's current state.
     fn key(&self) -> BlockKey;
+
+    /// The address space that instructions come from under these block-key flags.
+    fn code_mode(flags: u64) -> MemMode;
 
     /// Translates from `key.pc` until the builder says that the block is full or an instruction
     /// ends it. Fetches code through [`crate::mem::fetch`].

@@ -6,10 +6,12 @@
 //! which engine runs.
 
 pub mod cpu;
+pub mod exec;
 pub mod guest;
 pub mod helper;
 pub mod ir;
 pub mod mem;
+pub mod reference;
 
 pub use cpu::{Attention, CpuCore};
 pub use guest::{Access, BlockKey, CcOperand, CcTest, Guest, PageMapping, Poll, Protection, Trap};

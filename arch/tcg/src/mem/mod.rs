@@ -4,11 +4,13 @@
 //! Multi-byte values are big-endian in guest memory. Aligned accesses of 1, 2, 4 and 8 bytes are
 //! seen whole by other CPUs.
 
+use std::sync::atomic::Ordering;
+
 use vm_memory::{Bytes, GuestAddress};
 
 use crate::cpu::{CpuCore, System};
 use crate::guest::{Access, Guest, Trap};
-use crate::ir::{MemMode, MemOp, MemSize};
+use crate::ir::{AtomicOp, MemMode, MemOp, MemSize};
 
 /// Bytes of a page.
 pub const PAGE_SIZE: u64 = machine::ram::PAGE_SIZE;
@@ -48,6 +50,64 @@ pub fn store<G: Guest>(cpu: &mut G, mem: MemOp, address: u64, value: u64) -> Res
         address,
         &value.to_be_bytes()[8 - bytes as usize..],
     )
+}
+
+/// Compares an aligned operand of 4 or 8 bytes with `expected` and replaces it by `new` if equal,
+/// as one interlocked update; the old value, zero-extended.
+///
+/// # Errors
+/// The trap of storing there, also when nothing would be replaced.
+pub fn compare_swap<G: Guest>(
+    cpu: &mut G,
+    mem: MemOp,
+    address: u64,
+    expected: u64,
+    new: u64,
+) -> Result<u64, Trap> {
+    let mask = u64::MAX >> (64 - 8 * mem.size.bytes());
+    let old = update(cpu, mem, address, |old| {
+        (old == expected & mask).then_some(new)
+    })?;
+    Ok(old)
+}
+
+/// An interlocked update of an operand of 1 byte, or of 4 or 8 aligned ones; the old value,
+/// zero-extended.
+///
+/// # Errors
+/// The trap of storing there.
+pub fn atomic<G: Guest>(
+    cpu: &mut G,
+    op: AtomicOp,
+    mem: MemOp,
+    address: u64,
+    v: u64,
+) -> Result<u64, Trap> {
+    update(cpu, mem, address, |old| {
+        Some(crate::reference::atomic(op, old, v))
+    })
+}
+
+fn update<G: Guest>(
+    cpu: &mut G,
+    mem: MemOp,
+    address: u64,
+    f: impl Fn(u64) -> Option<u64>,
+) -> Result<u64, Trap> {
+    let bytes = mem.size.bytes();
+    if mem.aligned && address % bytes != 0 {
+        return Err(cpu.unaligned(address, mem.mode));
+    }
+    probe(cpu, mem.mode, Access::Write, address, bytes)?;
+    let unsigned = MemOp {
+        signed: false,
+        ..mem
+    };
+    let old = load(cpu, unsigned, address)?;
+    if let Some(new) = f(old) {
+        store(cpu, mem, address, new)?;
+    }
+    Ok(old)
 }
 
 /// Checks that `length` bytes (at most a page) can be accessed, without accessing them.
@@ -146,6 +206,9 @@ pub fn write_absolute(core: &CpuCore, absolute: u64, bytes: &[u8]) {
     let system: &System = core.system();
     // Outside RAM there is nothing to change; callers have checked what the guest may do.
     let _ = system.ram().write(absolute, bytes);
+    if system.blocks.written(absolute, bytes.len() as u64) {
+        core.leave_block.store(1, Ordering::Relaxed);
+    }
 }
 
 /// Reads a big-endian number at a naturally aligned absolute address, whole.
@@ -169,13 +232,9 @@ pub fn store_absolute(core: &CpuCore, absolute: u64, size: MemSize, value: u64) 
 pub fn compare_swap_absolute(core: &CpuCore, absolute: u64, expected: u64, new: u64) -> u64 {
     let memory = core.system().ram().memory();
     let address = GuestAddress(absolute);
-    let old = u64::from_be(
-        memory
-            .load(address, std::sync::atomic::Ordering::SeqCst)
-            .unwrap_or(0),
-    );
+    let old = u64::from_be(memory.load(address, Ordering::SeqCst).unwrap_or(0));
     if old == expected {
-        let _ = memory.store(new.to_be(), address, std::sync::atomic::Ordering::SeqCst);
+        let _ = memory.store(new.to_be(), address, Ordering::SeqCst);
     }
     old
 }

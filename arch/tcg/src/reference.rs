@@ -1,0 +1,307 @@
+//! Executes IR as it is written: the plainest engine, against which the others are tested.
+//!
+//! Not here: any speed.
+#![allow(
+    unsafe_code,
+    reason = "reads and writes globals at their offsets in the CPU and calls helpers"
+)]
+
+use std::sync::atomic::{Ordering, fence};
+
+use crate::cpu::CpuCore;
+use crate::guest::{Guest, Trap};
+use crate::ir::{AtomicOp, BinOp, Block, CarryOp, Exit, Global, MemOp, Op, Part, Ty, UnOp, Val};
+use crate::mem;
+
+/// One operand, one result.
+pub fn un(op: UnOp, ty: Ty, v: u64) -> u64 {
+    let v = v & ty.mask();
+    let result = match (op, ty) {
+        (UnOp::Neg, _) => v.wrapping_neg(),
+        (UnOp::Not, _) => !v,
+        (UnOp::ByteSwap, Ty::I32) => u64::from((v as u32).swap_bytes()),
+        (UnOp::ByteSwap, Ty::I64) => v.swap_bytes(),
+        (UnOp::CountLeadingZeros, Ty::I32) => u64::from((v as u32).leading_zeros()),
+        (UnOp::CountLeadingZeros, Ty::I64) => u64::from(v.leading_zeros()),
+        (UnOp::CountOnes, _) => u64::from(v.count_ones()),
+    };
+    result & ty.mask()
+}
+
+/// Two operands, one result.
+pub fn bin(op: BinOp, ty: Ty, a: u64, b: u64) -> u64 {
+    let (a, b) = (a & ty.mask(), b & ty.mask());
+    let (sa, sb) = match ty {
+        Ty::I32 => (i64::from(a as i32), i64::from(b as i32)),
+        Ty::I64 => (a as i64, b as i64),
+    };
+    let count = (b % u64::from(ty.bits())) as u32;
+    let result = match op {
+        BinOp::Add => a.wrapping_add(b),
+        BinOp::Sub => a.wrapping_sub(b),
+        BinOp::Mul => a.wrapping_mul(b),
+        BinOp::MulHighU => ((u128::from(a) * u128::from(b)) >> ty.bits()) as u64,
+        BinOp::MulHighS => ((i128::from(sa) * i128::from(sb)) >> ty.bits()) as u64,
+        BinOp::And => a & b,
+        BinOp::Or => a | b,
+        BinOp::Xor => a ^ b,
+        BinOp::AndNot => a & !b,
+        BinOp::Shl => a << count,
+        BinOp::Shr => a >> count,
+        BinOp::Sar => (sa >> count) as u64,
+        BinOp::Rotl => match ty {
+            Ty::I32 => u64::from((a as u32).rotate_left(count)),
+            Ty::I64 => a.rotate_left(count),
+        },
+    };
+    result & ty.mask()
+}
+
+/// Sum or difference with a carry, or its carry out.
+pub fn carry(op: CarryOp, ty: Ty, a: u64, b: u64, c: u64) -> u64 {
+    let (a, b) = (u128::from(a & ty.mask()), u128::from(b & ty.mask()));
+    let c = u128::from(c & 1);
+    let sum = a + b + c;
+    match op {
+        CarryOp::Add => sum as u64 & ty.mask(),
+        CarryOp::AddCarry => (sum >> ty.bits()) as u64,
+        CarryOp::Sub => a.wrapping_sub(b).wrapping_sub(c) as u64 & ty.mask(),
+        CarryOp::SubBorrow => u64::from(a < b + c),
+    }
+}
+
+/// The low bits of a value, extended.
+pub fn extend(ty: Ty, v: u64, bits: u8, signed: bool) -> u64 {
+    let shift = 64 - u32::from(bits.clamp(1, 64));
+    let v = v << shift;
+    let v = if signed {
+        ((v as i64) >> shift) as u64
+    } else {
+        v >> shift
+    };
+    v & ty.mask()
+}
+
+/// Replaces bits `pos..pos+len`.
+pub fn deposit(ty: Ty, base: u64, v: u64, pos: u8, len: u8) -> u64 {
+    let ones = u64::MAX >> (64 - u32::from(len.clamp(1, 64)));
+    let mask = ones << pos;
+    ((base & !mask) | ((v << pos) & mask)) & ty.mask()
+}
+
+/// The new value of an interlocked update.
+pub fn atomic(op: AtomicOp, old: u64, v: u64) -> u64 {
+    match op {
+        AtomicOp::Add => old.wrapping_add(v),
+        AtomicOp::And => old & v,
+        AtomicOp::Or => old | v,
+        AtomicOp::Xor => old ^ v,
+        AtomicOp::Exchange => v,
+    }
+}
+
+fn read_global<G: Guest>(cpu: &G, g: Global, part: Part) -> u64 {
+    let decl = &G::GLOBALS[usize::from(g.0)];
+    let place = std::ptr::from_ref(cpu).cast::<u8>();
+    // SAFETY: `Guest`'s contract: the global is a field of that type inside the CPU.
+    let value = unsafe {
+        match decl.ty {
+            Ty::I32 => u64::from(place.add(decl.offset).cast::<u32>().read()),
+            Ty::I64 => place.add(decl.offset).cast::<u64>().read(),
+        }
+    };
+    match part {
+        Part::Full => value,
+        Part::Low32 => value & 0xffff_ffff,
+        Part::High32 => value >> 32,
+    }
+}
+
+fn write_global<G: Guest>(cpu: &mut G, g: Global, part: Part, v: u64) {
+    let decl = &G::GLOBALS[usize::from(g.0)];
+    let value = match part {
+        Part::Full => v,
+        Part::Low32 => deposit(Ty::I64, read_global(cpu, g, Part::Full), v, 0, 32),
+        Part::High32 => deposit(Ty::I64, read_global(cpu, g, Part::Full), v, 32, 32),
+    };
+    let place = std::ptr::from_mut(cpu).cast::<u8>();
+    // SAFETY: `Guest`'s contract: the global is a field of that type inside the CPU.
+    unsafe {
+        match decl.ty {
+            Ty::I32 => place.add(decl.offset).cast::<u32>().write(value as u32),
+            Ty::I64 => place.add(decl.offset).cast::<u64>().write(value),
+        }
+    }
+}
+
+fn extend_loaded(ty: Ty, mem: MemOp, v: u64) -> u64 {
+    extend(ty, v, 8 * mem.size.bytes() as u8, mem.signed)
+}
+
+/// Executes one block from its top. Afterwards `core.pc` is the next instruction's address, or
+/// after an error the trapping one's (with `ilen`), and `core.insns` counts the completed
+/// instructions.
+pub(crate) fn execute<G: Guest>(cpu: &mut G, block: &Block) -> Result<(), Trap> {
+    let mut values = vec![0u64; block.ops.len()];
+    let mut begun = 0;
+    let result = run_ops(cpu, block, &mut values, &mut begun);
+    let completed = match result {
+        Ok(()) => begun,
+        Err(_) => begun - 1,
+    };
+    cpu.core_mut().insns += completed;
+    result
+}
+
+fn run_ops<G: Guest>(
+    cpu: &mut G,
+    block: &Block,
+    values: &mut [u64],
+    begun: &mut u64,
+) -> Result<(), Trap> {
+    for (index, op) in block.ops.iter().enumerate() {
+        let val = |v: Val| values[v.0 as usize];
+        let made = match *op {
+            Op::Insn { pc, len } => {
+                if *begun > 0 && std::mem::take(cpu.core_mut().leave_block.get_mut()) != 0 {
+                    cpu.core_mut().pc = pc;
+                    return Ok(());
+                }
+                *begun += 1;
+                let core = cpu.core_mut();
+                core.pc = pc;
+                core.ilen = u32::from(len);
+                0
+            }
+            Op::Const(_, c) => c,
+            Op::Get(g, part) => read_global(cpu, g, part),
+            Op::Put(g, part, v) => {
+                write_global(cpu, g, part, val(v));
+                0
+            }
+            Op::Un(op, ty, v) => un(op, ty, val(v)),
+            Op::Bin(op, ty, a, b) => bin(op, ty, val(a), val(b)),
+            Op::Carry(op, ty, a, b, c) => carry(op, ty, val(a), val(b), val(c)),
+            Op::Trunc(v) => val(v) & Ty::I32.mask(),
+            Op::Extend {
+                ty,
+                v,
+                bits,
+                signed,
+            } => extend(ty, val(v), bits, signed),
+            Op::Deposit {
+                ty,
+                base,
+                v,
+                pos,
+                len,
+            } => deposit(ty, val(base), val(v), pos, len),
+            Op::SetCond(cond, ty, a, b) => u64::from(cond.holds(ty, val(a), val(b))),
+            Op::Select {
+                cond,
+                cty,
+                a,
+                b,
+                t,
+                f,
+                ..
+            } => {
+                if cond.holds(cty, val(a), val(b)) {
+                    val(t)
+                } else {
+                    val(f)
+                }
+            }
+            Op::Load { ty, mem, addr } => {
+                let loaded = mem::load(cpu, mem, val(addr))?;
+                extend_loaded(ty, mem, loaded)
+            }
+            Op::Store { mem, addr, v, pred } => {
+                if pred.is_none_or(|p| val(p) as u32 != 0) {
+                    mem::store(cpu, mem, val(addr), val(v))?;
+                }
+                0
+            }
+            Op::CompareSwap {
+                mem,
+                addr,
+                expected,
+                new,
+                ..
+            } => mem::compare_swap(cpu, mem, val(addr), val(expected), val(new))?,
+            Op::Atomic {
+                op,
+                ty,
+                mem,
+                addr,
+                v,
+            } => {
+                let old = mem::atomic(cpu, op, mem, val(addr), val(v))?;
+                extend_loaded(ty, mem, old)
+            }
+            Op::Fence => {
+                fence(Ordering::SeqCst);
+                0
+            }
+            Op::SetCc { kind, a, b } => {
+                let (a, b) = (val(a), val(b));
+                let core = cpu.core_mut();
+                core.cc_kind = u32::from(kind);
+                core.cc_a = a;
+                core.cc_b = b;
+                0
+            }
+            Op::GetCc => u64::from(get_cc(cpu)),
+            Op::TestCc { mask } => u64::from(test_cc(cpu, mask)),
+            Op::Call { def, args } => {
+                let [a, b, c, d, e] = args.map(|arg| arg.map_or(0, val));
+                let core = std::ptr::from_mut(cpu).cast::<CpuCore>();
+                // SAFETY: the core is the first field of this CPU, which is borrowed exclusively.
+                let ret = unsafe { (def.func)(core, a, b, c, d, e) };
+                ret.into_result()?
+            }
+            Op::ExitIf {
+                cond,
+                ty,
+                a,
+                b,
+                exit,
+            } => {
+                if cond.holds(ty, val(a), val(b)) {
+                    leave(cpu, exit, values);
+                    return Ok(());
+                }
+                0
+            }
+            Op::Exit(exit) => {
+                leave(cpu, exit, values);
+                return Ok(());
+            }
+        };
+        values[index] = made;
+    }
+    Ok(())
+}
+
+/// The condition code that the recorded operation gives.
+pub(crate) fn get_cc<G: Guest>(cpu: &G) -> u32 {
+    let core = cpu.core();
+    G::cc_evaluate(core.cc_kind as u8, core.cc_a, core.cc_b)
+}
+
+/// Whether the selector names the recorded operation's condition code.
+pub(crate) fn test_cc<G: Guest>(cpu: &G, mask: u8) -> bool {
+    let core = cpu.core();
+    let cc = G::cc_evaluate(core.cc_kind as u8, core.cc_a, core.cc_b);
+    G::cc_selected(cc, mask)
+}
+
+fn leave<G: Guest>(cpu: &mut G, exit: Exit, values: &[u64]) {
+    match exit {
+        Exit::Jump { pc } => cpu.core_mut().pc = pc,
+        Exit::JumpReg { pc } | Exit::Lookup { pc: Some(pc) } => {
+            cpu.core_mut().pc = values[pc.0 as usize];
+        }
+        Exit::Lookup { pc: None } => {}
+    }
+}
