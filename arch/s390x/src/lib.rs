@@ -1,5 +1,7 @@
 //! The s390x machine: CPU, decode and translation, DAT, interruptions, SCLP, IPL and TOD backends
 
+pub mod console;
 pub mod cpu;
 pub mod insn;
+pub mod machine;
 pub mod translate;
