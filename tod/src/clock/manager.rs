@@ -1,0 +1,733 @@
+//! The clock manager: captures every clock on stop, installs it on cont, and
+//! keeps the guest running whatever fails.
+//!
+//! It does not stop or start vCPUs, but nobody can without it: a stop hands it
+//! the proof that all vCPUs are parked, and a cont needs the token it returns.
+
+use super::report::{ClockReport, ClockStateReport, ClocksReport};
+use super::saved::{SavedClock, SavedClocks, SavedValue};
+use super::{
+    Captured, ClockBackend, ClockError, ClockEvent, ClockState, Fallback, FaultPoint, Phase,
+    Policy, StoppedAt,
+};
+use crate::ledger::{Entry, Event, Exactness, Ledger};
+use crate::run::{AllParked, Cause};
+use crate::timebase::{HostReading, ReadingQuality, Timebase};
+use crate::timeline::Timeline;
+use crate::value::{FineSpan, FineTod};
+use crossbeam::channel::{Receiver, Sender, unbounded};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Proof that the clocks are installed. Only [`ClockManager::on_cont`] makes
+/// one; opening the vCPU gate uses it up (R9).
+#[derive(Debug)]
+#[must_use = "no vCPU runs until the gate is opened with this token"]
+pub struct StartToken(());
+
+/// A clock could not be registered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegisterError {
+    /// Names identify clocks in saved records and at monitors.
+    #[error("there is a clock named '{0}' already")]
+    Duplicate(String),
+    /// No clock of this name.
+    #[error("there is no clock named '{name}'; the clocks are: {known}")]
+    Unknown {
+        /// The name that was asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+}
+
+struct Clock {
+    name: String,
+    backend: Box<dyn ClockBackend>,
+    policy: Policy,
+    state: ClockState,
+    last_error_ns: Option<u64>,
+    failures: u64,
+    capture_faults: u32,
+    install_faults: u32,
+}
+
+impl Clock {
+    fn capture(&mut self, at: &HostReading) -> Result<Captured, ClockError> {
+        if take_fault(&mut self.capture_faults) {
+            return Err(ClockError::Injected);
+        }
+        self.backend.capture(at)
+    }
+
+    fn install(&mut self, value: &Captured, at: &HostReading) -> Result<(), ClockError> {
+        if take_fault(&mut self.install_faults) {
+            return Err(ClockError::Injected);
+        }
+        self.backend.install(value, at)
+    }
+}
+
+fn take_fault(count: &mut u32) -> bool {
+    let armed = *count > 0;
+    *count = count.saturating_sub(1);
+    armed
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum VmPhase {
+    /// Never ran: its clocks run since their creation (R4).
+    Fresh,
+    Running,
+    Stopped,
+}
+
+struct Inner {
+    clocks: Vec<Clock>,
+    phase: VmPhase,
+    ledger: Ledger,
+    listeners: Vec<Sender<ClockEvent>>,
+}
+
+/// The manager of all guest clocks of a VM.
+pub struct ClockManager {
+    timebase: Arc<Timebase>,
+    timeline: Arc<Timeline>,
+    inner: Mutex<Inner>,
+}
+
+impl ClockManager {
+    /// A manager without clocks, of a VM that has not run yet.
+    #[must_use]
+    pub fn new(timeline: Arc<Timeline>) -> Arc<Self> {
+        Arc::new(Self {
+            timebase: Arc::clone(timeline.timebase()),
+            timeline,
+            inner: Mutex::new(Inner {
+                clocks: Vec::new(),
+                phase: VmPhase::Fresh,
+                ledger: Ledger::default(),
+                listeners: Vec::new(),
+            }),
+        })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The VM timeline.
+    #[must_use]
+    pub fn timeline(&self) -> &Arc<Timeline> {
+        &self.timeline
+    }
+
+    /// The mapping from the host counter.
+    #[must_use]
+    pub fn timebase(&self) -> &Arc<Timebase> {
+        &self.timebase
+    }
+
+    /// Adds a clock, before the VM first runs or is loaded. It runs (R4).
+    ///
+    /// # Errors
+    /// [`RegisterError::Duplicate`].
+    pub fn register(
+        &self,
+        name: &str,
+        backend: Box<dyn ClockBackend>,
+        policy: Policy,
+    ) -> Result<(), RegisterError> {
+        let mut inner = self.inner();
+        if inner.clocks.iter().any(|clock| clock.name == name) {
+            return Err(RegisterError::Duplicate(name.into()));
+        }
+        inner.clocks.push(Clock {
+            name: name.into(),
+            backend,
+            policy,
+            state: ClockState::Running,
+            last_error_ns: None,
+            failures: 0,
+            capture_faults: 0,
+            install_faults: 0,
+        });
+        Ok(())
+    }
+
+    /// A channel that gets every event from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Receiver<ClockEvent> {
+        let (sender, receiver) = unbounded();
+        self.inner().listeners.push(sender);
+        receiver
+    }
+
+    /// The next `count` calls of this kind to this clock's backend fail, as if
+    /// the backend had: for tests of the whole machine.
+    ///
+    /// # Errors
+    /// [`RegisterError::Unknown`].
+    pub fn inject(&self, clock: &str, point: FaultPoint, count: u32) -> Result<(), RegisterError> {
+        let mut inner = self.inner();
+        let clock = inner.find(clock)?;
+        match point {
+            FaultPoint::Capture => clock.capture_faults = count,
+            FaultPoint::Install => clock.install_faults = count,
+        }
+        Ok(())
+    }
+
+    /// What the manager knows of one clock.
+    ///
+    /// # Errors
+    /// [`RegisterError::Unknown`].
+    pub fn state(&self, clock: &str) -> Result<ClockState, RegisterError> {
+        self.inner().find(clock).map(|clock| clock.state.clone())
+    }
+
+    /// A copy of the ledger.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        self.inner().ledger.clone()
+    }
+
+    /// The VM has stopped: one host reading, at which the timeline stands and
+    /// every clock is captured (R1). A VM that does not run stays as it is (R3).
+    pub fn on_stop(&self, parked: AllParked, cause: Cause) {
+        drop(parked);
+        let mut inner = self.inner();
+        if inner.phase != VmPhase::Running {
+            return;
+        }
+        let at = self.timebase.reading();
+        inner.book_host_events(&self.timebase);
+        self.timeline.stop(&at);
+        inner.phase = VmPhase::Stopped;
+        for index in 0..inner.clocks.len() {
+            inner.stop_clock(index, &at, cause);
+        }
+    }
+
+    /// The VM is about to run: every clock is installed (R2) and the timeline
+    /// runs on, all from one host reading. A running VM stays as it is (R3).
+    /// The token opens the vCPU gate.
+    pub fn on_cont(&self, cause: Cause) -> StartToken {
+        let mut inner = self.inner();
+        if inner.phase != VmPhase::Running {
+            let at = self.timebase.reading();
+            inner.book_host_events(&self.timebase);
+            for index in 0..inner.clocks.len() {
+                inner.start_clock(index, &at, cause);
+            }
+            self.timeline.cont(&at);
+            inner.phase = VmPhase::Running;
+        }
+        StartToken(())
+    }
+
+    /// The record of a VM that is stopped (or has never run), for a migration or
+    /// a snapshot. A clock that cannot be read is recorded as missing (R6).
+    #[must_use]
+    pub fn on_save(&self, cause: Cause) -> SavedClocks {
+        let mut inner = self.inner();
+        let at = self.timebase.reading();
+        inner.book_host_events(&self.timebase);
+        let clocks = (0..inner.clocks.len())
+            .map(|index| inner.save_clock(index, &at, cause))
+            .collect();
+        let timeline = self.timeline.track().at(&at);
+        SavedClocks {
+            timeline,
+            realtime_ns: at.realtime_ns,
+            clocks,
+            ledger: inner.ledger.clone(),
+        }
+    }
+
+    /// Takes over a saved record: every clock is installed at once, so that
+    /// errors show while the source can still run on (R5), and then stands
+    /// until the next cont. The fallbacks that happened; none is fatal (R6).
+    /// A running VM's clocks are left alone.
+    pub fn on_load(&self, saved: SavedClocks, cause: Cause) -> Vec<ClockEvent> {
+        let mut inner = self.inner();
+        if inner.phase == VmPhase::Running {
+            return Vec::new();
+        }
+        let at = self.timebase.reading();
+        let _ = self.timebase.take_events();
+        inner.ledger = saved.ledger;
+        inner.phase = VmPhase::Stopped;
+        self.timeline.restore(saved.timeline);
+        let mut fallbacks = Vec::new();
+        for clock in &saved.clocks {
+            if inner.find(&clock.name).is_err() {
+                log::warn!(
+                    "the saved state has a clock '{}' that this VM lacks",
+                    clock.name
+                );
+            }
+        }
+        for index in 0..inner.clocks.len() {
+            let name = inner.clocks[index].name.clone();
+            let record = saved.clocks.iter().find(|record| record.name == name);
+            fallbacks.extend(inner.load_clock(index, record, saved.realtime_ns, &at, cause));
+        }
+        fallbacks
+    }
+
+    /// The machine was reset. Guest clocks go on: a reset is no gap.
+    pub fn on_reset(&self, cause: Cause) {
+        let mut inner = self.inner();
+        let at = self.timebase.reading();
+        inner.book_host_events(&self.timebase);
+        inner.push(Event::Reset(cause), None, &at, Exactness::Exact);
+    }
+
+    /// To be called about once a second while the VM runs: looks after the host
+    /// clocks (their rate, steps, sleep) and moves slewing clocks.
+    pub fn tick(&self) {
+        let mut inner = self.inner();
+        let at = self.timebase.check();
+        inner.book_host_events(&self.timebase);
+        if inner.phase == VmPhase::Running {
+            for index in 0..inner.clocks.len() {
+                inner.slew_clock(index, &at);
+            }
+        }
+    }
+
+    /// All clocks as they are now.
+    #[must_use]
+    pub fn report(&self) -> ClocksReport {
+        let mut inner = self.inner();
+        let at = self.timebase.reading();
+        inner.book_host_events(&self.timebase);
+        let timeline = self.timeline.at(&at);
+        ClocksReport {
+            timeline,
+            timeline_ns: timeline.as_ns(),
+            counter: self.timebase.counter().name(),
+            rate_error_ppb: self.timebase.rate().error_ppb,
+            clocks: inner
+                .clocks
+                .iter_mut()
+                .map(|clock| clock.report(&at))
+                .collect(),
+        }
+    }
+}
+
+impl Clock {
+    fn report(&mut self, at: &HostReading) -> ClockReport {
+        let since = |then: &HostReading| at.boottime_ns.saturating_sub(then.boottime_ns);
+        let to_ns = |span: FineSpan| i64::try_from(span.as_ns()).unwrap_or(i64::MAX);
+        let (state, guest) = match &self.state {
+            ClockState::Running => (ClockStateReport::Running, None),
+            ClockState::Slewing { left, .. } => (
+                ClockStateReport::Slewing {
+                    left_ns: to_ns(*left),
+                },
+                None,
+            ),
+            ClockState::Stopped {
+                base, at: stopped, ..
+            } => (
+                ClockStateReport::Stopped {
+                    for_ns: stopped.for_ns(at.boottime_ns),
+                },
+                Some(base.value),
+            ),
+            ClockState::FreeRunning { since: then, why } => (
+                ClockStateReport::FreeRunning {
+                    phase: why.phase,
+                    error: why.error.clone(),
+                    for_ns: since(then),
+                },
+                None,
+            ),
+        };
+        let guest = guest.or_else(|| self.backend.capture(at).ok().map(|captured| captured.value));
+        let host = at.realtime_tod();
+        ClockReport {
+            name: self.name.clone(),
+            policy: self.policy,
+            state,
+            guest: guest.map(FineTod::tod),
+            host,
+            gap_ns: guest.map(|guest| to_ns(FineTod::from(host).since(guest))),
+            error_ns: self.last_error_ns,
+            failures: self.failures,
+        }
+    }
+}
+
+impl Inner {
+    fn find(&mut self, name: &str) -> Result<&mut Clock, RegisterError> {
+        let known = || {
+            let names: Vec<_> = self
+                .clocks
+                .iter()
+                .map(|clock| clock.name.as_str())
+                .collect();
+            names.join(", ")
+        };
+        match self.clocks.iter().position(|clock| clock.name == name) {
+            Some(index) => Ok(&mut self.clocks[index]),
+            None => Err(RegisterError::Unknown {
+                name: name.into(),
+                known: known(),
+            }),
+        }
+    }
+
+    fn emit(&mut self, event: &ClockEvent) {
+        self.listeners
+            .retain(|listener| listener.send(event.clone()).is_ok());
+    }
+
+    fn push(
+        &mut self,
+        event: Event,
+        clock: Option<(usize, Option<FineTod>, Option<FineTod>, FineSpan)>,
+        at: &HostReading,
+        exactness: Exactness,
+    ) {
+        let (index, before, after, granted) = match clock {
+            Some((index, before, after, granted)) => (Some(index), before, after, granted),
+            None => (None, None, None, FineSpan::ZERO),
+        };
+        self.ledger.push(Entry {
+            number: 0,
+            event,
+            clock: index.map(|index| self.clocks[index].name.clone()),
+            at: *at,
+            before: before.map(FineTod::tod),
+            after: after.map(FineTod::tod),
+            granted,
+            exactness,
+        });
+    }
+
+    fn book_host_events(&mut self, timebase: &Timebase) {
+        for observed in timebase.take_events() {
+            let exactness = Exactness::Estimated {
+                ns: observed.at.error_ns(),
+            };
+            self.push(Event::Host(observed.event), None, &observed.at, exactness);
+        }
+    }
+
+    /// Warns, tells, books: clock `index` could not be read or set.
+    fn fall_back(
+        &mut self,
+        index: usize,
+        phase: Phase,
+        error: &str,
+        at: &HostReading,
+        free: bool,
+    ) -> ClockEvent {
+        let clock = &mut self.clocks[index];
+        clock.failures += 1;
+        let name = clock.name.clone();
+        if free {
+            let why = Fallback {
+                phase,
+                error: error.into(),
+            };
+            clock.state = ClockState::FreeRunning { since: *at, why };
+            log::warn!("clock '{name}': {phase} failed ({error}); the clock runs free");
+        } else {
+            log::warn!("clock '{name}': {phase} failed ({error})");
+        }
+        let entry = Event::Fallback {
+            phase,
+            error: error.into(),
+        };
+        self.push(
+            entry,
+            Some((index, None, None, FineSpan::ZERO)),
+            at,
+            Exactness::Lost,
+        );
+        let event = ClockEvent::Fallback {
+            clock: name,
+            phase,
+            error: error.into(),
+        };
+        self.emit(&event);
+        event
+    }
+
+    fn stop_clock(&mut self, index: usize, at: &HostReading, cause: Cause) {
+        let clock = &mut self.clocks[index];
+        let owed = match clock.state {
+            ClockState::Slewing { left, .. } => left,
+            _ => FineSpan::ZERO,
+        };
+        let captured = clock.capture(at);
+        let account = self.ledger.account_mut(&clock.name, at.host);
+        account.book_run(at.host);
+        match captured {
+            Ok(base) => {
+                account.book_capture(&base);
+                clock.last_error_ns = Some(base.error_ns);
+                clock.state = ClockState::Stopped {
+                    base,
+                    at: StoppedAt::Here(*at),
+                    owed,
+                };
+                let event = ClockEvent::Stopped {
+                    clock: clock.name.clone(),
+                    value: base.tod(),
+                };
+                let values = (index, Some(base.value), Some(base.value), FineSpan::ZERO);
+                self.push(
+                    Event::Stop(cause),
+                    Some(values),
+                    at,
+                    capture_exactness(&base),
+                );
+                self.emit(&event);
+            }
+            Err(error) => {
+                let error = error.to_string();
+                self.fall_back(index, Phase::Capture, &error, at, true);
+            }
+        }
+    }
+
+    fn start_clock(&mut self, index: usize, at: &HostReading, cause: Cause) {
+        let clock = &mut self.clocks[index];
+        let account = self.ledger.account_mut(&clock.name, at.host);
+        match clock.state.clone() {
+            // R4: it runs since its creation, and a VM that never ran has no gap.
+            ClockState::Running | ClockState::Slewing { .. } => {
+                account.book_standing(at.host);
+                let values = (index, None, None, FineSpan::ZERO);
+                self.push(Event::Cont(cause), Some(values), at, Exactness::Exact);
+            }
+            // It ran during the stop; the gap is granted, as it could not be kept.
+            ClockState::FreeRunning { .. } => {
+                let granted = account.book_free_run(at.host);
+                let values = (index, None, None, granted);
+                self.push(Event::Cont(cause), Some(values), at, Exactness::Lost);
+            }
+            ClockState::Stopped {
+                base,
+                at: stopped,
+                owed,
+            } => {
+                let gap = gap(&clock.name, &stopped, at);
+                let (granted, left) = match clock.policy {
+                    Policy::Freeze => (FineSpan::ZERO, FineSpan::ZERO),
+                    Policy::CatchUp => (gap.span.wrapping_add(owed), FineSpan::ZERO),
+                    Policy::Slew { .. } => (FineSpan::ZERO, gap.span.wrapping_add(owed)),
+                };
+                let value = Captured {
+                    value: base.value.wrapping_add(granted),
+                    ..base
+                };
+                if let Err(error) = clock.install(&value, at) {
+                    let error = error.to_string();
+                    // It counts as having run all along (R2).
+                    account.book_free_run(at.host);
+                    self.fall_back(index, Phase::Install, &error, at, true);
+                    return;
+                }
+                account.book_standing(at.host);
+                account.book_grant(granted);
+                account.book_install();
+                clock.state = if left > FineSpan::ZERO {
+                    ClockState::Slewing { left, moved: *at }
+                } else {
+                    ClockState::Running
+                };
+                let exactness = match (granted == FineSpan::ZERO, capture_exactness(&base)) {
+                    (true, exactness) => exactness,
+                    (false, _) => Exactness::Estimated {
+                        ns: gap.error_ns.saturating_add(base.error_ns),
+                    },
+                };
+                let event = ClockEvent::Started {
+                    clock: clock.name.clone(),
+                    value: value.tod(),
+                    granted_ns: u64::try_from(granted.as_ns()).unwrap_or(0),
+                };
+                let values = (index, Some(base.value), Some(value.value), granted);
+                self.push(Event::Cont(cause), Some(values), at, exactness);
+                self.emit(&event);
+            }
+        }
+    }
+
+    fn save_clock(&mut self, index: usize, at: &HostReading, cause: Cause) -> SavedClock {
+        let clock = &mut self.clocks[index];
+        let (name, policy) = (clock.name.clone(), clock.policy);
+        let (value, owed) = match clock.state {
+            ClockState::Stopped { base, owed, .. } => (Ok(base), owed),
+            ClockState::Slewing { left, .. } => (clock.capture(at), left),
+            ClockState::Running | ClockState::FreeRunning { .. } => {
+                (clock.capture(at), FineSpan::ZERO)
+            }
+        };
+        let value = match value {
+            Ok(captured) => {
+                let values = (
+                    index,
+                    Some(captured.value),
+                    Some(captured.value),
+                    FineSpan::ZERO,
+                );
+                self.push(
+                    Event::Save(cause),
+                    Some(values),
+                    at,
+                    capture_exactness(&captured),
+                );
+                SavedValue::Captured(captured)
+            }
+            Err(error) => {
+                let why = error.to_string();
+                let free = self.phase != VmPhase::Fresh;
+                self.fall_back(index, Phase::Save, &why, at, free);
+                SavedValue::Missing { why }
+            }
+        };
+        SavedClock {
+            name,
+            policy,
+            value,
+            owed,
+        }
+    }
+
+    fn load_clock(
+        &mut self,
+        index: usize,
+        record: Option<&SavedClock>,
+        realtime_ns: i64,
+        at: &HostReading,
+        cause: Cause,
+    ) -> Option<ClockEvent> {
+        let clock = &mut self.clocks[index];
+        let account = self.ledger.account_mut(&clock.name, at.host);
+        account.book_standing(at.host);
+        let (base, owed) = match record.map(|record| (&record.value, record.owed)) {
+            Some((SavedValue::Captured(base), owed)) => (*base, owed),
+            Some((SavedValue::Missing { why }, _)) => {
+                let error = format!("the saved state lacks it: {why}");
+                return Some(self.fall_back(index, Phase::Load, &error, at, true));
+            }
+            None => {
+                let error = "the saved state does not have it";
+                return Some(self.fall_back(index, Phase::Load, error, at, true));
+            }
+        };
+        if let Some(record) = record {
+            clock.policy = record.policy;
+        }
+        account.book_capture(&Captured {
+            stepped: None,
+            ..base
+        });
+        account.book_install();
+        clock.last_error_ns = Some(base.error_ns);
+        let stopped = StoppedAt::Elsewhere { realtime_ns };
+        clock.state = ClockState::Stopped {
+            base,
+            at: stopped,
+            owed,
+        };
+        let result = clock.install(&base, at);
+        let values = (index, Some(base.value), Some(base.value), FineSpan::ZERO);
+        self.push(
+            Event::Load(cause),
+            Some(values),
+            at,
+            capture_exactness(&base),
+        );
+        // The value is kept: cont installs it again, and may have more luck.
+        result
+            .err()
+            .map(|error| self.fall_back(index, Phase::Load, &error.to_string(), at, false))
+    }
+
+    fn slew_clock(&mut self, index: usize, at: &HostReading) {
+        let clock = &mut self.clocks[index];
+        let (ClockState::Slewing { left, moved }, Policy::Slew { rate_ppm }) =
+            (&clock.state, clock.policy)
+        else {
+            return;
+        };
+        let (left, passed) = (*left, at.host.since(moved.host).bits().max(0));
+        // Divided first: 2^-56 units leave bits to spare, and the product may not overflow.
+        let step = (passed / 1_000_000 * i128::from(rate_ppm)).min(left.bits());
+        let step = FineSpan::from_bits(step);
+        match clock.backend.advance(step, at) {
+            Ok(()) => {
+                let left = left.wrapping_sub(step);
+                let done = left <= FineSpan::ZERO;
+                clock.state = if done {
+                    ClockState::Running
+                } else {
+                    ClockState::Slewing { left, moved: *at }
+                };
+                let account = self.ledger.account_mut(&clock.name, at.host);
+                account.book_run(at.host);
+                account.book_grant(step);
+                if done {
+                    let values = (index, None, None, step);
+                    self.push(Event::Slewed, Some(values), at, Exactness::Exact);
+                }
+            }
+            Err(error) => {
+                clock.failures += 1;
+                log::warn!("clock '{}': could not be slewed ({error})", clock.name);
+            }
+        }
+    }
+}
+
+fn capture_exactness(captured: &Captured) -> Exactness {
+    match (captured.error_ns, captured.stepped) {
+        (0, Some(_)) => Exactness::Exact,
+        (ns, _) => Exactness::Estimated { ns },
+    }
+}
+
+struct Gap {
+    span: FineSpan,
+    error_ns: u64,
+}
+
+/// How long the VM was stopped, by the clock that also runs while a host
+/// sleeps; by the two hosts' wallclocks when it was stopped elsewhere.
+fn gap(clock: &str, stopped: &StoppedAt, now: &HostReading) -> Gap {
+    let (ns, error_ns) = match stopped {
+        StoppedAt::Here(then) => (
+            now.boottime_ns.saturating_sub(then.boottime_ns),
+            then.error_ns().saturating_add(now.error_ns()),
+        ),
+        StoppedAt::Elsewhere { realtime_ns } => {
+            let ns = now.realtime_ns.saturating_sub(*realtime_ns);
+            if ns < 0 {
+                log::warn!(
+                    "clock '{clock}': this host's wallclock is {} ns behind the saving host's; \
+                     no gap is granted",
+                    ns.unsigned_abs()
+                );
+            }
+            (u64::try_from(ns).unwrap_or(0), now.error_ns())
+        }
+    };
+    let extrapolated = matches!(now.quality, ReadingQuality::Extrapolated { .. });
+    let error_ns = if extrapolated {
+        error_ns.saturating_add(ns)
+    } else {
+        error_ns
+    };
+    Gap {
+        span: FineSpan::from_ns(ns),
+        error_ns,
+    }
+}

@@ -1,0 +1,256 @@
+//! The gate that every vCPU thread passes before it enters the guest.
+//!
+//! Closed, it is where they all stand, and closing returns the proof that they
+//! do ([`AllParked`]); it opens only for the token that installing the clocks
+//! returns (R9). It knows nothing of how a vCPU runs: a *kick* makes one leave
+//! the guest and come to the gate.
+
+use crate::clock::StartToken;
+use serde::Serialize;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Makes one vCPU leave the guest soon, wherever it is: running, asleep, or
+/// about to do either. Called from any thread; must not wait for the vCPU.
+pub type Kick = Box<dyn Fn() + Send + Sync>;
+
+/// Proof that no vCPU is in the guest. Only [`VcpuGate::close_and_wait`] makes
+/// one; capturing the clocks uses it up (R1).
+#[derive(Debug)]
+#[must_use = "clocks are captured with this proof"]
+pub struct AllParked(());
+
+/// Where a vCPU thread is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VcpuPlace {
+    /// No thread, or one that has not come to the gate yet.
+    Offline,
+    /// Past the gate: in the guest or on its way there or back.
+    Inside,
+    /// Waits at the closed gate.
+    Parked,
+}
+
+/// What a vCPU does after the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passage {
+    /// Enter the guest.
+    Run,
+    /// End the thread.
+    Quit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Closed,
+    Open,
+    Quitting,
+}
+
+struct State {
+    phase: Phase,
+    places: Vec<VcpuPlace>,
+    /// Which seats a thread has.
+    taken: Vec<bool>,
+    inside: usize,
+    /// Whether a closing thread waits for `inside` to become zero.
+    closing: bool,
+}
+
+/// The gate.
+pub struct VcpuGate {
+    /// Looked at on every way into the guest; true while the gate is not open.
+    stop_requested: AtomicBool,
+    state: Mutex<State>,
+    opened: Condvar,
+    parked: Condvar,
+    kicks: Vec<Kick>,
+}
+
+impl VcpuGate {
+    /// A closed gate for as many vCPUs as there are kicks.
+    #[must_use]
+    pub fn new(kicks: Vec<Kick>) -> Self {
+        Self {
+            stop_requested: AtomicBool::new(true),
+            state: Mutex::new(State {
+                phase: Phase::Closed,
+                places: vec![VcpuPlace::Offline; kicks.len()],
+                taken: vec![false; kicks.len()],
+                inside: 0,
+                closing: false,
+            }),
+            opened: Condvar::new(),
+            parked: Condvar::new(),
+            kicks,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A vCPU thread takes its seat. Until it first passes it counts as
+    /// offline; nobody waits for it. None when there is no such vCPU or its
+    /// seat is taken.
+    #[must_use]
+    pub fn seat(&self, cpu: usize) -> Option<Seat<'_>> {
+        let mut state = self.lock();
+        let taken = state.taken.get_mut(cpu)?;
+        if std::mem::replace(taken, true) {
+            return None;
+        }
+        Some(Seat {
+            gate: self,
+            cpu,
+            inside: Cell::new(false),
+        })
+    }
+
+    /// Whether vCPUs are wanted at the gate. One load; for use in loops.
+    #[inline(always)]
+    #[must_use]
+    pub fn stop_requested(&self) -> bool {
+        self.stop_requested.load(Ordering::Acquire)
+    }
+
+    /// Closes the gate, kicks every vCPU that is inside, and waits until all
+    /// have come. Not for vCPU threads: they would wait for themselves.
+    pub fn close_and_wait(&self) -> AllParked {
+        let mut state = self.lock();
+        if state.phase == Phase::Open {
+            state.phase = Phase::Closed;
+            self.stop_requested.store(true, Ordering::SeqCst);
+        }
+        if state.inside > 0 {
+            let places = state.places.clone();
+            drop(state);
+            self.kick_inside(&places);
+            state = self.lock();
+            while state.inside > 0 {
+                state.closing = true;
+                state = self
+                    .parked
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+            state.closing = false;
+        }
+        AllParked(())
+    }
+
+    /// Not under the lock, so that who has been kicked can park meanwhile.
+    fn kick_inside(&self, places: &[VcpuPlace]) {
+        for (kick, place) in self.kicks.iter().zip(places) {
+            if *place == VcpuPlace::Inside {
+                kick();
+            }
+        }
+    }
+
+    /// Opens the gate: the clocks are installed. Does nothing after
+    /// [`VcpuGate::quit`].
+    pub fn open(&self, token: StartToken) {
+        drop(token);
+        let mut state = self.lock();
+        if state.phase == Phase::Closed {
+            state.phase = Phase::Open;
+            self.stop_requested.store(false, Ordering::SeqCst);
+            drop(state);
+            self.opened.notify_all();
+        }
+    }
+
+    /// All vCPU threads are to end: parked ones at once, others when they come.
+    pub fn quit(&self) {
+        let mut state = self.lock();
+        state.phase = Phase::Quitting;
+        self.stop_requested.store(true, Ordering::SeqCst);
+        let places = state.places.clone();
+        drop(state);
+        self.kick_inside(&places);
+        self.opened.notify_all();
+    }
+
+    /// Where every vCPU is.
+    #[must_use]
+    pub fn places(&self) -> Vec<VcpuPlace> {
+        self.lock().places.clone()
+    }
+}
+
+/// A vCPU thread's seat at the gate. Dropping it makes the vCPU offline.
+pub struct Seat<'a> {
+    gate: &'a VcpuGate,
+    cpu: usize,
+    inside: Cell<bool>,
+}
+
+impl Seat<'_> {
+    /// Passes the gate into the guest, or waits there until it opens. To be
+    /// called before every entry; costs one load while the gate is open.
+    #[inline]
+    pub fn pass(&self) -> Passage {
+        if self.inside.get() && !self.gate.stop_requested() {
+            return Passage::Run;
+        }
+        self.park()
+    }
+
+    /// Whether the vCPU is wanted at the gate.
+    #[inline(always)]
+    #[must_use]
+    pub fn stop_requested(&self) -> bool {
+        self.gate.stop_requested()
+    }
+
+    #[cold]
+    fn park(&self) -> Passage {
+        let mut state = self.gate.lock();
+        loop {
+            match state.phase {
+                Phase::Open => {
+                    self.place(&mut state, VcpuPlace::Inside);
+                    return Passage::Run;
+                }
+                Phase::Closed => {
+                    self.place(&mut state, VcpuPlace::Parked);
+                    state = self
+                        .gate
+                        .opened
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+                Phase::Quitting => {
+                    self.place(&mut state, VcpuPlace::Offline);
+                    return Passage::Quit;
+                }
+            }
+        }
+    }
+
+    fn place(&self, state: &mut State, place: VcpuPlace) {
+        let inside = place == VcpuPlace::Inside;
+        if self.inside.replace(inside) != inside {
+            if inside {
+                state.inside += 1;
+            } else {
+                state.inside -= 1;
+                if state.inside == 0 && state.closing {
+                    self.gate.parked.notify_all();
+                }
+            }
+        }
+        state.places[self.cpu] = place;
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let mut state = self.gate.lock();
+        self.place(&mut state, VcpuPlace::Offline);
+        state.taken[self.cpu] = false;
+    }
+}
