@@ -80,8 +80,8 @@ pub enum MachineError {
 pub struct MachineParts<'a> {
     /// The host's clocks (R13).
     pub host: Arc<dyn HostClock>,
-    /// Where the machine registers its guest clocks.
-    pub clocks: &'a mut ClockManager,
+    /// Where the machine registers its guest clocks; also the VM timeline and the timebase.
+    pub clocks: &'a ClockManager,
     /// Where guest-made events go (run control reads them).
     pub events: Sender<GuestEvent>,
     /// Output of the guest's operator console; `None` for a machine without one.

@@ -1,23 +1,44 @@
 //! Stop and cont in their right order: gate, listeners, clocks, and back.
 
-use super::{Cause, IllegalTransition, Layer, Listeners, RunListener, RunState, VcpuGate};
-use crate::clock::ClockManager;
+use super::{
+    AllParked, Cause, IllegalTransition, Layer, Listeners, RunListener, RunState, VcpuGate,
+};
+use crate::clock::{ClockManager, StartToken};
 use std::sync::Arc;
+
+/// All vCPUs of a machine, to stop and to start.
+pub trait Vcpus {
+    /// Takes every vCPU out of the guest; returns when the last has left it.
+    fn park(&self) -> AllParked;
+
+    /// Lets them run: the clocks are installed.
+    fn unpark(&self, token: StartToken);
+}
+
+impl Vcpus for Arc<VcpuGate> {
+    fn park(&self) -> AllParked {
+        self.close_and_wait()
+    }
+
+    fn unpark(&self, token: StartToken) {
+        self.open(token);
+    }
+}
 
 /// The run state and everything that follows it. One owner has it; it is not
 /// shared, so nobody else can change the run state.
-pub struct RunControl {
+pub struct RunControl<V> {
     state: RunState,
-    gate: Arc<VcpuGate>,
+    vcpus: V,
     clocks: Arc<ClockManager>,
     listeners: Listeners,
 }
 
-impl RunControl {
-    /// A VM in `state`, which must not be a running one: the gate is closed.
+impl<V: Vcpus> RunControl<V> {
+    /// A VM in `state`, which must not be a running one: all vCPUs are parked.
     /// [`RunState::Running`] is taken as [`RunState::Prelaunch`].
     #[must_use]
-    pub fn new(state: RunState, gate: Arc<VcpuGate>, clocks: Arc<ClockManager>) -> Self {
+    pub fn new(state: RunState, vcpus: V, clocks: Arc<ClockManager>) -> Self {
         let state = if state.is_running() {
             RunState::Prelaunch
         } else {
@@ -37,10 +58,10 @@ impl RunControl {
         self.state
     }
 
-    /// The vCPUs' gate.
+    /// The vCPUs.
     #[must_use]
-    pub fn gate(&self) -> &Arc<VcpuGate> {
-        &self.gate
+    pub fn vcpus(&self) -> &V {
+        &self.vcpus
     }
 
     /// The clocks.
@@ -71,7 +92,7 @@ impl RunControl {
         }
         let next = self.state.become_state(next)?;
         if self.state.is_running() {
-            let parked = self.gate.close_and_wait();
+            let parked = self.vcpus.park();
             self.listeners.stop(cause);
             self.clocks.on_stop(parked, cause);
         }
@@ -90,7 +111,7 @@ impl RunControl {
         self.state = self.state.become_state(RunState::Running)?;
         let token = self.clocks.on_cont(cause);
         self.listeners.cont(cause);
-        self.gate.open(token);
+        self.vcpus.unpark(token);
         Ok(true)
     }
 }

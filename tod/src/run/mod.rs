@@ -8,7 +8,7 @@ mod gate;
 mod listener;
 mod state;
 
-pub use control::RunControl;
+pub use control::{RunControl, Vcpus};
 pub use gate::{AllParked, Kick, Passage, Seat, VcpuGate, VcpuPlace};
 pub use listener::{Layer, Listeners, RunListener};
 pub use state::{Cause, IllegalTransition, RunState};
