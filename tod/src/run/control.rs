@@ -46,7 +46,7 @@ impl<V: Vcpus> RunControl<V> {
         };
         Self {
             state,
-            gate,
+            vcpus,
             clocks,
             listeners: Listeners::default(),
         }
