@@ -1,7 +1,9 @@
 //! The s390x machine: CPU, decode and translation, DAT, interruptions, SCLP, IPL and TOD backends
 
+pub mod boot;
 pub mod console;
 pub mod cpu;
+pub mod css;
 pub mod insn;
 pub mod machine;
 pub mod translate;
