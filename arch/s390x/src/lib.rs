@@ -1,5 +1,6 @@
 //! The s390x machine: CPU, decode and translation, DAT, interruptions, SCLP, IPL and TOD backends
 
+pub mod bfp;
 pub mod boot;
 pub mod console;
 pub mod cpu;
