@@ -7,4 +7,5 @@ pub mod cpu;
 pub mod css;
 pub mod insn;
 pub mod machine;
+pub mod memory;
 pub mod translate;

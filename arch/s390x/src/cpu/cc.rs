@@ -6,12 +6,32 @@
 use tcg::ir::{Cond, Ty};
 use tcg::{CcOperand, CcTest};
 
-/// Kinds of condition-code operation. Operands narrower than 64 bits are zero-extended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum CcKind {
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// Kinds of condition-code operation. Operands narrower than 64 bits are zero-extended.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum CcKind {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl CcKind {
+            /// All kinds, in the order of their numbers.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Its name in printed IR.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// The code itself, in `a`.
-    Code = 0,
+    Code,
     /// 0 if `a` is zero, else 1 (logical operations); 64 bits.
     NonZero,
     /// 0 equal, 1 `a` low, 2 `a` high; signed 32 bits.
@@ -22,85 +42,288 @@ pub enum CcKind {
     CompareLogical32,
     /// 0 equal, 1 `a` low, 2 `a` high; unsigned 64 bits.
     CompareLogical64,
+    /// Signed 32-bit sum of `a` and `b`: 0 zero, 1 negative, 2 positive, 3 overflow.
+    Add32,
+    /// Signed 64-bit sum of `a` and `b`.
+    Add64,
+    /// Signed 32-bit difference `a - b`: 0 zero, 1 negative, 2 positive, 3 overflow.
+    Sub32,
+    /// Signed 64-bit difference `a - b`.
+    Sub64,
+    /// Unsigned 32-bit sum of `a` and `b`: 2 * carry + (result not zero).
+    AddLogical32,
+    /// Unsigned 64-bit sum of `a` and `b`.
+    AddLogical64,
+    /// Unsigned 32-bit difference `a - b`: 2 * (no borrow) + (result not zero).
+    SubLogical32,
+    /// Unsigned 64-bit difference `a - b`.
+    SubLogical64,
+    /// 2 * `b` + (`a` not zero): a result and its carry (or absence of borrow), 0 or 1.
+    ResultCarry,
+    /// Absolute value of signed 32-bit `a`: 0 zero, 2 positive, 3 overflow.
+    Absolute32,
+    /// Absolute value of signed 64-bit `a`.
+    Absolute64,
+    /// Test under mask, `a & b` with `b` not zero: 0 all zeros, 1 mixed, 3 all ones.
+    TestMask,
+    /// The same, but 2 if mixed and the leftmost selected bit is one.
+    TestMaskLeft,
+    /// Arithmetic left shift of signed 32-bit `a` by `b` (0-63): 0, 1, 2 by the result's sign,
+    /// 3 if a bit unlike the sign was shifted out.
+    ShiftLeft32,
+    /// Arithmetic left shift of signed 64-bit `a` by `b` (0-63).
+    ShiftLeft64,
 }
 
 impl CcKind {
-    const ALL: [Self; 6] = [
-        Self::Code,
-        Self::NonZero,
-        Self::Compare32,
-        Self::Compare64,
-        Self::CompareLogical32,
-        Self::CompareLogical64,
-    ];
-
     /// The kind of that number.
     pub fn from_number(kind: u8) -> Option<Self> {
         Self::ALL.get(usize::from(kind)).copied()
     }
 }
 
-/// The condition code that a recorded operation gives.
-pub fn evaluate(kind: u8, a: u64, b: u64) -> u32 {
-    let order = |ordering: std::cmp::Ordering| match ordering {
+fn order(ordering: std::cmp::Ordering) -> u32 {
+    match ordering {
         std::cmp::Ordering::Equal => 0,
         std::cmp::Ordering::Less => 1,
         std::cmp::Ordering::Greater => 2,
+    }
+}
+
+/// The code of a signed result that may have overflowed.
+fn signed(result: i64, overflow: bool) -> u32 {
+    if overflow { 3 } else { order(result.cmp(&0)) }
+}
+
+fn logical(result: u64, carry: bool) -> u32 {
+    u32::from(result != 0) | u32::from(carry) << 1
+}
+
+fn test_mask(a: u64, b: u64) -> u32 {
+    match a & b {
+        0 => 0,
+        all if all == b => 3,
+        _ => 1,
+    }
+}
+
+/// The condition code that a recorded operation gives.
+pub fn evaluate(kind: u8, a: u64, b: u64) -> u32 {
+    let (a32, b32) = (a as u32, b as u32);
+    let Some(kind) = CcKind::from_number(kind) else {
+        return (a & 3) as u32;
     };
-    match CcKind::from_number(kind) {
-        None | Some(CcKind::Code) => (a & 3) as u32,
-        Some(CcKind::NonZero) => u32::from(a != 0),
-        Some(CcKind::Compare32) => order((a as i32).cmp(&(b as i32))),
-        Some(CcKind::Compare64) => order((a as i64).cmp(&(b as i64))),
-        Some(CcKind::CompareLogical32) => order((a as u32).cmp(&(b as u32))),
-        Some(CcKind::CompareLogical64) => order(a.cmp(&b)),
+    match kind {
+        CcKind::Code => (a & 3) as u32,
+        CcKind::NonZero => u32::from(a != 0),
+        CcKind::Compare32 => order((a32 as i32).cmp(&(b32 as i32))),
+        CcKind::Compare64 => order((a as i64).cmp(&(b as i64))),
+        CcKind::CompareLogical32 => order(a32.cmp(&b32)),
+        CcKind::CompareLogical64 => order(a.cmp(&b)),
+        CcKind::Add32 => {
+            let (result, overflow) = (a32 as i32).overflowing_add(b32 as i32);
+            signed(result.into(), overflow)
+        }
+        CcKind::Add64 => {
+            let (result, overflow) = (a as i64).overflowing_add(b as i64);
+            signed(result, overflow)
+        }
+        CcKind::Sub32 => {
+            let (result, overflow) = (a32 as i32).overflowing_sub(b32 as i32);
+            signed(result.into(), overflow)
+        }
+        CcKind::Sub64 => {
+            let (result, overflow) = (a as i64).overflowing_sub(b as i64);
+            signed(result, overflow)
+        }
+        CcKind::AddLogical32 => {
+            let (result, carry) = a32.overflowing_add(b32);
+            logical(result.into(), carry)
+        }
+        CcKind::AddLogical64 => {
+            let (result, carry) = a.overflowing_add(b);
+            logical(result, carry)
+        }
+        CcKind::SubLogical32 => {
+            let (result, borrow) = a32.overflowing_sub(b32);
+            logical(result.into(), !borrow)
+        }
+        CcKind::SubLogical64 => {
+            let (result, borrow) = a.overflowing_sub(b);
+            logical(result, !borrow)
+        }
+        CcKind::ResultCarry => logical(a, b != 0),
+        CcKind::Absolute32 => match a32 as i32 {
+            0 => 0,
+            i32::MIN => 3,
+            _ => 2,
+        },
+        CcKind::Absolute64 => match a as i64 {
+            0 => 0,
+            i64::MIN => 3,
+            _ => 2,
+        },
+        CcKind::TestMask => test_mask(a, b),
+        CcKind::TestMaskLeft => match test_mask(a, b) {
+            1 if (a & b).leading_zeros() == b.leading_zeros() => 2,
+            cc => cc,
+        },
+        // The 64-bit shift of a left-aligned 32-bit value loses the same bits.
+        CcKind::ShiftLeft32 => shift_left(i64::from(a32 as i32) << 32, b),
+        CcKind::ShiftLeft64 => shift_left(a as i64, b),
+    }
+}
+
+/// The code of an arithmetic left shift: the sign stays, the other 63 bits shift.
+fn shift_left(value: i64, count: u64) -> u32 {
+    let count = (count & 63) as u32;
+    let magnitude = ((value as u64) << count) & i64::MAX as u64;
+    // The bits that leave: `count` of them right of the sign.
+    let kept = value >> (63 - count);
+    let overflow = kept != 0 && kept != -1;
+    let result = (value & i64::MIN) | magnitude as i64;
+    signed(result, overflow)
+}
+
+fn compare(ty: Ty, cond: Cond, left: CcOperand, right: CcOperand) -> CcTest {
+    CcTest::Compare {
+        ty,
+        cond,
+        left,
+        right,
+    }
+}
+
+/// A test of a three-way comparison of `a` and `b`.
+fn three_way(ty: Ty, less: Cond, greater: Cond, mask: u8) -> CcTest {
+    // cc 3 does not occur, so the mask's lowest bit does not matter.
+    let cond = match mask & 0b1110 {
+        0b0000 => return CcTest::Always(false),
+        0b1110 => return CcTest::Always(true),
+        0b1000 => Cond::Eq,
+        0b0110 => Cond::Ne,
+        0b0100 => less,
+        0b1010 => less.negate(),
+        0b0010 => greater,
+        _ => greater.negate(),
+    };
+    compare(ty, cond, CcOperand::A, CcOperand::B)
+}
+
+/// A test of an unsigned sum or difference: `zero` compares the result with zero, `carry` is the
+/// comparison that holds when cc is 2 or 3.
+fn carry_out(mask: u8, zero: CcTest, carry: CcTest) -> CcTest {
+    let negated = |test| match test {
+        CcTest::Compare {
+            ty,
+            cond,
+            left,
+            right,
+        } => compare(ty, cond.negate(), left, right),
+        other => other,
+    };
+    match mask {
+        0b0011 => carry,
+        0b1100 => negated(carry),
+        0b1010 => zero,
+        0b0101 => negated(zero),
+        _ => CcTest::Evaluate,
     }
 }
 
 /// What testing a kind against a branch mask comes down to.
 pub fn test(kind: u8, mask: u8) -> CcTest {
+    use CcOperand::{A, AMinusB, APlusB, B, Imm};
+
     if mask == 0 || mask == 15 {
         return CcTest::Always(mask == 15);
     }
-    let compare = |ty, less, greater| {
-        // cc 3 does not occur, so the mask's lowest bit does not matter.
-        let (cond, never) = match mask & 0b1110 {
-            0b1000 => (Cond::Eq, false),
-            0b0110 => (Cond::Ne, false),
-            0b0100 => (less, false),
-            0b1010 => (less_negated(less), false),
-            0b0010 => (greater, false),
-            0b1100 => (less_negated(greater), false),
-            other => (Cond::Eq, other == 0),
-        };
-        match mask & 0b1110 {
-            0b1110 => CcTest::Always(true),
-            _ if never => CcTest::Always(false),
-            _ => CcTest::Compare {
-                ty,
-                cond,
-                left: CcOperand::A,
-                right: CcOperand::B,
-            },
-        }
+    let Some(kind) = CcKind::from_number(kind) else {
+        return CcTest::Evaluate;
     };
-    fn less_negated(cond: Cond) -> Cond {
-        cond.negate()
-    }
-    match CcKind::from_number(kind) {
-        None | Some(CcKind::Code) => CcTest::Evaluate,
-        Some(CcKind::NonZero) => match mask & 0b1100 {
-            0b1000 | 0b0100 => CcTest::Compare {
-                ty: Ty::I64,
-                cond: if mask & 8 != 0 { Cond::Eq } else { Cond::Ne },
-                left: CcOperand::A,
-                right: CcOperand::Imm(0),
+    match kind {
+        CcKind::Code => match mask.count_ones() {
+            1 => compare(
+                Ty::I32,
+                Cond::Eq,
+                A,
+                Imm(u64::from(mask.leading_zeros() - 4)),
+            ),
+            3 => compare(
+                Ty::I32,
+                Cond::Ne,
+                A,
+                Imm(u64::from((!mask & 15).leading_zeros() - 4)),
+            ),
+            _ => match mask {
+                0b1100 => compare(Ty::I32, Cond::LtU, A, Imm(2)),
+                0b0011 => compare(Ty::I32, Cond::GeU, A, Imm(2)),
+                _ => CcTest::Evaluate,
             },
+        },
+        CcKind::NonZero => match mask & 0b1100 {
+            0b1000 => compare(Ty::I64, Cond::Eq, A, Imm(0)),
+            0b0100 => compare(Ty::I64, Cond::Ne, A, Imm(0)),
             both => CcTest::Always(both != 0),
         },
-        Some(CcKind::Compare32) => compare(Ty::I32, Cond::LtS, Cond::GtS),
-        Some(CcKind::Compare64) => compare(Ty::I64, Cond::LtS, Cond::GtS),
-        Some(CcKind::CompareLogical32) => compare(Ty::I32, Cond::LtU, Cond::GtU),
-        Some(CcKind::CompareLogical64) => compare(Ty::I64, Cond::LtU, Cond::GtU),
+        CcKind::Compare32 => three_way(Ty::I32, Cond::LtS, Cond::GtS, mask),
+        CcKind::Compare64 => three_way(Ty::I64, Cond::LtS, Cond::GtS, mask),
+        CcKind::CompareLogical32 => three_way(Ty::I32, Cond::LtU, Cond::GtU, mask),
+        CcKind::CompareLogical64 => three_way(Ty::I64, Cond::LtU, Cond::GtU, mask),
+        CcKind::Add32 | CcKind::Add64 | CcKind::Sub32 | CcKind::Sub64 => CcTest::Evaluate,
+        CcKind::AddLogical32 => carry_out(
+            mask,
+            compare(Ty::I32, Cond::Eq, APlusB, Imm(0)),
+            compare(Ty::I32, Cond::LtU, APlusB, A),
+        ),
+        CcKind::AddLogical64 => carry_out(
+            mask,
+            compare(Ty::I64, Cond::Eq, APlusB, Imm(0)),
+            compare(Ty::I64, Cond::LtU, APlusB, A),
+        ),
+        CcKind::SubLogical32 => carry_out(
+            mask,
+            compare(Ty::I32, Cond::Eq, AMinusB, Imm(0)),
+            compare(Ty::I32, Cond::GeU, A, B),
+        ),
+        CcKind::SubLogical64 => carry_out(
+            mask,
+            compare(Ty::I64, Cond::Eq, AMinusB, Imm(0)),
+            compare(Ty::I64, Cond::GeU, A, B),
+        ),
+        CcKind::ResultCarry => carry_out(
+            mask,
+            compare(Ty::I64, Cond::Eq, A, Imm(0)),
+            compare(Ty::I64, Cond::Ne, B, Imm(0)),
+        ),
+        CcKind::Absolute32 => absolute(Ty::I32, mask),
+        CcKind::Absolute64 => absolute(Ty::I64, mask),
+        // cc 2 does not occur with TestMask.
+        CcKind::TestMask => test_mask_test(mask | (mask & 4) >> 1),
+        CcKind::TestMaskLeft => test_mask_test(mask),
+        CcKind::ShiftLeft32 | CcKind::ShiftLeft64 => CcTest::Evaluate,
+    }
+}
+
+fn absolute(ty: Ty, mask: u8) -> CcTest {
+    // cc 1 does not occur.
+    match mask & 0b1011 {
+        0b1000 => compare(ty, Cond::Eq, CcOperand::A, CcOperand::Imm(0)),
+        0b0011 => compare(ty, Cond::Ne, CcOperand::A, CcOperand::Imm(0)),
+        0b0000 => CcTest::Always(false),
+        0b1011 => CcTest::Always(true),
+        _ => CcTest::Evaluate,
+    }
+}
+
+/// Tests of `a & b`, where cc 1 and 2 are asked for together or not at all.
+fn test_mask_test(mask: u8) -> CcTest {
+    use CcOperand::{AAndB, B, Imm};
+    match mask {
+        0b1000 => compare(Ty::I64, Cond::Eq, AAndB, Imm(0)),
+        0b0111 => compare(Ty::I64, Cond::Ne, AAndB, Imm(0)),
+        0b0001 => compare(Ty::I64, Cond::Eq, AAndB, B),
+        0b1110 => compare(Ty::I64, Cond::Ne, AAndB, B),
+        _ => CcTest::Evaluate,
     }
 }

@@ -4,6 +4,8 @@
 /// What only helpers and the vCPU's thread use.
 #[derive(Debug, Default)]
 pub struct Control {
+    /// Installed facilities.
+    pub facilities: super::facility::Facilities,
     /// Translation-exception identification of the last access exception.
     pub translation_exception: u64,
     /// Exception access identification of the last access exception.

@@ -1,7 +1,7 @@
 //! The block key: what of the CPU's state a translation depends on.
 //!
 //! `flags` holds PSW bits and control-register bits that change the meaning of an instruction;
-//! `aux` the target image of an EXECUTE (six bytes left-aligned, bit 0 set).
+//! `aux` the target image of an EXECUTE ([`execute_aux`]).
 
 use tcg::ir::MemMode;
 
@@ -51,8 +51,23 @@ pub const PSW_FLAGS: u64 =
     psw::PER | psw::DAT | psw::PROBLEM | psw::SPACE | psw::ADDRESSING | psw::MASK_FIXED_OVERFLOW;
 /// CR0 bit 45: AFP-register control.
 pub const AFP: u64 = 1 << 0;
-/// The instruction is the target of an EXECUTE.
-pub const EXECUTED: u64 = 1 << 1;
+
+/// Bit of `aux` that is set whenever there is an EXECUTE target.
+const AUX_PRESENT: u64 = 1;
+/// Bits of `aux` that hold the length of the EXECUTE in halfwords.
+const AUX_LENGTH_SHIFT: u32 = 1;
+
+/// The `aux` of a block that is the target of an EXECUTE: the target's image (48 bits, byte 0 at
+/// bits 40-47, its second byte already modified) and the length in bytes of the EXECUTE. Also the
+/// value of [`super::S390Cpu::execute_target`].
+pub fn execute_aux(image: u64, execute_length: u8) -> u64 {
+    image << 16 | u64::from(execute_length / 2) << AUX_LENGTH_SHIFT | AUX_PRESENT
+}
+
+/// The image and the length of the EXECUTE in bytes from `aux`; `None` for ordinary code.
+pub fn executed(aux: u64) -> Option<(u64, u8)> {
+    (aux & AUX_PRESENT != 0).then(|| (aux >> 16, (aux >> AUX_LENGTH_SHIFT & 3) as u8 * 2))
+}
 
 impl Flags {
     /// The addressing mode.
@@ -67,6 +82,16 @@ impl Flags {
     /// Problem state.
     pub fn problem(self) -> bool {
         self.0 & psw::PROBLEM != 0
+    }
+
+    /// The program mask's fixed-point-overflow bit.
+    pub fn fixed_overflow(self) -> bool {
+        self.0 & psw::MASK_FIXED_OVERFLOW != 0
+    }
+
+    /// AFP-register control (CR0 bit 45) is one.
+    pub fn afp(self) -> bool {
+        self.0 & AFP != 0
     }
 
     /// The space of ordinary operands; in access-register mode it depends on the base register

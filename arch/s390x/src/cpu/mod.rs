@@ -6,11 +6,17 @@
 //! ([`crate::machine`]).
 
 pub mod cc;
+pub mod facility;
+pub mod guest;
+pub mod interrupt;
 pub mod key;
 pub mod program;
 pub mod psw;
 
+use std::sync::Arc;
+
 use tcg::CpuCore;
+use tcg::cpu::System;
 use tcg::ir::{Global, GlobalDecl, Ty};
 
 pub use program::{ProgramCheck, ProgramCode};
@@ -42,11 +48,34 @@ pub struct S390Cpu {
     /// The target of an EXECUTE that is being executed, in the six high-order bytes, with bit 0
     /// (the lowest) set while there is one; see [`key`].
     pub execute_target: u64,
+    /// Address of that target, for its relative operands.
+    pub execute_address: u64,
     /// Everything that only the control side uses: timers, pending interruptions, facilities.
-    pub control: crate::cpu::control::Control,
+    pub control: control::Control,
 }
 
 pub mod control;
+
+impl S390Cpu {
+    /// A CPU of a machine, all registers zero.
+    pub fn new(system: Arc<System>, cpu_address: u16) -> Self {
+        Self {
+            core: CpuCore::new(system),
+            gpr: [0; 16],
+            fpr: [0; 16],
+            ar: [0; 16],
+            cr: [0; 16],
+            psw_mask: 0,
+            fpc: 0,
+            cpu_address,
+            prefix: 0,
+            breaking_event: 0,
+            execute_target: 0,
+            execute_address: 0,
+            control: control::Control::default(),
+        }
+    }
+}
 
 /// Globals: the general registers.
 pub const fn gpr(n: u8) -> Global {
@@ -68,6 +97,12 @@ pub const FPC: Global = Global(48);
 
 /// Global: the breaking-event address.
 pub const BREAKING_EVENT: Global = Global(49);
+
+/// Global: the image of an EXECUTE's target, [`S390Cpu::execute_target`].
+pub const EXECUTE_TARGET: Global = Global(50);
+
+/// Global: the address of an EXECUTE's target, [`S390Cpu::execute_address`].
+pub const EXECUTE_ADDRESS: Global = Global(51);
 
 macro_rules! register_file {
     ($names:ident, $field:ident, $ty:ident, $width:literal) => {
@@ -124,13 +159,14 @@ const GPRS: [GlobalDecl; 16] = register_file!(decl_r, gpr, I64, 8);
 const FPRS: [GlobalDecl; 16] = register_file!(decl_f, fpr, I64, 8);
 const ARS: [GlobalDecl; 16] = register_file!(decl_a, ar, I32, 4);
 
-/// All globals, in the order of [`gpr`], [`fpr`], [`ar`], [`FPC`], [`BREAKING_EVENT`].
-pub static GLOBALS: [GlobalDecl; 50] = {
+/// All globals, in the order of [`gpr`], [`fpr`], [`ar`], [`FPC`], [`BREAKING_EVENT`],
+/// [`EXECUTE_TARGET`], [`EXECUTE_ADDRESS`].
+pub static GLOBALS: [GlobalDecl; 52] = {
     let mut all = [GlobalDecl {
         name: "",
         offset: 0,
         ty: Ty::I64,
-    }; 50];
+    }; 52];
     let mut n = 0;
     while n < 16 {
         all[n] = GPRS[n];
@@ -146,6 +182,16 @@ pub static GLOBALS: [GlobalDecl; 50] = {
     all[49] = GlobalDecl {
         name: "bear",
         offset: std::mem::offset_of!(S390Cpu, breaking_event),
+        ty: Ty::I64,
+    };
+    all[50] = GlobalDecl {
+        name: "ex_target",
+        offset: std::mem::offset_of!(S390Cpu, execute_target),
+        ty: Ty::I64,
+    };
+    all[51] = GlobalDecl {
+        name: "ex_address",
+        offset: std::mem::offset_of!(S390Cpu, execute_address),
         ty: Ty::I64,
     };
     all

@@ -89,6 +89,12 @@ impl ProgramCheck {
     }
 }
 
+impl From<ProgramCode> for ProgramCheck {
+    fn from(code: ProgramCode) -> Self {
+        Self::new(code)
+    }
+}
+
 impl From<ProgramCheck> for Trap {
     fn from(check: ProgramCheck) -> Self {
         let bits = u64::from(check.code as u16) | u64::from(check.dxc) << 16;

@@ -1,6 +1,11 @@
-//! From bytes to a decoded instruction.
+//! From bytes to a decoded instruction: two table look-ups by operation code.
+//!
+//! Not here: whether the instruction's facility is installed (the translator asks).
 
-use super::Insn;
+use std::sync::LazyLock;
+
+use super::format::OpcodeShape;
+use super::{Insn, Row, table};
 
 /// The length in bytes that the first byte of an instruction gives.
 pub fn length(first: u8) -> u8 {
@@ -11,8 +16,84 @@ pub fn length(first: u8) -> u8 {
     }
 }
 
-/// Decodes the instruction in the low 48 bits (left-aligned in them); `None` if no row has its
-/// operation code.
-pub fn decode(_bytes: u64) -> Option<Insn> {
-    None
+/// What follows from an instruction's first byte.
+#[derive(Clone, Copy)]
+enum Entry {
+    /// No instruction begins so.
+    None,
+    /// The first byte is the whole operation code.
+    Row(&'static Row),
+    /// Bits of the image choose among 256: shift and mask, and where the slots begin.
+    Next { shift: u8, mask: u8, slots: usize },
+}
+
+/// Operation codes to rows.
+struct Decoder {
+    first: [Entry; 256],
+    slots: Vec<Option<&'static Row>>,
+}
+
+static DECODER: LazyLock<Decoder> = LazyLock::new(Decoder::new);
+
+impl Decoder {
+    fn new() -> Self {
+        let mut decoder = Self {
+            first: [Entry::None; 256],
+            slots: Vec::new(),
+        };
+        for row in table::rows() {
+            decoder.insert(row);
+        }
+        decoder
+    }
+
+    /// Enters a row. Where two rows collide the first one stays; a test sees that none do.
+    fn insert(&mut self, row: &'static Row) {
+        let (first, rest, shift, mask) = match row.format.opcode_shape(row.opcode) {
+            OpcodeShape::Byte0 => {
+                let entry = &mut self.first[usize::from(row.opcode & 0xff)];
+                if matches!(entry, Entry::None) {
+                    *entry = Entry::Row(row);
+                }
+                return;
+            }
+            OpcodeShape::Byte1 => (row.opcode >> 8, row.opcode & 0xff, 32, 0xff),
+            OpcodeShape::Nibble => (row.opcode >> 4, row.opcode & 0xf, 32, 0xf),
+            OpcodeShape::Byte5 => (row.opcode >> 8, row.opcode & 0xff, 0, 0xff),
+        };
+        let entry = &mut self.first[usize::from(first & 0xff)];
+        if let Entry::None = entry {
+            *entry = Entry::Next {
+                shift,
+                mask,
+                slots: self.slots.len(),
+            };
+            self.slots.resize(self.slots.len() + 256, None);
+        }
+        if let Entry::Next { slots, .. } = *entry {
+            self.slots[slots + usize::from(rest)].get_or_insert(row);
+        }
+    }
+
+    fn find(&self, image: u64) -> Option<&'static Row> {
+        match self.first[(image >> 40) as usize & 0xff] {
+            Entry::None => None,
+            Entry::Row(row) => Some(row),
+            Entry::Next { shift, mask, slots } => {
+                self.slots[slots + ((image >> shift) as usize & usize::from(mask))]
+            }
+        }
+    }
+}
+
+/// The row of the instruction whose image is in the low 48 bits (byte 0 at bits 40-47); `None`
+/// if no row has its operation code.
+pub fn find_row(image: u64) -> Option<&'static Row> {
+    DECODER.find(image)
+}
+
+/// Decodes the instruction whose image is in the low 48 bits (byte 0 at bits 40-47; bytes after
+/// its end do not matter); `None` if no row has its operation code.
+pub fn decode(image: u64) -> Option<Insn> {
+    find_row(image).map(|row| Insn::new(row, image))
 }

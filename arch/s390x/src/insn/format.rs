@@ -1,7 +1,23 @@
 //! Instruction formats (Principles of Operation, chapter 5, "Instruction Formats") and the
 //! fields of a decoded instruction.
+//!
+//! Not here: which format an instruction has (the table) and how its row is found
+//! ([`super::decode`]).
 
 use super::Row;
+
+/// Where the digits of an operation code beyond the first byte are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OpcodeShape {
+    /// Byte 0 alone: two digits.
+    Byte0,
+    /// Bytes 0 and 1: four digits.
+    Byte1,
+    /// Byte 0 and the low nibble of byte 1: three digits.
+    Nibble,
+    /// Bytes 0 and 5: four digits.
+    Byte5,
+}
 
 /// Instruction formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,6 +26,7 @@ pub enum Format {
     E,
     I,
     IE,
+    MII,
     RIa,
     RIb,
     RIc,
@@ -49,6 +66,7 @@ pub enum Format {
     SI,
     SIL,
     SIY,
+    SMI,
     SSa,
     SSb,
     SSc,
@@ -88,10 +106,13 @@ pub struct Insn {
     pub d2: i32,
     /// Fourth displacement.
     pub d4: i32,
-    /// Immediate operand, sign-extended as the instruction's I field is wide; instructions that
-    /// take it unsigned mask it. For relative operands: the distance in halfwords.
+    /// The I2 or RI2 field (I, IE: I1), sign-extended from the width it has in the format;
+    /// instructions that take it unsigned use [`Insn::u8`], [`Insn::u16`] or [`Insn::u32`].
+    /// RI2 is a distance in halfwords.
     pub i2: i64,
-    /// Further immediate operand (RIE: I3, I4, I5; SIL, RIS: I).
+    /// The RI4 field (RIEb, RIEc): a distance in halfwords.
+    pub ri4: i16,
+    /// Further immediate operand (RIEf: I3, I4, I5; SSc: I3; IE: I2 in `i3`).
     pub i3: u8,
     /// Further immediate operand.
     pub i4: u8,
@@ -107,4 +128,195 @@ pub struct Insn {
     pub l1: u8,
     /// Second length field as encoded.
     pub l2: u8,
+}
+
+impl Format {
+    /// Where the operation code is. `opcode` tells one-byte from two-byte codes in format S.
+    pub fn opcode_shape(self, opcode: u16) -> OpcodeShape {
+        use Format::*;
+        match self {
+            I | MII | RR | RSa | RSb | RSI | RXa | RXb | SI | SMI | SSa | SSb | SSc | SSd | SSe
+            | SSf => OpcodeShape::Byte0,
+            S if opcode < 0x100 => OpcodeShape::Byte0,
+            E | IE | RRD | RRE | RRFa | RRFb | RRFc | RRFd | RRFe | S | SIL | SSE => {
+                OpcodeShape::Byte1
+            }
+            RIa | RIb | RIc | RILa | RILb | RILc | SSF => OpcodeShape::Nibble,
+            RIEa | RIEb | RIEc | RIEd | RIEe | RIEf | RIEg | RIS | RRS | RSLa | RSYa | RSYb
+            | RXE | RXF | RXYa | RXYb | SIY => OpcodeShape::Byte5,
+        }
+    }
+
+    /// Length in bytes.
+    pub fn len(self) -> u8 {
+        use Format::*;
+        match self {
+            E | I | RR => 2,
+            IE | RIa | RIb | RIc | RRD | RRE | RRFa | RRFb | RRFc | RRFd | RRFe | RSa | RSb
+            | RSI | RXa | RXb | S | SI => 4,
+            _ => 6,
+        }
+    }
+}
+
+/// `count` bits of a 48-bit image from bit `first` on, bits counted from the left.
+const fn bits(image: u64, first: u32, count: u32) -> u64 {
+    (image >> (48 - first - count)) & ((1 << count) - 1)
+}
+
+/// The same, sign-extended.
+const fn signed(image: u64, first: u32, count: u32) -> i64 {
+    ((bits(image, first, count) << (64 - count)) as i64) >> (64 - count)
+}
+
+/// The same for fields of at most eight bits.
+const fn small(image: u64, first: u32, count: u32) -> u8 {
+    bits(image, first, count) as u8
+}
+
+/// A 20-bit signed displacement: the low part at `low`, the high part eight bits at `high`.
+const fn long_displacement(image: u64, low: u32, high: u32) -> i32 {
+    (signed(image, high, 8) << 12) as i32 | bits(image, low, 12) as i32
+}
+
+impl Insn {
+    /// Takes an image (48 bits, byte 0 at bits 40-47) apart as its row's format says.
+    pub fn new(row: &'static Row, image: u64) -> Self {
+        use Format::*;
+        let n = |first| small(image, first, 4);
+        let byte = |first| small(image, first, 8);
+        let d = |first| bits(image, first, 12) as i32;
+        let mut i = Self::empty(row, image);
+        match row.format {
+            E => {}
+            I => i.i2 = signed(image, 8, 8),
+            IE => (i.i2, i.i3) = (bits(image, 24, 4) as i64, n(28)),
+            MII => (i.m1, i.i2) = (n(8), signed(image, 12, 12)),
+            SMI => {
+                (i.m1, i.b2, i.d2) = (n(8), n(16), d(20));
+                i.i2 = signed(image, 32, 16);
+            }
+            RIa | RIb => (i.r1, i.i2) = (n(8), signed(image, 16, 16)),
+            RIc => (i.m1, i.i2) = (n(8), signed(image, 16, 16)),
+            RIEa => (i.r1, i.i2, i.m3) = (n(8), signed(image, 16, 16), n(32)),
+            RIEb => {
+                (i.r1, i.r2, i.m3) = (n(8), n(12), n(32));
+                i.ri4 = signed(image, 16, 16) as i16;
+            }
+            RIEc => {
+                (i.r1, i.m3, i.i2) = (n(8), n(12), signed(image, 32, 8));
+                i.ri4 = signed(image, 16, 16) as i16;
+            }
+            RIEd | RIEe | RSI => (i.r1, i.r3, i.i2) = (n(8), n(12), signed(image, 16, 16)),
+            RIEf => {
+                (i.r1, i.r2) = (n(8), n(12));
+                (i.i3, i.i4, i.i5) = (byte(16), byte(24), byte(32));
+            }
+            RIEg => (i.r1, i.m3, i.i2) = (n(8), n(12), signed(image, 16, 16)),
+            RILa | RILb => (i.r1, i.i2) = (n(8), signed(image, 16, 32)),
+            RILc => (i.m1, i.i2) = (n(8), signed(image, 16, 32)),
+            RIS => {
+                (i.r1, i.m3, i.b4, i.d4) = (n(8), n(12), n(16), d(20));
+                i.i2 = signed(image, 32, 8);
+            }
+            RR => (i.r1, i.r2, i.m1) = (n(8), n(12), n(8)),
+            RRD => (i.r1, i.r3, i.r2) = (n(16), n(24), n(28)),
+            RRE => (i.r1, i.r2) = (n(24), n(28)),
+            RRFa | RRFb => (i.r3, i.m4, i.r1, i.r2) = (n(16), n(20), n(24), n(28)),
+            RRFc | RRFd | RRFe => (i.m3, i.m4, i.r1, i.r2) = (n(16), n(20), n(24), n(28)),
+            RRS => {
+                (i.r1, i.r2, i.b4, i.d4, i.m3) = (n(8), n(12), n(16), d(20), n(32));
+            }
+            RSa => (i.r1, i.r3, i.b2, i.d2) = (n(8), n(12), n(16), d(20)),
+            RSb => (i.r1, i.m3, i.b2, i.d2) = (n(8), n(12), n(16), d(20)),
+            RSLa => (i.l1, i.b1, i.d1) = (n(8), n(16), d(20)),
+            RSYa => {
+                (i.r1, i.r3, i.b2) = (n(8), n(12), n(16));
+                i.d2 = long_displacement(image, 20, 32);
+            }
+            RSYb => {
+                (i.r1, i.m3, i.b2) = (n(8), n(12), n(16));
+                i.d2 = long_displacement(image, 20, 32);
+            }
+            RXa => (i.r1, i.x2, i.b2, i.d2) = (n(8), n(12), n(16), d(20)),
+            RXb => (i.m1, i.x2, i.b2, i.d2) = (n(8), n(12), n(16), d(20)),
+            RXE => (i.r1, i.x2, i.b2, i.d2, i.m3) = (n(8), n(12), n(16), d(20), n(32)),
+            RXF => (i.r3, i.x2, i.b2, i.d2, i.r1) = (n(8), n(12), n(16), d(20), n(32)),
+            RXYa => {
+                (i.r1, i.x2, i.b2) = (n(8), n(12), n(16));
+                i.d2 = long_displacement(image, 20, 32);
+            }
+            RXYb => {
+                (i.m1, i.x2, i.b2) = (n(8), n(12), n(16));
+                i.d2 = long_displacement(image, 20, 32);
+            }
+            S => (i.b2, i.d2) = (n(16), d(20)),
+            SI => (i.i2, i.b1, i.d1) = (signed(image, 8, 8), n(16), d(20)),
+            SIL => (i.b1, i.d1, i.i2) = (n(16), d(20), signed(image, 32, 16)),
+            SIY => {
+                (i.i2, i.b1) = (signed(image, 8, 8), n(16));
+                i.d1 = long_displacement(image, 20, 32);
+            }
+            SSa | SSb | SSc | SSd | SSf | SSE | SSF => {
+                (i.b1, i.d1, i.b2, i.d2) = (n(16), d(20), n(32), d(36));
+                match row.format {
+                    SSa => i.l1 = byte(8),
+                    SSb => (i.l1, i.l2) = (n(8), n(12)),
+                    SSc => (i.l1, i.i3) = (n(8), n(12)),
+                    SSd => (i.r1, i.r3) = (n(8), n(12)),
+                    SSf => i.l2 = byte(8),
+                    SSF => i.r3 = n(8),
+                    _ => {}
+                }
+            }
+            SSe => {
+                (i.r1, i.r3) = (n(8), n(12));
+                (i.b2, i.d2, i.b4, i.d4) = (n(16), d(20), n(32), d(36));
+            }
+        }
+        i
+    }
+
+    fn empty(row: &'static Row, image: u64) -> Self {
+        Self {
+            row,
+            bytes: image,
+            len: row.format.len(),
+            r1: 0,
+            r2: 0,
+            r3: 0,
+            x2: 0,
+            b1: 0,
+            b2: 0,
+            b4: 0,
+            d1: 0,
+            d2: 0,
+            d4: 0,
+            i2: 0,
+            ri4: 0,
+            i3: 0,
+            i4: 0,
+            i5: 0,
+            m1: 0,
+            m3: 0,
+            m4: 0,
+            l1: 0,
+            l2: 0,
+        }
+    }
+
+    /// The I2 field as eight bits, unsigned.
+    pub fn u8(&self) -> u8 {
+        self.i2 as u8
+    }
+
+    /// The I2 field as 16 bits, unsigned.
+    pub fn u16(&self) -> u16 {
+        self.i2 as u16
+    }
+
+    /// The I2 field as 32 bits, unsigned.
+    pub fn u32(&self) -> u32 {
+        self.i2 as u32
+    }
 }

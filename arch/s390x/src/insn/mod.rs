@@ -6,6 +6,7 @@
 pub mod decode;
 pub mod format;
 pub mod table;
+pub mod text;
 
 use crate::translate::{Flow, Tx};
 

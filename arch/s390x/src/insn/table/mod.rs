@@ -1,6 +1,32 @@
 //! The table of instructions, a file per group.
 
-use super::Row;
+mod arith;
+mod branch;
+
+use super::{Facility, Format, Insn, Row};
+use crate::translate::{Flow, Tx};
 
 /// Every group's rows.
-pub static GROUPS: &[&[Row]] = &[];
+static GROUPS: &[&[Row]] = &[arith::ROWS, branch::ROWS];
+
+/// All rows.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    GROUPS.iter().copied().flatten()
+}
+
+/// One row, short to write.
+const fn row(
+    name: &'static str,
+    opcode: u16,
+    format: Format,
+    facility: Facility,
+    translate: fn(&mut Tx<'_>, &Insn) -> Flow,
+) -> Row {
+    Row {
+        name,
+        opcode,
+        format,
+        facility,
+        translate,
+    }
+}

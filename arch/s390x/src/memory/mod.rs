@@ -1,0 +1,3 @@
+//! Storage as a CPU sees it: prefixing, dynamic address translation, protection.
+
+pub mod dat;

@@ -1,0 +1,105 @@
+//! The loop over a block's instructions: fetch, decode, check what every instruction needs, and
+//! hand over to the row's function.
+
+use tcg::ir::{Builder, Exit};
+use tcg::{BlockKey, Trap, mem};
+
+use super::{Flow, Tx};
+use crate::cpu::key::{self, Flags};
+use crate::cpu::{EXECUTE_TARGET, ProgramCode, S390Cpu};
+use crate::insn::decode::{self, decode};
+
+/// Bytes of a page: a block's instructions all begin in one.
+const PAGE: u64 = mem::PAGE_SIZE;
+
+/// Translates one block; see [`tcg::Guest::translate`].
+///
+/// # Errors
+/// The trap of fetching the first instruction.
+pub fn translate(cpu: &mut S390Cpu, key: &BlockKey, b: &mut Builder) -> Result<(), Trap> {
+    let flags = Flags(key.flags);
+    if let Some((image, execute_length)) = key::executed(key.aux) {
+        b.insn(key.pc, execute_length);
+        // The target is executed once: whatever follows is ordinary code.
+        let none = b.c64(0);
+        b.put(EXECUTE_TARGET, none);
+        let mut tx = Tx {
+            b,
+            flags,
+            pc: key.pc,
+            next_pc: 0,
+            executed: true,
+        };
+        tx.next_pc = tx.wrap_const(key.pc.wrapping_add(execute_length.into()));
+        let flow = one(cpu, &mut tx, image);
+        end(&mut tx, flow);
+        return Ok(());
+    }
+    let mut pc = key.pc;
+    loop {
+        let image = match fetch(cpu, flags, pc) {
+            Ok(image) => image,
+            Err(trap) if pc == key.pc => return Err(trap),
+            Err(_) => {
+                b.exit(Exit::Jump { pc });
+                return Ok(());
+            }
+        };
+        let length = decode::length((image >> 40) as u8);
+        b.insn(pc, length);
+        let mut tx = Tx {
+            b,
+            flags,
+            pc,
+            next_pc: 0,
+            executed: false,
+        };
+        tx.next_pc = tx.wrap_const(pc.wrapping_add(length.into()));
+        let flow = one(cpu, &mut tx, image);
+        let next = tx.next_pc;
+        if flow != Flow::Next || tx.b.is_full() || next / PAGE != key.pc / PAGE {
+            end(&mut tx, flow);
+            return Ok(());
+        }
+        pc = next;
+    }
+}
+
+/// Ends the block after an instruction.
+fn end(tx: &mut Tx<'_>, flow: Flow) {
+    match flow {
+        Flow::Ended => {}
+        Flow::Next => tx.b.exit(Exit::Jump { pc: tx.next_pc }),
+        Flow::NewBlock => {
+            let next = tx.b.c64(tx.next_pc);
+            tx.b.exit(Exit::Lookup { pc: Some(next) });
+        }
+    }
+}
+
+/// Translates one instruction from its image.
+fn one(cpu: &S390Cpu, tx: &mut Tx<'_>, image: u64) -> Flow {
+    match decode(image) {
+        Some(insn) if cpu.control.facilities.has(insn.row.facility) => {
+            (insn.row.translate)(tx, &insn)
+        }
+        _ => tx.raise(ProgramCode::Operation),
+    }
+}
+
+/// Fetches the instruction at an address: its image, as many bytes as its first one says.
+fn fetch(cpu: &mut S390Cpu, flags: Flags, pc: u64) -> Result<u64, Trap> {
+    if pc % 2 != 0 {
+        return Err(ProgramCode::Specification.into());
+    }
+    let mode = flags.code_mode();
+    let mask = flags.addressing().mask();
+    let first = mem::fetch(cpu, mode, pc)?;
+    let mut image = u64::from(first) << 32;
+    let length = decode::length((first >> 8) as u8);
+    for halfword in 1..u64::from(length / 2) {
+        let next = mem::fetch(cpu, mode, pc.wrapping_add(2 * halfword) & mask)?;
+        image |= u64::from(next) << (32 - 16 * halfword);
+    }
+    Ok(image)
+}
