@@ -28,7 +28,7 @@ pub enum Exactness {
 
 /// What an entry is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Event {
     /// The VM stopped.
     Stop(Cause),
@@ -81,7 +81,8 @@ pub struct Entry {
 pub struct Account {
     /// The clock's name.
     pub clock: String,
-    /// The value at the clock's first capture; none before it (R4).
+    /// The value that the account starts with: at the clock's first capture
+    /// (R4), or after its relation was lost. None until there is one.
     origin: Option<FineTod>,
     /// The value that is booked.
     value: FineTod,
@@ -181,9 +182,7 @@ impl Account {
         let delta = stepped.wrapping_sub(self.stepped_seen);
         self.stepped_seen = stepped;
         if self.origin.is_none() {
-            self.origin = Some(captured.value);
-            self.run = FineSpan::ZERO;
-            self.granted = FineSpan::ZERO;
+            self.start_at(captured.value);
         } else {
             self.stepped = self.stepped.wrapping_add(delta);
             let expected = self.value.wrapping_add(delta);
@@ -199,9 +198,41 @@ impl Account {
         self.value = captured.value;
     }
 
-    /// The clock was set to the booked value.
-    pub(crate) fn book_install(&mut self) {
+    /// The clock was set to `value`, which is booked already unless the account
+    /// starts with it.
+    pub(crate) fn book_install(&mut self, value: FineTod) {
         self.stepped_seen = FineSpan::ZERO;
+        if self.origin.is_none() {
+            self.start_at(value);
+        }
+    }
+
+    /// A saved value was taken over.
+    pub(crate) fn book_load(&mut self, saved: &Captured) {
+        if self.origin.is_none() {
+            self.start_at(saved.value);
+        } else {
+            let off = saved.value.since(self.value);
+            self.unexplained = self.unexplained.wrapping_add(off);
+            self.value = saved.value;
+        }
+        self.stepped_seen = FineSpan::ZERO;
+    }
+
+    /// What the clock shows has nothing to do with what is booked: the account
+    /// starts anew with the next value that is known.
+    pub(crate) fn book_lost(&mut self) {
+        self.origin = None;
+    }
+
+    fn start_at(&mut self, value: FineTod) {
+        self.origin = Some(value);
+        self.value = value;
+        self.run = FineSpan::ZERO;
+        self.granted = FineSpan::ZERO;
+        self.stepped = FineSpan::ZERO;
+        self.unexplained = FineSpan::ZERO;
+        self.allowance = Some(FineSpan::ZERO);
     }
 
     /// Elapsed = run + granted + stepped, but for what reading cannot tell.

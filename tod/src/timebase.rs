@@ -28,9 +28,14 @@ const RECOVERY_ATTEMPTS: usize = 64;
 /// are read at most some ten nanoseconds apart, beyond their stated bracket.
 const STEP_FLOOR_NS: u64 = 1_000;
 
-/// The counter may disagree with CLOCK_MONOTONIC by this, beyond the stated
-/// errors, before it counts as reset or jumped.
+/// The counter may disagree with CLOCK_MONOTONIC by this and an eighth of the
+/// time passed, beyond the stated errors, before it counts as reset or jumped:
+/// NTP may slew CLOCK_MONOTONIC by as much, and the rate then follows.
 const COUNTER_FLOOR_NS: u64 = 100_000;
+
+/// How fast NTP slews CLOCK_MONOTONIC at most by frequency (adjtimex(2)): a
+/// clock continued by it after a counter reset goes ahead by this much.
+const SLEW_PPB: u64 = 500_000;
 
 /// The shortest span that a rate is measured over.
 const RATE_SPAN_NS: u64 = 1_000_000_000;
@@ -105,7 +110,7 @@ impl HostReading {
 
 /// Something that happened to the host's clocks between two looks at them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum HostEvent {
     /// CLOCK_REALTIME was set.
     Step {
@@ -360,8 +365,16 @@ impl Timebase {
             events.push(HostEvent::Step { by_ns });
         }
 
-        let error_ns = brackets.saturating_add(drift_ns(monotonic, inner.error_ppb));
-        let tolerance = FineSpan::from_ns(error_ns.saturating_add(COUNTER_FLOOR_NS)).bits();
+        let error_ns = brackets.saturating_add(drift_ns(
+            monotonic,
+            inner.error_ppb.saturating_add(SLEW_PPB),
+        ));
+        let tolerance = FineSpan::from_ns(
+            error_ns
+                .saturating_add(COUNTER_FLOOR_NS)
+                .saturating_add(monotonic / 8),
+        )
+        .bits();
         let expected = FineSpan::from_ns(monotonic).bits();
         let old_host = inner.mapping.at(last.counter);
         let moved = inner.mapping.at(sample.counter).since(old_host).bits();
@@ -396,6 +409,9 @@ impl Timebase {
 
     /// Takes over a better rate, and makes up for what has drifted so far.
     fn refine(&self, inner: &mut Inner) {
+        if self.host.rate().error_ppb == 0 {
+            return;
+        }
         let sample = inner.last;
         let discipline = &mut inner.discipline;
         let age = sample
@@ -697,7 +713,7 @@ impl Track {
         match self.published.load() {
             Epoch::Standing { .. } => None,
             Epoch::Running { .. } => {
-                let ns = ns_from_units_ceil(left.units() + 1);
+                let ns = ns_from_units_ceil(left.units_ceil());
                 Some(u64::try_from(ns).unwrap_or(u64::MAX))
             }
         }

@@ -424,6 +424,12 @@ impl FineSpan {
         self.0 >> FRACTION_BITS
     }
 
+    /// Whole TOD units, rounded up.
+    #[must_use]
+    pub const fn units_ceil(self) -> i128 {
+        self.units() + (self.0 & ((1 << FRACTION_BITS) - 1) != 0) as i128
+    }
+
     /// Nanoseconds, rounded down.
     #[must_use]
     pub const fn as_ns(self) -> i128 {

@@ -251,6 +251,7 @@ impl ClockManager {
     pub fn on_load(&self, saved: SavedClocks, cause: Cause) -> Vec<ClockEvent> {
         let mut inner = self.inner();
         if inner.phase == VmPhase::Running {
+            log::warn!("saved clocks are not loaded into a VM that runs");
             return Vec::new();
         }
         let at = self.timebase.reading();
@@ -502,8 +503,8 @@ impl Inner {
         match clock.state.clone() {
             // R4: it runs since its creation, and a VM that never ran has no gap.
             ClockState::Running | ClockState::Slewing { .. } => {
-                account.book_standing(at.host);
-                let values = (index, None, None, FineSpan::ZERO);
+                let granted = account.book_free_run(at.host);
+                let values = (index, None, None, granted);
                 self.push(Event::Cont(cause), Some(values), at, Exactness::Exact);
             }
             // It ran during the stop; the gap is granted, as it could not be kept.
@@ -536,7 +537,7 @@ impl Inner {
                 }
                 account.book_standing(at.host);
                 account.book_grant(granted);
-                account.book_install();
+                account.book_install(value.value);
                 clock.state = if left > FineSpan::ZERO {
                     ClockState::Slewing { left, moved: *at }
                 } else {
@@ -563,6 +564,7 @@ impl Inner {
     fn save_clock(&mut self, index: usize, at: &HostReading, cause: Cause) -> SavedClock {
         let clock = &mut self.clocks[index];
         let (name, policy) = (clock.name.clone(), clock.policy);
+        let standing = matches!(clock.state, ClockState::Stopped { .. });
         let (value, owed) = match clock.state {
             ClockState::Stopped { base, owed, .. } => (Ok(base), owed),
             ClockState::Slewing { left, .. } => (clock.capture(at), left),
@@ -572,6 +574,15 @@ impl Inner {
         };
         let value = match value {
             Ok(captured) => {
+                if !standing {
+                    let account = self.ledger.account_mut(&name, at.host);
+                    if self.phase == VmPhase::Running {
+                        account.book_run(at.host);
+                    } else {
+                        account.book_free_run(at.host);
+                    }
+                    account.book_capture(&captured);
+                }
                 let values = (
                     index,
                     Some(captured.value),
@@ -615,10 +626,12 @@ impl Inner {
         let (base, owed) = match record.map(|record| (&record.value, record.owed)) {
             Some((SavedValue::Captured(base), owed)) => (*base, owed),
             Some((SavedValue::Missing { why }, _)) => {
+                account.book_lost();
                 let error = format!("the saved state lacks it: {why}");
                 return Some(self.fall_back(index, Phase::Load, &error, at, true));
             }
             None => {
+                account.book_lost();
                 let error = "the saved state does not have it";
                 return Some(self.fall_back(index, Phase::Load, error, at, true));
             }
@@ -626,11 +639,7 @@ impl Inner {
         if let Some(record) = record {
             clock.policy = record.policy;
         }
-        account.book_capture(&Captured {
-            stepped: None,
-            ..base
-        });
-        account.book_install();
+        account.book_load(&base);
         clock.last_error_ns = Some(base.error_ns);
         let stopped = StoppedAt::Elsewhere { realtime_ns };
         clock.state = ClockState::Stopped {
@@ -639,6 +648,10 @@ impl Inner {
             owed,
         };
         let result = clock.install(&base, at);
+        if result.is_err() {
+            // Until a cont installs it, the clock shows something else.
+            account.book_lost();
+        }
         let values = (index, Some(base.value), Some(base.value), FineSpan::ZERO);
         self.push(
             Event::Load(cause),

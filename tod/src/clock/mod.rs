@@ -24,7 +24,7 @@ use std::fmt;
 /// What a clock does about a gap: time that passed on the host while the VM
 /// was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Policy {
     /// Nothing: the guest does not see the gap.
     #[default]

@@ -30,16 +30,16 @@ pub type WakeFn = Arc<dyn Fn() + Send + Sync>;
 pub struct CounterRate {
     /// TOD units per counter tick, 56 fraction bits: counters from 16 MHz up.
     pub mult: u64,
-    /// How far the true rate may be from `mult`, in parts per 10^9.
+    /// How far the true rate may be from `mult`, in parts per 10^9; 0 when the
+    /// counter is CLOCK_MONOTONIC itself, so that there is nothing to measure.
     pub error_ppb: u64,
 }
 
 impl CounterRate {
-    /// A counter of nanoseconds: 4.096 units per tick. The rounding is 3 parts
-    /// in 10^18.
+    /// A counter of nanoseconds: 4.096 units per tick, to 3 parts in 10^18.
     pub const NANOSECONDS: Self = Self {
         mult: ((512u128 << FRACTION_BITS) / 125) as u64,
-        error_ppb: 1,
+        error_ppb: 0,
     };
 }
 

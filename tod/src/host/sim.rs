@@ -140,7 +140,8 @@ impl SimHost {
     }
 
     /// From now on the counter is this much faster than its nominal rate, in
-    /// parts per 10^9; slower when negative.
+    /// parts per 10^9; slower when negative. The host states this error, so set
+    /// it before the timebase is made.
     pub fn set_frequency_error_ppb(&self, ppb: i64) {
         self.state().frequency_error_ppb = ppb.clamp(-999_999_999, 999_999_999);
     }
@@ -171,7 +172,7 @@ impl HostClock for SimHost {
         let mult = (u128::from(UNITS_PER_SECOND) << FRACTION_BITS) / u128::from(self.counter_hz);
         CounterRate {
             mult: mult as u64,
-            error_ppb: 1,
+            error_ppb: self.state().frequency_error_ppb.unsigned_abs(),
         }
     }
 
