@@ -1,0 +1,108 @@
+//! Bare-metal guests, from the command line to the exit status.
+
+use serde_json::json;
+use tests::guests::image;
+use tests::{Emu, EmuBuilder};
+
+fn run(name: &str, append: &str) -> Emu {
+    let builder = EmuBuilder::s390x().args(["-m", "64M"]).kernel(&image(name));
+    if append.is_empty() {
+        builder.start()
+    } else {
+        builder.append(append).start()
+    }
+}
+
+/// Runs a self-checking guest to its end; every line of it must be a PASS.
+fn passes(name: &str) {
+    let mut emu = run(name, "");
+    let status = emu.wait(300);
+    let text = emu.console.text();
+    let failed: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("FAIL"))
+        .collect();
+    assert!(failed.is_empty(), "{name}: {failed:#?}\n{text}");
+    assert!(
+        text.contains("EXIT: STATUS=1"),
+        "{name} did not come to its end:\n{text}"
+    );
+    assert!(
+        text.lines().any(|line| line.starts_with("PASS")),
+        "{name} checked nothing:\n{text}"
+    );
+    assert!(status.success(), "{name}: {status}");
+    assert_eq!(emu.stderr(), "", "{name}");
+}
+
+#[test]
+fn hello_ends_the_process_with_status_0() {
+    let mut emu = run("hello", "");
+    assert_eq!(emu.wait(60).code(), Some(0));
+    assert!(
+        emu.console.text().to_lowercase().contains("hello"),
+        "{}",
+        emu.console.text()
+    );
+    assert_eq!(emu.stderr(), "");
+}
+
+#[test]
+fn instructions_are_right() {
+    passes("insn");
+}
+
+#[test]
+fn code_may_change_itself() {
+    passes("smc");
+}
+
+#[test]
+fn comparator_and_timer_are_conditions() {
+    passes("ckc");
+}
+
+#[test]
+fn a_disabled_wait_is_reported_as_a_panic() {
+    let emu = EmuBuilder::s390x()
+        .args(["-m", "64M", "-S", "-action", "panic=pause"])
+        .kernel(&image("dwait"))
+        .start();
+    let mut qmp = emu.qmp();
+    qmp.ok("cont", json!({}));
+    let event = qmp.event("GUEST_PANICKED").unwrap();
+    assert_eq!(event["data"]["info"]["type"], "s390");
+    assert_eq!(event["data"]["info"]["reason"], "disabled-wait");
+    assert_eq!(event["data"]["action"], "pause");
+    assert_eq!(
+        qmp.ok("query-status", json!({}))["status"],
+        "guest-panicked"
+    );
+}
+
+#[test]
+fn a_panic_may_fail_the_process() {
+    let mut emu = EmuBuilder::s390x()
+        .args(["-m", "64M", "-action", "panic=exit-failure"])
+        .kernel(&image("dwait"))
+        .start();
+    assert_eq!(emu.wait(60).code(), Some(1));
+}
+
+#[test]
+fn an_orderly_wait_ends_the_process_with_status_0() {
+    let mut emu = run("dwait", "addr=fff");
+    assert_eq!(emu.wait(60).code(), Some(0));
+}
+
+#[test]
+fn a_guest_restarts_from_its_image_as_often_as_it_is_reset() {
+    let emu = run("spin", "");
+    let mut qmp = emu.qmp();
+    for _ in 0..3 {
+        qmp.ok("system_reset", json!({}));
+        qmp.event("RESET").unwrap();
+    }
+    assert_eq!(qmp.ok("query-status", json!({}))["status"], "running");
+    qmp.ok("quit", json!({}));
+}

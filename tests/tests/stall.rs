@@ -1,0 +1,263 @@
+//! Stall regressions on Debian's unmodified kernel, with its detectors at their strictest.
+//!
+//! The host clock is one that the test pushes forward, so that a stop of two minutes takes none;
+//! one test waits for real. What is compared is exact: the guest's clocks against each other, and
+//! against the host time that passed around them.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tests::guests::Debian;
+use tests::{Emu, EmuBuilder, Qmp, skipped};
+
+/// A stop of two minutes.
+const TWO_MINUTES_NS: u64 = 120_000_000_000;
+
+/// How long a boot may take on a slow machine, in seconds.
+const BOOT_S: u64 = 600;
+
+/// The guest in its stall scenario; `None`, said visibly, where Debian's kernel is not there.
+fn boot(test: &str, load: &str) -> Option<Emu> {
+    let debian = match Debian::find() {
+        Ok(debian) => debian,
+        Err(why) => {
+            skipped(test, &why);
+            return None;
+        }
+    };
+    Some(
+        EmuBuilder::s390x()
+            .args(["-m", "512M", "-hostclock", "test"])
+            .kernel(&debian.kernel)
+            .initrd(&debian.initrd)
+            .append(&format!("emu.run=stall emu.load={load}"))
+            .start(),
+    )
+}
+
+fn ready(emu: &Emu) {
+    emu.expect("READY stall", BOOT_S);
+}
+
+/// Both clocks of the guest: CLOCK_REALTIME was read between the two readings of the other.
+#[derive(Debug, Clone, Copy)]
+struct Stamp {
+    mono_ns: i128,
+    real_us: i128,
+    mono_after_ns: i128,
+}
+
+impl Stamp {
+    fn parse(line: &str) -> Self {
+        let number = |key: &str| {
+            line.split_whitespace()
+                .find_map(|word| word.strip_prefix(key)?.strip_prefix('=')?.parse().ok())
+                .unwrap_or_else(|| panic!("no {key} in {line:?}"))
+        };
+        Self {
+            mono_ns: number("mono_ns"),
+            real_us: number("real_us"),
+            mono_after_ns: number("mono_after_ns"),
+        }
+    }
+
+    /// Least and greatest CLOCK_REALTIME - CLOCK_MONOTONIC that the readings allow, in ns.
+    fn offset_ns(self) -> (i128, i128) {
+        (
+            self.real_us * 1000 - self.mono_after_ns,
+            self.real_us * 1000 + 999 - self.mono_ns,
+        )
+    }
+}
+
+/// Asks for a stamp that is made after this call.
+fn stamp(emu: &Emu) -> Stamp {
+    // Regular stamps come by themselves; the one that answers is behind the marker's echo.
+    emu.type_text("stamp\nmark\n");
+    emu.expect("UNKNOWN mark", 120);
+    emu.expect("STAMP ", 120);
+    Stamp::parse(&emu.expect("\n", 60))
+}
+
+/// The guest's two clocks have not moved against each other, and CLOCK_MONOTONIC by no more
+/// than the host time that passed while the guest could run.
+fn moved_by_running_time_only(before: Stamp, after: Stamp, host: Duration) {
+    let ((low1, high1), (low2, high2)) = (before.offset_ns(), after.offset_ns());
+    assert!(
+        low1 <= high2 && low2 <= high1,
+        "CLOCK_REALTIME moved against CLOCK_MONOTONIC: {before:?} {after:?}"
+    );
+    let moved = after.mono_ns - before.mono_ns;
+    assert!(
+        moved > 0 && moved <= host.as_nanos() as i128,
+        "CLOCK_MONOTONIC moved by {moved} ns while {} ns passed",
+        host.as_nanos()
+    );
+}
+
+fn push(qmp: &mut Qmp, ns: u64) {
+    qmp.ok("x-clock-push", json!({ "ns": ns }));
+}
+
+fn stopped_for(qmp: &mut Qmp, ns: u64) {
+    qmp.ok("stop", json!({}));
+    push(qmp, ns);
+    qmp.ok("cont", json!({}));
+}
+
+/// The kernel's own log shows nothing, and the guest powers off by itself.
+fn no_complaint(emu: &mut Emu) {
+    emu.type_text("quit\n");
+    let text = emu.expect("STALL-REPORT: ", 120);
+    let count = emu.expect("\n", 60);
+    assert_eq!(count.trim(), "0", "the kernel complains:\n{text}");
+    assert_eq!(emu.wait(120).code(), Some(0));
+    assert_eq!(emu.stderr(), "");
+}
+
+#[test]
+fn an_idle_guest_does_not_notice_two_minutes() {
+    let Some(mut emu) = boot("an_idle_guest_does_not_notice_two_minutes", "idle") else {
+        return;
+    };
+    ready(&emu);
+    let mut qmp = emu.qmp();
+    let start = Instant::now();
+    let before = stamp(&emu);
+    stopped_for(&mut qmp, TWO_MINUTES_NS);
+    let after = stamp(&emu);
+    moved_by_running_time_only(before, after, start.elapsed());
+
+    // A timer that was due in one second fires after what was left of it.
+    let start = Instant::now();
+    emu.type_text("timer 1\n");
+    emu.expect("TIMER-START", 60);
+    stopped_for(&mut qmp, TWO_MINUTES_NS);
+    emu.expect("TIMER-END elapsed_ns=", 120);
+    let elapsed: u128 = emu
+        .expect(" ", 60)
+        .trim()
+        .parse()
+        .expect("a number behind elapsed_ns=");
+    assert!(
+        (1_000_000_000..=start.elapsed().as_nanos()).contains(&elapsed),
+        "a sleep of 1 s took {elapsed} ns of guest time"
+    );
+    no_complaint(&mut emu);
+}
+
+#[test]
+fn a_busy_guest_does_not_notice_twenty_stops() {
+    let Some(mut emu) = boot("a_busy_guest_does_not_notice_twenty_stops", "busy") else {
+        return;
+    };
+    ready(&emu);
+    let mut qmp = emu.qmp();
+    let start = Instant::now();
+    let before = stamp(&emu);
+    for _ in 0..20 {
+        stopped_for(&mut qmp, TWO_MINUTES_NS);
+    }
+    let after = stamp(&emu);
+    moved_by_running_time_only(before, after, start.elapsed());
+    no_complaint(&mut emu);
+}
+
+#[test]
+fn stops_during_early_boot_are_not_noticed() {
+    let Some(mut emu) = boot("stops_during_early_boot_are_not_noticed", "idle") else {
+        return;
+    };
+    let mut qmp = emu.qmp();
+    // In the decompressor and before the first line, ...
+    for _ in 0..5 {
+        stopped_for(&mut qmp, TWO_MINUTES_NS);
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    // ... and on the way to process 1.
+    emu.expect("Linux version", BOOT_S);
+    for _ in 0..5 {
+        stopped_for(&mut qmp, TWO_MINUTES_NS);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    ready(&emu);
+    no_complaint(&mut emu);
+}
+
+#[test]
+fn two_real_minutes_are_not_noticed() {
+    let Some(mut emu) = boot("two_real_minutes_are_not_noticed", "idle") else {
+        return;
+    };
+    ready(&emu);
+    let mut qmp = emu.qmp();
+    let before = stamp(&emu);
+    let asked = Instant::now();
+    qmp.ok("stop", json!({}));
+    let stopped = Instant::now();
+    std::thread::sleep(Duration::from_secs(120));
+    let pause = stopped.elapsed();
+    qmp.ok("cont", json!({}));
+    let after = stamp(&emu);
+    // The guest could run for all the time but the pause; and before the first request.
+    let ran = asked.elapsed() - pause + Duration::from_secs(30);
+    moved_by_running_time_only(before, after, ran);
+    no_complaint(&mut emu);
+}
+
+/// After a failure the guest goes on with a clock that ran all along, and it is said once
+/// each on stderr, as an event and in the ledger.
+fn a_failure_lets_the_clock_run(test: &str, point: &str) {
+    let Some(mut emu) = boot(test, "idle") else {
+        return;
+    };
+    ready(&emu);
+    let mut qmp = emu.qmp();
+    let before = stamp(&emu);
+    qmp.ok(
+        "x-clock-fail",
+        json!({ "clock": "tod", "point": point, "count": 1 }),
+    );
+    stopped_for(&mut qmp, TWO_MINUTES_NS);
+    let after = stamp(&emu);
+    let moved = after.mono_ns - before.mono_ns;
+    assert!(
+        moved >= i128::from(TWO_MINUTES_NS),
+        "the clock should have run on for two minutes, it moved by {moved} ns"
+    );
+    let event = qmp.event("CLOCK_FALLBACK").unwrap();
+    assert_eq!(event["data"]["clock"], "tod", "{event}");
+    assert_eq!(event["data"]["phase"], point, "{event}");
+    let stderr = emu.stderr();
+    assert_eq!(stderr.lines().count(), 1, "one warning is wanted: {stderr}");
+    assert!(
+        stderr.contains("warning") && stderr.contains("tod"),
+        "{stderr}"
+    );
+    let ledger = qmp.ok("query-ledger", json!({}));
+    assert!(
+        mentions(&ledger, "fallback"),
+        "no ledger entry of the failure: {ledger:#}"
+    );
+    // The next stop works again, and is not noticed any more.
+    let start = Instant::now();
+    let before = stamp(&emu);
+    stopped_for(&mut qmp, TWO_MINUTES_NS);
+    moved_by_running_time_only(before, stamp(&emu), start.elapsed());
+    emu.type_text("quit\n");
+    assert_eq!(emu.wait(120).code(), Some(0));
+}
+
+fn mentions(value: &Value, word: &str) -> bool {
+    value.to_string().contains(word)
+}
+
+#[test]
+fn a_capture_that_fails_costs_a_warning() {
+    a_failure_lets_the_clock_run("a_capture_that_fails_costs_a_warning", "capture");
+}
+
+#[test]
+fn an_install_that_fails_costs_a_warning() {
+    a_failure_lets_the_clock_run("an_install_that_fails_costs_a_warning", "install");
+}
