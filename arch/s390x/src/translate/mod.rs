@@ -6,9 +6,11 @@
 //! instructions. Each group of instructions has a module of its own.
 
 pub mod arith;
+pub mod bfp;
 pub mod block;
 pub mod branch;
 pub mod check;
+pub mod fps;
 pub mod operand;
 
 use tcg::HelperDef;

@@ -1,13 +1,15 @@
 //! The table of instructions, a file per group.
 
 mod arith;
+mod bfp;
 mod branch;
+mod fps;
 
 use super::{Facility, Format, Insn, Row};
 use crate::translate::{Flow, Tx};
 
 /// Every group's rows.
-static GROUPS: &[&[Row]] = &[arith::ROWS, branch::ROWS];
+static GROUPS: &[&[Row]] = &[arith::ROWS, bfp::ROWS, branch::ROWS, fps::ROWS];
 
 /// All rows.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
