@@ -5,6 +5,7 @@ pub mod boot;
 pub mod console;
 pub mod cpu;
 pub mod css;
+pub mod helpers;
 pub mod insn;
 pub mod machine;
 pub mod memory;

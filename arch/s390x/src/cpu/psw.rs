@@ -29,6 +29,8 @@ pub const CC_SHIFT: u32 = 63 - 19;
 pub const CC: u64 = 3 << CC_SHIFT;
 /// Fixed-point-overflow mask, bit 20.
 pub const MASK_FIXED_OVERFLOW: u64 = 1 << (63 - 20);
+/// Decimal-overflow mask, bit 21.
+pub const MASK_DECIMAL_OVERFLOW: u64 = 1 << (63 - 21);
 /// Program mask, bits 20-23.
 pub const PROGRAM_MASK_SHIFT: u32 = 63 - 23;
 /// Program mask, bits 20-23.

@@ -10,8 +10,11 @@ pub mod bfp;
 pub mod block;
 pub mod branch;
 pub mod check;
+pub mod execute;
 pub mod fps;
 pub mod operand;
+pub mod storage;
+pub mod string;
 
 use tcg::HelperDef;
 use tcg::ir::{Builder, Cond, Exit, Val};

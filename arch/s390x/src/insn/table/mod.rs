@@ -4,12 +4,19 @@ mod arith;
 mod bfp;
 mod branch;
 mod fps;
+mod storage;
 
 use super::{Facility, Format, Insn, Row};
 use crate::translate::{Flow, Tx};
 
 /// Every group's rows.
-static GROUPS: &[&[Row]] = &[arith::ROWS, bfp::ROWS, branch::ROWS, fps::ROWS];
+static GROUPS: &[&[Row]] = &[
+    arith::ROWS,
+    bfp::ROWS,
+    branch::ROWS,
+    fps::ROWS,
+    storage::ROWS,
+];
 
 /// All rows.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
