@@ -462,6 +462,50 @@ fn counter_resets_do_not_move_guest_time_back() {
     );
 }
 
+/// The counter is faster than it says, so CLOCK_MONOTONIC alone would continue
+/// the clock before what the guest has seen.
+#[test]
+fn a_reset_of_an_inexact_counter_does_not_move_guest_time_back() {
+    for ppb in [-300_000, 300_000] {
+        let host = SimHost::new();
+        host.set_frequency_error_ppb(ppb);
+        let vm = Vm::on(host);
+        let tod = vm.clock("tod", Policy::Freeze);
+        for round in 0..20 {
+            vm.host.advance(SECOND / 2);
+            let before = tod.now();
+            vm.host.reset_counter(1000 - round);
+            assert!(!tod.now().is_before(before), "round {round} at {ppb} ppb");
+        }
+    }
+}
+
+#[test]
+fn a_better_rate_is_taken_over_without_a_step_back() {
+    let host = SimHost::with_counter_hz(2_400_000_000);
+    host.set_frequency_error_ppb(6_000);
+    let vm = Vm::on(host);
+    let tod = vm.clock("tod", Policy::Freeze);
+    let started = vm.timebase.reading();
+    let start = tod.now();
+    let mut last = start;
+    for _ in 0..3000 {
+        vm.host.advance(SECOND / 10 + 7);
+        vm.clocks.tick();
+        assert!(last.is_before(tod.now()));
+        last = tod.now();
+    }
+    // Six microseconds a second were off at first; now the clock is the host's.
+    let passed = vm.timebase.reading().monotonic_ns - started.monotonic_ns;
+    let off = last.units_since(start) as i128 - units(passed) as i128;
+    assert!(off.abs() < 4096, "{off} units off after {passed} ns");
+    assert!(
+        vm.timebase.rate().error_ppb < 100,
+        "{:?}",
+        vm.timebase.rate()
+    );
+}
+
 #[test]
 fn guest_sets_its_clock_and_the_ledger_knows() {
     let mut vm = Vm::new();
