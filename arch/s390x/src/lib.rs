@@ -2,6 +2,7 @@
 
 pub mod bfp;
 pub mod boot;
+pub mod clock;
 pub mod console;
 pub mod cpu;
 pub mod css;

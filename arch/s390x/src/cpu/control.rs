@@ -1,13 +1,117 @@
-//! The control side of a CPU: timers, pending interruptions, facilities. No translated code
-//! touches it.
+//! The control side of a CPU: what only helpers and the vCPU's thread use.
+//!
+//! Architected registers that instructions name are in [`super::S390Cpu`]; here are the CPU's
+//! clocks, its ways to the rest of the machine, and details of the interruption being made.
+
+use std::sync::Arc;
+
+use super::handle::CpuHandle;
+use crate::clock::CpuClock;
+use crate::machine::Shared;
+use crate::memory::spaces::Spaces;
+
+/// Details of an access exception, which a trap's code does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AccessFault {
+    /// Translation-exception identification, stored at real 168.
+    pub teid: u64,
+    /// Exception access identification, stored at real 160.
+    pub access_id: u8,
+}
+
+/// Details of a monitor event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MonitorEvent {
+    /// Monitor class, 0 to 15.
+    pub class: u8,
+    /// Monitor code.
+    pub code: u64,
+}
+
+/// Why a CPU has left the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// Somebody asked for it ([`CpuHandle::request_park`]).
+    Park,
+    /// It waits for an interruption: see [`super::wait`].
+    Wait,
+    /// It waits with all interruptions disabled; told once, then it is [`Leave::Wait`].
+    DisabledWait,
+    /// It is not in the operating state.
+    Stopped,
+    /// It has asked for a reset of the machine, or has crashed, and does nothing until one.
+    AwaitReset,
+    /// It would take the same interruption for ever: QAPI's `S390CrashReason`. Told once, then
+    /// it is [`Leave::AwaitReset`].
+    Crash(&'static str),
+}
 
 /// What only helpers and the vCPU's thread use.
-#[derive(Debug, Default)]
 pub struct Control {
+    /// What all CPUs share.
+    pub shared: Arc<Shared>,
+    /// This CPU as others see it.
+    pub handle: Arc<CpuHandle>,
+    /// Clock comparator, CPU timer and what belongs to reading the TOD clock.
+    pub clock: CpuClock,
+    /// Tags of address spaces.
+    pub spaces: Spaces,
+    /// Details of the access exception under way.
+    pub fault: AccessFault,
+    /// Details of the monitor event under way.
+    pub monitor: MonitorEvent,
+    /// Instruction address of a PSW that was found invalid as soon as it was loaded.
+    pub(super) early_address: u64,
+    /// Why the CPU leaves; set by `poll`.
+    pub(super) leave: Option<Leave>,
+    /// A crash that has not been told.
+    pub(super) crash: Option<&'static str>,
+    /// Only a reset goes on from here.
+    pub(super) awaits_reset: bool,
     /// Installed facilities.
     pub facilities: super::facility::Facilities,
-    /// Translation-exception identification of the last access exception.
-    pub translation_exception: u64,
-    /// Exception access identification of the last access exception.
-    pub exception_access_id: u8,
+    /// The disabled wait that the PSW says has been told.
+    pub(super) wait_told: bool,
+    /// The last program interruption, if it was taken at the program new PSW itself.
+    pub(super) at_new_psw: Option<u16>,
+}
+
+impl Control {
+    /// The control side of a CPU, as after power-on.
+    pub fn new(shared: Arc<Shared>, handle: Arc<CpuHandle>) -> Self {
+        let clock = CpuClock::new(&shared.timeline, &handle);
+        Self {
+            shared,
+            handle,
+            clock,
+            spaces: Spaces::default(),
+            fault: AccessFault::default(),
+            monitor: MonitorEvent::default(),
+            early_address: 0,
+            leave: None,
+            crash: None,
+            awaits_reset: false,
+            facilities: super::facility::Facilities::default(),
+            wait_told: false,
+            at_new_psw: None,
+        }
+    }
+
+    /// Why the CPU has left the guest; asked once after each stay.
+    pub fn take_leave(&mut self) -> Leave {
+        // The loop ends only through `poll`, which has set a reason.
+        self.leave.take().unwrap_or(Leave::Park)
+    }
+
+    /// The CPU does nothing more until it is reset (DIAGNOSE X'308').
+    pub fn await_reset(&mut self) {
+        self.awaits_reset = true;
+        self.handle.kick(super::handle::INTERRUPT);
+    }
+
+    /// The CPU cannot go on: told once, then as [`Control::await_reset`].
+    pub(super) fn crash(&mut self, reason: &'static str) {
+        self.crash = Some(reason);
+        self.await_reset();
+    }
 }

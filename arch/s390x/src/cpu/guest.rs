@@ -12,8 +12,8 @@ use tcg::{Access, BlockKey, CcTest, CpuCore, Guest, PageMapping, Poll, Trap};
 
 use super::key::{self, Addressing, Flags};
 use super::psw::{self, Psw};
-use super::{GLOBALS, ProgramCode, S390Cpu, cc, interrupt};
-use crate::memory::dat;
+use super::{GLOBALS, ProgramCode, S390Cpu, cc, interrupt, program_interrupt};
+use crate::memory;
 use crate::translate;
 
 impl S390Cpu {
@@ -47,12 +47,15 @@ impl S390Cpu {
         }
     }
 
-    /// Makes a PSW current without checking it.
+    /// Makes a PSW current without checking it; what its masks enable is looked at before the
+    /// next block.
     pub fn set_psw(&mut self, psw: Psw) {
         self.psw_mask = psw.mask & !psw::CC;
         self.set_cc((psw.mask >> psw::CC_SHIFT) as u8);
         self.core.pc = psw.address;
         self.execute_target = 0;
+        self.control.wait_told = false;
+        self.masks_changed();
     }
 
     /// Wraps an address as the addressing mode says.
@@ -114,11 +117,11 @@ unsafe impl Guest for S390Cpu {
         access: Access,
         mode: MemMode,
     ) -> Result<PageMapping, Trap> {
-        dat::translate(self, address, access, mode)
+        memory::translate(self, address, access, mode)
     }
 
     fn space_tag(&mut self, mode: MemMode) -> u16 {
-        dat::space_tag(self, mode)
+        memory::space_tag(self, mode)
     }
 
     fn unaligned(&mut self, _address: u64, _mode: MemMode) -> Trap {
@@ -134,7 +137,7 @@ unsafe impl Guest for S390Cpu {
     }
 
     fn deliver(&mut self, trap: Trap) {
-        interrupt::deliver(self, trap);
+        program_interrupt::deliver(self, trap);
     }
 
     fn disassemble(&self, _address: u64, code: &[u8]) -> (usize, String) {

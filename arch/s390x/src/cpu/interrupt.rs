@@ -1,35 +1,283 @@
-//! Interruptions: the PSW swap through the lowcore.
+//! Interruptions other than program ones: what is pending, what is enabled, and taking it.
+//!
+//! Sources are *levels* (clock comparator, CPU timer: evaluated each time, delivery clears
+//! nothing), *latches* of this CPU (emergency signals, external call, restart, stop) and
+//! *floating* ones of the configuration (service signal). Order and formats: Principles of
+//! Operation, chapter 6, "Priority of Interruptions" and "External Interruption".
+//!
+//! How attention and masks play together. For every source that is pending, one of these holds:
+//! the attention bit is up; or [`poll`] has seen the source, found it disabled by the PSW and
+//! noted it in `S390Cpu::pending`; or the control-register mask is off (a changed control
+//! register raises attention); or it is a timer not yet due, and the CPU's host timer is armed
+//! for it. So enabling a PSW mask needs to look at one word only.
 
 use tcg::ir::MemSize;
-use tcg::{Poll, Trap, mem};
+use tcg::Poll;
 
-use super::psw::Psw;
-use super::{ProgramCheck, S390Cpu};
+use super::S390Cpu;
+use super::control::Leave;
+use super::handle::{self, CpuState};
+use super::lowcore;
+use super::psw::{self, Psw};
+use crate::memory::purge;
 
-/// Looks at pending interruptions; see [`tcg::Guest::poll`].
-pub fn poll(_cpu: &mut S390Cpu) -> Poll {
+/// CR0 bit 48, malfunction alert, and its neighbours: external-interruption subclass masks.
+pub mod subclass {
+    /// CR0 bit 49: emergency signal.
+    pub const EMERGENCY: u64 = 0x4000;
+    /// CR0 bit 50: external call.
+    pub const EXTERNAL_CALL: u64 = 0x2000;
+    /// CR0 bit 52: clock comparator.
+    pub const CLOCK_COMPARATOR: u64 = 0x800;
+    /// CR0 bit 53: CPU timer.
+    pub const CPU_TIMER: u64 = 0x400;
+    /// CR0 bit 54: service signal.
+    pub const SERVICE: u64 = 0x200;
+}
+
+/// External interruptions taken in one poll at most, so that a guest whose external new PSW
+/// enables a level that stays up cannot hold the thread.
+const MAX_IN_ONE_POLL: u32 = 64;
+
+/// External interruptions, in the order of their priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum External {
+    Emergency,
+    ExternalCall,
+    ClockComparator,
+    CpuTimer,
+    Service,
+}
+
+impl External {
+    const IN_ORDER: [Self; 5] = [
+        Self::Emergency,
+        Self::ExternalCall,
+        Self::ClockComparator,
+        Self::CpuTimer,
+        Self::Service,
+    ];
+
+    fn subclass(self) -> u64 {
+        match self {
+            Self::Emergency => subclass::EMERGENCY,
+            Self::ExternalCall => subclass::EXTERNAL_CALL,
+            Self::ClockComparator => subclass::CLOCK_COMPARATOR,
+            Self::CpuTimer => subclass::CPU_TIMER,
+            Self::Service => subclass::SERVICE,
+        }
+    }
+
+    fn code(self) -> u16 {
+        match self {
+            Self::Emergency => 0x1201,
+            Self::ExternalCall => 0x1202,
+            Self::ClockComparator => 0x1004,
+            Self::CpuTimer => 0x1005,
+            Self::Service => 0x2401,
+        }
+    }
+
+    fn is_level(self) -> bool {
+        matches!(self, Self::ClockComparator | Self::CpuTimer)
+    }
+
+    fn is_pending(self, cpu: &S390Cpu) -> bool {
+        match self {
+            Self::Emergency => cpu.control.handle.has_emergency(),
+            Self::ExternalCall => cpu.control.handle.has_external_call(),
+            Self::ClockComparator => cpu.comparator_pending(),
+            Self::CpuTimer => cpu.cpu_timer_pending(),
+            Self::Service => cpu.control.shared.floating.has_service_signal(),
+        }
+    }
+}
+
+/// Looks at everything that may want the CPU; [`tcg::Guest::poll`].
+pub fn poll(cpu: &mut S390Cpu) -> Poll {
+    let bits = cpu.core.attention().get();
+    if bits & handle::PURGE != 0 {
+        cpu.core.attention().take(handle::PURGE);
+        purge::serve(cpu);
+    }
+    if bits & handle::PARK != 0 {
+        return leave(cpu, Leave::Park);
+    }
+    // Taken before anything is looked at: what is posted later raises it anew.
+    cpu.core
+        .attention()
+        .take(handle::INTERRUPT | handle::ORDER);
+    super::orders::serve(cpu);
+    if !cpu.control.awaits_reset && cpu.control.handle.state() == CpuState::Operating {
+        take_all(cpu);
+    }
+    if let Some(reason) = cpu.control.crash.take() {
+        return leave(cpu, Leave::Crash(reason));
+    }
+    if cpu.control.awaits_reset {
+        return leave(cpu, Leave::AwaitReset);
+    }
+    if cpu.control.handle.state() != CpuState::Operating {
+        return leave(cpu, Leave::Stopped);
+    }
+    if cpu.control.handle.has_stop() {
+        if cpu.control.handle.stop_stores_status() {
+            cpu.store_status(lowcore::SAVE_AREA);
+        }
+        cpu.set_state(CpuState::Stopped);
+        cpu.control.handle.clear_stop();
+        return leave(cpu, Leave::Stopped);
+    }
+    cpu.arm_wake_up();
+    if cpu.psw_mask & psw::WAIT != 0 {
+        if cpu.psw().is_disabled_wait() && !cpu.control.wait_told {
+            cpu.control.wait_told = true;
+            return leave(cpu, Leave::DisabledWait);
+        }
+        return leave(cpu, Leave::Wait);
+    }
     Poll::Run
 }
 
-/// Makes a trap a program interruption; see [`tcg::Guest::deliver`].
-pub fn deliver(cpu: &mut S390Cpu, trap: Trap) {
-    let (code, _) = ProgramCheck::from_trap(trap);
-    let lowcore = cpu.prefix;
-    let ilen = u64::from(cpu.core.ilen);
-    let word = |offset: u64, v: u64| {
-        mem::store_absolute(&cpu.core, lowcore + offset, MemSize::B8, v);
-    };
-    let old = Psw {
-        address: cpu.wrap(cpu.core.pc.wrapping_add(ilen)),
-        ..cpu.psw()
-    };
-    word(0x88, ilen << 16 | u64::from(code));
-    word(0x150, old.mask);
-    word(0x158, old.address);
-    let load = |offset| mem::load_absolute(&cpu.core, lowcore + offset, MemSize::B8);
-    let new = Psw {
-        mask: load(0x1d0),
-        address: load(0x1d8),
-    };
-    cpu.set_psw(new);
+fn leave(cpu: &mut S390Cpu, reason: Leave) -> Poll {
+    cpu.control.leave = Some(reason);
+    Poll::Leave
 }
+
+/// Takes what is enabled, one after the other, each under the PSW that the one before has
+/// loaded: the last one taken is executed first.
+fn take_all(cpu: &mut S390Cpu) {
+    for _ in 0..MAX_IN_ONE_POLL {
+        let Some(external) = next_external(cpu) else {
+            break;
+        };
+        take_external(cpu, external);
+        if cpu.control.awaits_reset {
+            return;
+        }
+    }
+    if cpu.control.handle.take_restart() {
+        take_restart(cpu);
+    }
+    cpu.pending = noted(cpu);
+    cpu.masks_changed();
+}
+
+/// The first external interruption that is pending and enabled.
+fn next_external(cpu: &S390Cpu) -> Option<External> {
+    if cpu.psw_mask & psw::EXTERNAL == 0 {
+        return None;
+    }
+    External::IN_ORDER
+        .into_iter()
+        .find(|external| cpu.cr[0] & external.subclass() != 0 && external.is_pending(cpu))
+}
+
+/// What is pending but disabled by the PSW alone, as PSW bits.
+fn noted(cpu: &S390Cpu) -> u64 {
+    let any = External::IN_ORDER
+        .into_iter()
+        .any(|external| cpu.cr[0] & external.subclass() != 0 && external.is_pending(cpu));
+    if any { psw::EXTERNAL } else { 0 }
+}
+
+/// Takes one external interruption. A level that the new PSW lets interrupt again at once, and
+/// so for ever, makes the CPU leave.
+fn take_external(cpu: &mut S390Cpu, external: External) {
+    let (source, parameter) = match external {
+        External::Emergency => (cpu.control.handle.take_emergency(), None),
+        External::ExternalCall => (cpu.control.handle.take_external_call(), None),
+        External::ClockComparator | External::CpuTimer => (Some(0), None),
+        External::Service => {
+            // Another CPU may have been faster.
+            let Some(parameter) = cpu.control.shared.floating.take_service_signal() else {
+                return;
+            };
+            (Some(0), Some(parameter))
+        }
+    };
+    let Some(source) = source else { return };
+    cpu.set_lowcore(lowcore::EXTERNAL_CPU, MemSize::B2, u64::from(source));
+    cpu.set_lowcore(
+        lowcore::EXTERNAL_CODE,
+        MemSize::B2,
+        u64::from(external.code()),
+    );
+    if let Some(parameter) = parameter {
+        cpu.set_lowcore(
+            lowcore::EXTERNAL_PARAMETER,
+            MemSize::B4,
+            u64::from(parameter),
+        );
+    }
+    log::trace!(
+        "CPU {}: external interruption {:#06x} at {:#x}",
+        cpu.cpu_address,
+        external.code(),
+        cpu.core.pc
+    );
+    swap(cpu, lowcore::EXTERNAL_OLD, lowcore::EXTERNAL_NEW);
+    if external.is_level()
+        && cpu.psw_mask & psw::EXTERNAL != 0
+        && cpu.cr[0] & external.subclass() != 0
+        && external.is_pending(cpu)
+    {
+        cpu.control.crash("extint-loop");
+    }
+}
+
+fn take_restart(cpu: &mut S390Cpu) {
+    swap(cpu, lowcore::RESTART_OLD, lowcore::RESTART_NEW);
+}
+
+/// Stores the old PSW and loads the new one. An invalid new PSW is a program interruption of its
+/// own, at once.
+pub(super) fn swap(cpu: &mut S390Cpu, old: u64, new: u64) {
+    let psw = cpu.psw();
+    swap_from(cpu, old, new, psw);
+}
+
+/// [`swap`] with an old PSW other than the current one.
+pub(super) fn swap_from(cpu: &mut S390Cpu, old: u64, new: u64, old_psw: Psw) {
+    cpu.set_lowcore_psw(old, old_psw);
+    let new_psw = cpu.lowcore_psw(new);
+    if let Err(trap) = cpu.load_psw(new_psw) {
+        super::program_interrupt::deliver(cpu, trap);
+    }
+}
+
+/// SUPERVISOR CALL: `core.pc` and `ilen` tell the instruction.
+pub fn supervisor_call(cpu: &mut S390Cpu, code: u8) {
+    cpu.set_lowcore(lowcore::SVC_ID, MemSize::B2, u64::from(cpu.core.ilen));
+    cpu.set_lowcore(lowcore::SVC_ID + 2, MemSize::B2, u64::from(code));
+    let mut psw = cpu.psw();
+    psw.address = cpu.wrap_pc(psw.address.wrapping_add(u64::from(cpu.core.ilen)));
+    swap_from(cpu, lowcore::SVC_OLD, lowcore::SVC_NEW, psw);
+}
+
+impl S390Cpu {
+    /// Control-register masks, timers or the TOD clock have changed: look before the next block.
+    pub fn recheck_interruptions(&self) {
+        self.core.attention().raise(handle::INTERRUPT);
+    }
+
+    /// Whether guest code can be left for a pending interruption of any kind now: for loops in
+    /// helpers that may run long.
+    pub fn wants_attention(&self) -> bool {
+        self.core.attention().get() != 0
+    }
+
+    /// Wraps an instruction address to the current addressing mode.
+    pub(super) fn wrap_pc(&self, address: u64) -> u64 {
+        address & super::key::Flags(self.psw_mask).addressing().mask()
+    }
+
+    /// Changes the CPU's state; the CPU timer runs in the operating and load states only.
+    pub fn set_state(&mut self, state: CpuState) {
+        self.control.handle.publish_state(state);
+        let runs = matches!(state, CpuState::Operating | CpuState::Load);
+        self.run_cpu_timer(runs);
+        self.recheck_interruptions();
+    }
+}
+

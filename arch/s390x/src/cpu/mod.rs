@@ -6,18 +6,30 @@
 //! ([`crate::machine`]).
 
 pub mod cc;
+pub mod control;
 pub mod facility;
+pub mod floating;
 pub mod guest;
+pub mod handle;
 pub mod interrupt;
 pub mod key;
+pub mod load_psw;
+pub mod lowcore;
+pub mod orders;
 pub mod program;
+pub mod program_interrupt;
 pub mod psw;
+pub mod reset;
+pub mod run;
+pub mod wait;
 
 use std::sync::Arc;
 
 use tcg::CpuCore;
-use tcg::cpu::System;
 use tcg::ir::{Global, GlobalDecl, Ty};
+
+use crate::machine::Shared;
+use handle::CpuHandle;
 
 pub use program::{ProgramCheck, ProgramCode};
 
@@ -39,6 +51,9 @@ pub struct S390Cpu {
     pub psw_mask: u64,
     /// Floating-point control register.
     pub fpc: u32,
+    /// PSW bits whose interruptions are pending but disabled, as the last look found; see
+    /// [`interrupt`].
+    pub pending: u64,
     /// CPU address.
     pub cpu_address: u16,
     /// Prefix: absolute address of the 8 KiB prefix area.
@@ -54,13 +69,22 @@ pub struct S390Cpu {
     pub control: control::Control,
 }
 
-pub mod control;
-
 impl S390Cpu {
-    /// A CPU of a machine, all registers zero.
-    pub fn new(system: Arc<System>, cpu_address: u16) -> Self {
+    /// A CPU of a machine after an initial reset, stopped. `core` is the one whose attention
+    /// word the machine's handle of that address has.
+    ///
+    /// # Panics
+    /// If the machine has no CPU of that address.
+    pub fn new(core: CpuCore, shared: Arc<Shared>, cpu_address: u16) -> Self {
+        let handle = Arc::clone(&shared.cpus[usize::from(cpu_address)]);
+        let mut cpu = Self::zero(core, shared, handle, cpu_address);
+        cpu.initial_reset();
+        cpu
+    }
+
+    fn zero(core: CpuCore, shared: Arc<Shared>, handle: Arc<CpuHandle>, cpu_address: u16) -> Self {
         Self {
-            core: CpuCore::new(system),
+            core,
             gpr: [0; 16],
             fpr: [0; 16],
             ar: [0; 16],
@@ -72,7 +96,8 @@ impl S390Cpu {
             breaking_event: 0,
             execute_target: 0,
             execute_address: 0,
-            control: control::Control::default(),
+            pending: 0,
+            control: control::Control::new(shared, handle),
         }
     }
 }
@@ -103,6 +128,12 @@ pub const EXECUTE_TARGET: Global = Global(50);
 
 /// Global: the address of an EXECUTE's target, [`S390Cpu::execute_address`].
 pub const EXECUTE_ADDRESS: Global = Global(51);
+
+/// Global: the PSW's left half without the condition code, [`S390Cpu::psw_mask`].
+pub const PSW_MASK: Global = Global(52);
+
+/// Global: pending but disabled interruptions, [`S390Cpu::pending`].
+pub const PENDING: Global = Global(53);
 
 macro_rules! register_file {
     ($names:ident, $field:ident, $ty:ident, $width:literal) => {
@@ -160,13 +191,13 @@ const FPRS: [GlobalDecl; 16] = register_file!(decl_f, fpr, I64, 8);
 const ARS: [GlobalDecl; 16] = register_file!(decl_a, ar, I32, 4);
 
 /// All globals, in the order of [`gpr`], [`fpr`], [`ar`], [`FPC`], [`BREAKING_EVENT`],
-/// [`EXECUTE_TARGET`], [`EXECUTE_ADDRESS`].
-pub static GLOBALS: [GlobalDecl; 52] = {
+/// [`EXECUTE_TARGET`], [`EXECUTE_ADDRESS`], [`PSW_MASK`], [`PENDING`].
+pub static GLOBALS: [GlobalDecl; 54] = {
     let mut all = [GlobalDecl {
         name: "",
         offset: 0,
         ty: Ty::I64,
-    }; 52];
+    }; 54];
     let mut n = 0;
     while n < 16 {
         all[n] = GPRS[n];
@@ -192,6 +223,16 @@ pub static GLOBALS: [GlobalDecl; 52] = {
     all[51] = GlobalDecl {
         name: "ex_address",
         offset: std::mem::offset_of!(S390Cpu, execute_address),
+        ty: Ty::I64,
+    };
+    all[52] = GlobalDecl {
+        name: "psw_mask",
+        offset: std::mem::offset_of!(S390Cpu, psw_mask),
+        ty: Ty::I64,
+    };
+    all[53] = GlobalDecl {
+        name: "pending",
+        offset: std::mem::offset_of!(S390Cpu, pending),
         ty: Ty::I64,
     };
     all

@@ -3,13 +3,20 @@
 //! One [`Shared`] per machine, reachable from every CPU's control side. Not here: any CPU's own
 //! state, and threads ([`super`]).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crossbeam::channel::Sender;
 use machine::{GuestEvent, GuestRam, Identity};
+use tcg::CpuCore;
 use tcg::cpu::System;
+use tod::{EpochClock, Sleeper, Timeline};
 
+
+use crate::clock::TodClock;
 use crate::console::Sclp;
+use crate::cpu::floating::Floating;
+use crate::cpu::handle::CpuHandle;
+use crate::memory::keys::StorageKeys;
 
 /// What all CPUs of a machine share.
 pub struct Shared {
@@ -19,6 +26,18 @@ pub struct Shared {
     pub sclp: Sclp,
     /// Name and UUID, as STSI tells them.
     pub identity: Identity,
+    /// The CPUs as others see them, by CPU address.
+    pub cpus: Vec<Arc<CpuHandle>>,
+    /// Interruptions that any CPU may take.
+    pub floating: Floating,
+    /// The TOD clock.
+    pub tod: Arc<TodClock>,
+    /// The VM's own time, on which CPU timers and wake-ups hang.
+    pub timeline: Arc<Timeline>,
+    /// Storage keys.
+    pub keys: StorageKeys,
+    /// Held by the one CPU that waits for another to carry out its order.
+    pub signal_path: Mutex<()>,
     /// CPUs present, numbered from 0.
     pub cpu_count: u16,
     /// CPUs that can ever be present.
@@ -28,6 +47,42 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// The shared part of a machine whose CPUs will be made of these cores, in order of their
+    /// addresses; `max_cpus` can ever be present.
+    #[allow(clippy::too_many_arguments, reason = "one place puts the machine together")]
+    pub fn new(
+        system: Arc<System>,
+        cores: &[CpuCore],
+        sclp: Sclp,
+        clock: Arc<EpochClock>,
+        timeline: Arc<Timeline>,
+        identity: Identity,
+        max_cpus: u16,
+        events: Sender<GuestEvent>,
+    ) -> Arc<Self> {
+        let cpus: Vec<_> = cores
+            .iter()
+            .zip(0u16..)
+            .map(|(core, address)| {
+                let sleeper = Sleeper::new(&timeline, &format!("cpu{address}"));
+                CpuHandle::new(address, Arc::clone(core.attention()), sleeper)
+            })
+            .collect();
+        Arc::new(Self {
+            keys: StorageKeys::new(system.ram().size()),
+            system,
+            sclp,
+            identity,
+            cpu_count: cores.len() as u16,
+            max_cpus,
+            cpus,
+            floating: Floating::default(),
+            tod: TodClock::new(clock),
+            timeline,
+            signal_path: Mutex::new(()),
+            events,
+        })
+    }
     /// Guest RAM.
     pub fn ram(&self) -> &GuestRam {
         self.system.ram()
@@ -50,12 +105,17 @@ pub(crate) fn test_shared(
     identity: Identity,
     events: Sender<GuestEvent>,
 ) -> Arc<Shared> {
-    Arc::new(Shared {
-        system,
-        sclp,
-        identity,
-        cpu_count: 1,
-        max_cpus: 1,
-        events,
-    })
+    let (_, timeline, clock) = test_clocks();
+    let cores = [CpuCore::new(system.clone())];
+    Shared::new(system, &cores, sclp, clock, timeline, identity, 1, events)
+}
+
+/// A simulated host, a timeline that runs on it, and a TOD clock.
+#[cfg(test)]
+pub(crate) fn test_clocks() -> (tod::SimHost, Arc<Timeline>, Arc<EpochClock>) {
+    let host = tod::SimHost::new();
+    let timebase = tod::Timebase::new(Arc::new(host.clone())).expect("a simulated host has clocks");
+    let timeline = Timeline::new(&timebase);
+    let clock = EpochClock::at_host_time(&timebase);
+    (host, timeline, clock)
 }

@@ -1,0 +1,235 @@
+//! The clocks of a CPU: reading the TOD clock, the clock comparator and the CPU timer.
+//!
+//! The TOD clock itself is one 72-bit quantity with one setter, [`TodClock`]; every CPU reads it
+//! through [`TodClock::read`] and nothing else, comparator included, so that no reading is ever
+//! below a comparator which has interrupted. The CPU timer lives on the VM's timeline (rule R8:
+//! it stands while the VM stands).
+//!
+//! Both conditions are levels: pending while `TOD > comparator`, unsigned, and while the CPU
+//! timer is negative; [`crate::cpu::interrupt`] evaluates them each time it looks. What is here
+//! wakes the CPU when one is about to become pending: while guest code runs, by a timer of the
+//! VM's timeline which raises the CPU's attention; in the wait state by its sleeper. The timer is
+//! armed anew only for an earlier deadline; one that fires too early finds nothing and is armed
+//! for the rest. Nothing polls.
+
+mod cpu_timer;
+mod tod_tcg;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use tod::{Timeline, Timer, Tod, VmDuration, VmTime};
+
+pub use cpu_timer::CpuTimer;
+pub use tod_tcg::{TodBackend, TodClock};
+
+use crate::cpu::S390Cpu;
+use crate::cpu::handle::{self, CpuHandle};
+use crate::cpu::interrupt::subclass;
+
+/// What a CPU has of clocks.
+pub struct CpuClock {
+    /// The clock comparator: compared with TOD bits 0-63.
+    pub comparator: u64,
+    /// TOD programmable register, bits 16-31 of its 32.
+    pub programmable: u16,
+    timer: CpuTimer,
+    /// The last value that STORE CLOCK gave, and the setting of the clock that it belongs to.
+    last_unique: (u64, u64),
+    /// Raises attention when a timer condition is due while guest code runs.
+    wake_up: Timer,
+    /// When it will at the latest; never, if it is not armed.
+    armed: VmTime,
+}
+
+/// The clock side of a CPU for saving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ClockState {
+    /// Clock comparator.
+    pub comparator: u64,
+    /// TOD programmable register.
+    pub programmable: u16,
+    /// CPU timer, in TOD units.
+    pub cpu_timer: u64,
+}
+
+impl CpuClock {
+    /// The clocks of a new CPU: all zero, CPU timer standing.
+    pub fn new(timeline: &Arc<Timeline>, handle: &Arc<CpuHandle>) -> Self {
+        let wakes = Arc::clone(handle);
+        let name = format!("cpu{}", handle.address());
+        Self {
+            comparator: 0,
+            programmable: 0,
+            timer: CpuTimer::Standing { value: 0 },
+            last_unique: (0, 0),
+            wake_up: timeline.timer(&name, move |_| wakes.kick(handle::INTERRUPT)),
+            armed: VmTime::NEVER,
+        }
+    }
+}
+
+impl S390Cpu {
+    /// The TOD clock as STORE CLOCK FAST and STORE CLOCK EXTENDED show it to this CPU.
+    pub fn read_tod(&self) -> Tod {
+        self.control.shared.tod.read(self.cpu_address)
+    }
+
+    /// The TOD clock as STORE CLOCK shows it: bits 0-63, different from every other value that
+    /// STORE CLOCK gives on any CPU until the clock is set.
+    pub fn read_tod_unique(&mut self) -> u64 {
+        // The CPU's number is in the low bits, so only this CPU's own values can be equal; the
+        // next one is at most 16 ns away. A host clock that stands (a simulated one) must not
+        // hold the CPU: the value then runs ahead by the least there is.
+        const LOOKS: u32 = 64;
+        let tod = &self.control.shared.tod;
+        let setting = tod.setting();
+        let (last, of) = self.control.clock.last_unique;
+        let mut value = tod.read(self.cpu_address).clock();
+        if of == setting {
+            let mut looks = 0;
+            while value == last && looks < LOOKS {
+                std::hint::spin_loop();
+                value = tod.read(self.cpu_address).clock();
+                looks += 1;
+            }
+            if looks == LOOKS || (last.wrapping_sub(value) as i64) > 0 {
+                value = last.wrapping_add(tod_tcg::GRAIN);
+            }
+        }
+        self.control.clock.last_unique = (value, setting);
+        value
+    }
+
+    /// The TOD clock in 16 bytes, as STORE CLOCK EXTENDED stores it.
+    pub fn tod_extended(&self) -> [u8; 16] {
+        self.read_tod().stcke_image(self.control.clock.programmable)
+    }
+
+    /// SET CLOCK: bits 0-63; the epoch index becomes 0. Every CPU's comparator is looked at
+    /// anew.
+    pub fn set_tod(&mut self, clock: u64) {
+        self.control.shared.tod.set(Tod::new(0, clock), &self.control.shared.cpus);
+    }
+
+    /// SET CLOCK COMPARATOR.
+    pub fn set_comparator(&mut self, comparator: u64) {
+        self.control.clock.comparator = comparator;
+        self.timer_changed(subclass::CLOCK_COMPARATOR);
+    }
+
+    /// SET CPU TIMER.
+    pub fn set_cpu_timer(&mut self, value: u64) {
+        let now = self.control.shared.timeline.now();
+        self.control.clock.timer.set(value, now);
+        self.timer_changed(subclass::CPU_TIMER);
+    }
+
+    /// The CPU timer.
+    pub fn cpu_timer(&self) -> u64 {
+        self.control.clock.timer.value(self.control.shared.timeline.now())
+    }
+
+    /// Starts or stops the CPU timer with the CPU's state.
+    pub(crate) fn run_cpu_timer(&mut self, run: bool) {
+        let now = self.control.shared.timeline.now();
+        self.control.clock.timer.run(run, now);
+    }
+
+    /// What an initial CPU reset does to the clocks.
+    pub(crate) fn reset_clocks(&mut self) {
+        self.control.clock.comparator = 0;
+        self.control.clock.programmable = 0;
+        self.set_cpu_timer(0);
+    }
+
+    /// A timer value has changed: if its interruption is enabled in CR0, look before the next
+    /// block whether it is pending, or arm the wake-up. Otherwise nothing can follow from it.
+    fn timer_changed(&mut self, mask: u64) {
+        if self.cr[0] & mask == 0 {
+            return;
+        }
+        if self.comparator_pending() || self.cpu_timer_pending() || self.pending != 0 {
+            self.recheck_interruptions();
+        } else {
+            self.arm_wake_up();
+        }
+    }
+
+    /// Whether the clock comparator's condition holds now.
+    pub fn comparator_pending(&self) -> bool {
+        self.read_tod().clock() > self.control.clock.comparator
+    }
+
+    /// Whether the CPU timer's condition holds now.
+    pub fn cpu_timer_pending(&self) -> bool {
+        (self.cpu_timer() as i64) < 0
+    }
+
+    /// The first value of the TOD clock at which the comparator's condition holds; none if that
+    /// is not in this epoch, or its interruption is disabled in CR0.
+    pub(crate) fn comparator_due(&self) -> Option<Tod> {
+        if self.cr[0] & subclass::CLOCK_COMPARATOR == 0 {
+            return None;
+        }
+        let now = self.read_tod();
+        let comparator = self.control.clock.comparator;
+        if now.clock() > comparator {
+            return Some(now);
+        }
+        let due = tod_tcg::first_reading_above(comparator, self.cpu_address)?;
+        Some(Tod::new(now.epoch_index(), due))
+    }
+
+    /// When the CPU timer's condition holds; none if its interruption is disabled in CR0.
+    pub(crate) fn cpu_timer_due(&self) -> Option<VmTime> {
+        if self.cr[0] & subclass::CPU_TIMER == 0 {
+            return None;
+        }
+        self.control.clock.timer.negative_at(self.control.shared.timeline.now())
+    }
+
+    /// Arms the wake-up for the earlier of the two conditions, if it is not armed for that or an
+    /// earlier time already.
+    pub(crate) fn arm_wake_up(&mut self) {
+        let timeline = &self.control.shared.timeline;
+        let clock = self.comparator_due().map(|due| {
+            // Both run at the same rate, so what is left on one is left on the other; a unit
+            // more makes up for what rounding takes.
+            let left = due.signed_units_since(self.control.shared.tod.clock().now()).max(0);
+            let left = u64::try_from(left).unwrap_or(u64::MAX).saturating_add(1);
+            timeline.now().saturating_add(VmDuration::from_units(left))
+        });
+        let due = match (clock, self.cpu_timer_due()) {
+            (Some(a), Some(b)) => a.min(b),
+            (a, b) => a.or(b).unwrap_or(VmTime::NEVER),
+        };
+        let clock = &mut self.control.clock;
+        if clock.armed <= timeline.now() {
+            clock.armed = VmTime::NEVER;
+        }
+        if due < clock.armed {
+            clock.armed = due;
+            clock.wake_up.arm(due);
+        }
+    }
+
+    /// The clock side for saving.
+    pub fn clock_state(&self) -> ClockState {
+        ClockState {
+            comparator: self.control.clock.comparator,
+            programmable: self.control.clock.programmable,
+            cpu_timer: self.cpu_timer(),
+        }
+    }
+
+    /// Takes over what was saved.
+    pub fn restore_clock_state(&mut self, state: &ClockState) {
+        self.control.clock.comparator = state.comparator;
+        self.control.clock.programmable = state.programmable;
+        self.set_cpu_timer(state.cpu_timer);
+        self.recheck_interruptions();
+    }
+}

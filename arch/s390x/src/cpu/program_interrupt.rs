@@ -1,0 +1,135 @@
+//! Program interruptions: what is stored, where the old PSW points, and loops of them.
+//!
+//! Principles of Operation, chapter 6, "Program Interruption" and "Types of Instruction Ending".
+//! Recognising the conditions is the business of those who make the trap.
+
+use tcg::Trap;
+use tcg::ir::MemSize;
+
+use super::load_psw::EARLY;
+use super::psw::Psw;
+use super::{ProgramCheck, ProgramCode, S390Cpu, lowcore};
+
+/// CR0 bit 45: AFP-register control.
+const AFP_CONTROL: u64 = 1 << (63 - 45);
+
+/// Conditions that nullify: the old PSW points at the instruction, which is executed anew.
+fn nullifies(code: u16) -> bool {
+    const SEGMENT: u16 = ProgramCode::SegmentTranslation as u16;
+    const PAGE: u16 = ProgramCode::PageTranslation as u16;
+    const AFX: u16 = ProgramCode::AfxTranslation as u16;
+    const SECONDARY: u16 = ProgramCode::SecondaryAuthority as u16;
+    const ALET: u16 = ProgramCode::AletSpecification as u16;
+    const EXTENDED: u16 = ProgramCode::ExtendedAuthority as u16;
+    const STACK_FULL: u16 = ProgramCode::StackFull as u16;
+    const STACK_OPERATION: u16 = ProgramCode::StackOperation as u16;
+    const ASCE_TYPE: u16 = ProgramCode::AsceType as u16;
+    const REGION_THIRD: u16 = ProgramCode::RegionThirdTranslation as u16;
+    const TRACE_TABLE: u16 = ProgramCode::TraceTable as u16;
+    matches!(
+        code,
+        SEGMENT
+            | PAGE
+            | TRACE_TABLE
+            | AFX..=SECONDARY
+            | ALET..=EXTENDED
+            | STACK_FULL..=STACK_OPERATION
+            | ASCE_TYPE..=REGION_THIRD
+    )
+}
+
+/// Conditions with a translation-exception identification and an access identification.
+fn is_access(code: u16) -> bool {
+    const PROTECTION: u16 = ProgramCode::Protection as u16;
+    const SEGMENT: u16 = ProgramCode::SegmentTranslation as u16;
+    const PAGE: u16 = ProgramCode::PageTranslation as u16;
+    const ASCE_TYPE: u16 = ProgramCode::AsceType as u16;
+    const REGION_THIRD: u16 = ProgramCode::RegionThirdTranslation as u16;
+    matches!(code, PROTECTION | SEGMENT | PAGE | ASCE_TYPE..=REGION_THIRD)
+}
+
+/// Makes a trap the guest's program interruption; [`tcg::Guest::deliver`].
+pub fn deliver(cpu: &mut S390Cpu, trap: Trap) {
+    let (code, dxc) = ProgramCheck::from_trap(trap);
+    let early = trap.0.get() & EARLY != 0;
+    let mut old = cpu.psw();
+    let at = old;
+    let length = if early {
+        old.address = cpu.control.early_address;
+        0
+    } else {
+        // The fetch of an instruction failed before its length was known: the manual leaves the
+        // code's value open, and one halfword is what was looked at.
+        let length = if cpu.core.ilen == 0 { 2 } else { u64::from(cpu.core.ilen) };
+        if !nullifies(code) {
+            old.address = cpu.wrap_pc(old.address.wrapping_add(length));
+        }
+        length
+    };
+    log::trace!(
+        "CPU {}: program interruption {code:#06x} at {:#x}",
+        cpu.cpu_address,
+        at.address
+    );
+    cpu.set_lowcore(lowcore::PROGRAM_ID, MemSize::B2, length);
+    cpu.set_lowcore(lowcore::PROGRAM_ID + 2, MemSize::B2, u64::from(code));
+    if code == ProgramCode::Data as u16 {
+        cpu.set_lowcore(lowcore::DATA_EXCEPTION, MemSize::B4, u64::from(dxc));
+        if cpu.cr[0] & AFP_CONTROL != 0 {
+            cpu.fpc = cpu.fpc & !0xff00 | u32::from(dxc) << 8;
+        }
+    }
+    if is_access(code) {
+        let fault = cpu.control.fault;
+        cpu.set_lowcore(lowcore::TEID, MemSize::B8, fault.teid);
+        cpu.set_lowcore(
+            lowcore::EXCEPTION_ACCESS,
+            MemSize::B1,
+            u64::from(fault.access_id),
+        );
+    }
+    if code == ProgramCode::Monitor as u16 {
+        let event = cpu.control.monitor;
+        cpu.set_lowcore(lowcore::MONITOR_CLASS, MemSize::B2, u64::from(event.class));
+        cpu.set_lowcore(lowcore::MONITOR_CODE, MemSize::B8, event.code);
+    }
+    cpu.set_lowcore(lowcore::BREAKING_EVENT, MemSize::B8, cpu.breaking_event);
+
+    let new = cpu.lowcore_psw(lowcore::PROGRAM_NEW);
+    if is_loop(cpu, code, at, new, early) {
+        // Delivering it once more changes nothing; the machine is told instead. The CPU stays
+        // where it is, and can be stopped and reset.
+        cpu.control.crash(if code == ProgramCode::Operation as u16 {
+            "opint-loop"
+        } else {
+            "pgmint-loop"
+        });
+        return;
+    }
+    cpu.set_lowcore_psw(lowcore::PROGRAM_OLD, old);
+    cpu.set_psw(new);
+    if !new.is_valid() {
+        // The early specification exception of the program new PSW has that very PSW as its new
+        // one: without end.
+        cpu.set_lowcore(lowcore::PROGRAM_ID, MemSize::B2, 0);
+        cpu.set_lowcore(
+            lowcore::PROGRAM_ID + 2,
+            MemSize::B2,
+            ProgramCode::Specification as u64,
+        );
+        cpu.set_lowcore_psw(lowcore::PROGRAM_OLD, new);
+        cpu.control.crash("pgmint-loop");
+    }
+}
+
+/// Whether the first instruction that the program new PSW leads to is what failed, twice in
+/// succession for the same reason, with nothing enabled that could come between.
+fn is_loop(cpu: &mut S390Cpu, code: u16, at: Psw, new: Psw, early: bool) -> bool {
+    use super::psw::{CC, EXTERNAL, IO, MACHINE_CHECK};
+    let same = !early
+        && at.address == new.address
+        && at.mask & !CC == new.mask & !CC
+        && new.mask & (EXTERNAL | IO | MACHINE_CHECK) == 0;
+    let previous = std::mem::replace(&mut cpu.control.at_new_psw, same.then_some(code));
+    same && previous == Some(code)
+}

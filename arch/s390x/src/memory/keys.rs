@@ -1,0 +1,109 @@
+//! Storage keys: one for each 4 KiB of absolute storage (Principles of Operation, chapter 3,
+//! "Storage Key").
+//!
+//! Holds access-control bits, fetch protection, reference and change. Accesses set reference
+//! and change; checking access keys against them comes with key-controlled protection.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tcg::mem::PAGE_SIZE;
+
+/// Reference bit.
+pub const REFERENCE: u8 = 0x04;
+/// Change bit.
+pub const CHANGE: u8 = 0x02;
+/// All bits of a key: access control, fetch protection, reference, change.
+pub const ALL: u8 = 0xfe;
+
+/// The storage keys of a machine.
+#[derive(Debug)]
+pub struct StorageKeys(Vec<AtomicU8>);
+
+impl StorageKeys {
+    /// Zero keys for this much storage.
+    pub fn new(ram_bytes: u64) -> Self {
+        Self((0..ram_bytes.div_ceil(PAGE_SIZE)).map(|_| AtomicU8::new(0)).collect())
+    }
+
+    fn key(&self, absolute: u64) -> Option<&AtomicU8> {
+        usize::try_from(absolute / PAGE_SIZE)
+            .ok()
+            .and_then(|page| self.0.get(page))
+    }
+
+    /// The key of the page with this absolute address; none outside storage.
+    pub fn get(&self, absolute: u64) -> Option<u8> {
+        self.key(absolute).map(|key| key.load(Ordering::Acquire))
+    }
+
+    /// Sets bits of a key: `(key & !mask) | (value & mask)`; the old key, none outside storage.
+    pub fn update(&self, absolute: u64, mask: u8, value: u8) -> Option<u8> {
+        let key = self.key(absolute)?;
+        let set = |old: u8| Some(old & !(mask & ALL) | value & mask & ALL);
+        // The closure never declines, so both ways hold the old value.
+        let (Ok(old) | Err(old)) = key.fetch_update(Ordering::AcqRel, Ordering::Acquire, set);
+        Some(old)
+    }
+
+    /// An access: sets reference, and change for a store. Whether change is set now.
+    pub fn touch(&self, absolute: u64, store: bool) -> bool {
+        let Some(key) = self.key(absolute) else {
+            return false;
+        };
+        let bits = if store { REFERENCE | CHANGE } else { REFERENCE };
+        let old = key.load(Ordering::Relaxed);
+        if old & bits != bits {
+            key.fetch_or(bits, Ordering::AcqRel);
+        }
+        store || old & CHANGE != 0
+    }
+
+    /// All keys zero, as clearing storage leaves them.
+    pub fn clear(&self) {
+        for key in &self.0 {
+            key.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// All keys in order of their pages, for saving.
+    pub fn saved(&self) -> Vec<u8> {
+        self.0.iter().map(|key| key.load(Ordering::Acquire)).collect()
+    }
+
+    /// Takes over saved keys; false, and nothing changed, if they are not for this much storage.
+    pub fn restore(&self, saved: &[u8]) -> bool {
+        if saved.len() != self.0.len() {
+            return false;
+        }
+        for (key, &value) in self.0.iter().zip(saved) {
+            key.store(value & ALL, Ordering::Relaxed);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accesses_set_reference_and_change() {
+        let keys = StorageKeys::new(2 * PAGE_SIZE);
+        assert!(!keys.touch(0x1234, false));
+        assert_eq!(keys.get(0x1000), Some(REFERENCE));
+        assert!(keys.touch(0x1234, true));
+        assert!(keys.touch(0x1fff, false));
+        assert_eq!(keys.get(0x1000), Some(REFERENCE | CHANGE));
+        assert_eq!(keys.get(0), Some(0));
+        assert_eq!(keys.get(2 * PAGE_SIZE), None);
+    }
+
+    #[test]
+    fn an_update_touches_only_its_mask() {
+        let keys = StorageKeys::new(PAGE_SIZE);
+        assert_eq!(keys.update(0, ALL, 0xff), Some(0));
+        assert_eq!(keys.update(0, REFERENCE, 0), Some(0xfe));
+        assert_eq!(keys.get(0), Some(0xfa));
+        assert_eq!(keys.update(PAGE_SIZE, ALL, 0), None);
+    }
+}
