@@ -30,7 +30,9 @@ impl CpuTimer {
     /// Sets it.
     pub fn set(&mut self, value: u64, now: VmTime) {
         *self = match self {
-            Self::Running { .. } => Self::Running { zero_at: value.wrapping_add(now.units()) },
+            Self::Running { .. } => Self::Running {
+                zero_at: value.wrapping_add(now.units()),
+            },
             Self::Standing { .. } => Self::Standing { value },
         };
     }
@@ -39,7 +41,9 @@ impl CpuTimer {
     pub fn run(&mut self, run: bool, now: VmTime) {
         let value = self.value(now);
         *self = if run {
-            Self::Running { zero_at: value.wrapping_add(now.units()) }
+            Self::Running {
+                zero_at: value.wrapping_add(now.units()),
+            }
         } else {
             Self::Standing { value }
         };

@@ -15,9 +15,6 @@
 mod cpu_timer;
 mod tod_tcg;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 
 use tod::{Timeline, Timer, Tod, VmDuration, VmTime};
@@ -111,7 +108,10 @@ impl S390Cpu {
     /// SET CLOCK: bits 0-63; the epoch index becomes 0. Every CPU's comparator is looked at
     /// anew.
     pub fn set_tod(&mut self, clock: u64) {
-        self.control.shared.tod.set(Tod::new(0, clock), &self.control.shared.cpus);
+        self.control
+            .shared
+            .tod
+            .set(Tod::new(0, clock), &self.control.shared.cpus);
     }
 
     /// SET CLOCK COMPARATOR.
@@ -129,7 +129,10 @@ impl S390Cpu {
 
     /// The CPU timer.
     pub fn cpu_timer(&self) -> u64 {
-        self.control.clock.timer.value(self.control.shared.timeline.now())
+        self.control
+            .clock
+            .timer
+            .value(self.control.shared.timeline.now())
     }
 
     /// Starts or stops the CPU timer with the CPU's state.
@@ -188,7 +191,10 @@ impl S390Cpu {
         if self.cr[0] & subclass::CPU_TIMER == 0 {
             return None;
         }
-        self.control.clock.timer.negative_at(self.control.shared.timeline.now())
+        self.control
+            .clock
+            .timer
+            .negative_at(self.control.shared.timeline.now())
     }
 
     /// Arms the wake-up for the earlier of the two conditions, if it is not armed for that or an
@@ -198,7 +204,9 @@ impl S390Cpu {
         let clock = self.comparator_due().map(|due| {
             // Both run at the same rate, so what is left on one is left on the other; a unit
             // more makes up for what rounding takes.
-            let left = due.signed_units_since(self.control.shared.tod.clock().now()).max(0);
+            let left = due
+                .signed_units_since(self.control.shared.tod.clock().now())
+                .max(0);
             let left = u64::try_from(left).unwrap_or(u64::MAX).saturating_add(1);
             timeline.now().saturating_add(VmDuration::from_units(left))
         });

@@ -27,7 +27,10 @@ pub struct TodClock {
 impl TodClock {
     /// The clock that all CPUs share.
     pub fn new(clock: Arc<EpochClock>) -> Arc<Self> {
-        Arc::new(Self { clock, settings: AtomicU64::new(0) })
+        Arc::new(Self {
+            clock,
+            settings: AtomicU64::new(0),
+        })
     }
 
     /// The clock itself.
@@ -66,7 +69,11 @@ impl TodClock {
 pub(super) fn first_reading_above(comparator: u64, cpu: u16) -> Option<u64> {
     let number = u64::from(cpu) % GRAIN;
     let step = comparator & !(GRAIN - 1);
-    if step | number > comparator { Some(step) } else { step.checked_add(GRAIN) }
+    if step | number > comparator {
+        Some(step)
+    } else {
+        step.checked_add(GRAIN)
+    }
 }
 
 /// The TOD clock as the clock manager handles it; registered under the name "tod".

@@ -220,7 +220,11 @@ impl CpuHandle {
     /// Asks the CPU to enter the stopped state after its current instruction, and to store its
     /// status then if that is wanted.
     pub fn post_stop(&self, store_status: bool) {
-        let bits = if store_status { STOP | STORE_STATUS } else { STOP };
+        let bits = if store_status {
+            STOP | STORE_STATUS
+        } else {
+            STOP
+        };
         self.latched.fetch_or(bits, Ordering::AcqRel);
         self.kick(INTERRUPT);
     }

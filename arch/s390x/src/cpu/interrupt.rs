@@ -11,8 +11,8 @@
 //! register raises attention); or it is a timer not yet due, and the CPU's host timer is armed
 //! for it. So enabling a PSW mask needs to look at one word only.
 
-use tcg::ir::MemSize;
 use tcg::Poll;
+use tcg::ir::MemSize;
 
 use super::S390Cpu;
 use super::control::Leave;
@@ -104,9 +104,7 @@ pub fn poll(cpu: &mut S390Cpu) -> Poll {
         return leave(cpu, Leave::Park);
     }
     // Taken before anything is looked at: what is posted later raises it anew.
-    cpu.core
-        .attention()
-        .take(handle::INTERRUPT | handle::ORDER);
+    cpu.core.attention().take(handle::INTERRUPT | handle::ORDER);
     super::orders::serve(cpu);
     if !cpu.control.awaits_reset && cpu.control.handle.state() == CpuState::Operating {
         take_all(cpu);
@@ -280,4 +278,3 @@ impl S390Cpu {
         self.recheck_interruptions();
     }
 }
-

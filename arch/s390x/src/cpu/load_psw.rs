@@ -5,10 +5,10 @@ use std::num::NonZeroU64;
 
 use tcg::Trap;
 
+use super::S390Cpu;
 use super::handle;
 use super::program::ProgramCode;
 use super::psw::{self, Psw};
-use super::S390Cpu;
 
 /// In a trap: the PSW was invalid when it was loaded ("early exception recognition"); the old
 /// PSW is that PSW, and the instruction length is 0.
@@ -76,10 +76,16 @@ mod tests {
     fn validity_by_bits_and_addressing_mode() {
         let psw = |mask, address| Psw { mask, address };
         for bit in [0, 2, 3, 4, 12, 24, 25, 30, 33, 40, 63] {
-            assert!(!psw(psw::ADDRESSING | 1 << (63 - bit), 0).is_valid(), "bit {bit}");
+            assert!(
+                !psw(psw::ADDRESSING | 1 << (63 - bit), 0).is_valid(),
+                "bit {bit}"
+            );
         }
         for bit in [1, 5, 6, 7, 8, 11, 13, 14, 15, 16, 17, 18, 19, 20, 23] {
-            assert!(psw(psw::ADDRESSING | 1 << (63 - bit), 0).is_valid(), "bit {bit}");
+            assert!(
+                psw(psw::ADDRESSING | 1 << (63 - bit), 0).is_valid(),
+                "bit {bit}"
+            );
         }
         assert!(psw(psw::ADDRESSING, u64::MAX).is_valid());
         assert!(psw(psw::BASIC_ADDRESSING, 0x7fff_ffff).is_valid());
@@ -92,11 +98,20 @@ mod tests {
 
     #[test]
     fn a_wait_is_disabled_without_any_mask() {
-        let wait = |mask| Psw { mask: psw::WAIT | mask, address: 0 };
+        let wait = |mask| Psw {
+            mask: psw::WAIT | mask,
+            address: 0,
+        };
         assert!(wait(psw::ADDRESSING).is_disabled_wait());
         for mask in [psw::IO, psw::EXTERNAL, psw::MACHINE_CHECK] {
             assert!(!wait(mask).is_disabled_wait());
         }
-        assert!(!Psw { mask: 0, address: 0 }.is_disabled_wait());
+        assert!(
+            !Psw {
+                mask: 0,
+                address: 0
+            }
+            .is_disabled_wait()
+        );
     }
 }

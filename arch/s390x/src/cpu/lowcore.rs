@@ -7,8 +7,8 @@
 use tcg::ir::MemSize;
 use tcg::mem;
 
-use super::psw::Psw;
 use super::S390Cpu;
+use super::psw::Psw;
 
 /// External-interruption parameter, 4 bytes.
 pub const EXTERNAL_PARAMETER: u64 = 0x80;

@@ -156,7 +156,11 @@ fn sense(target: &CpuHandle) -> Outcome {
     if target.has_external_call() {
         bits |= status::EXTERNAL_CALL_PENDING;
     }
-    if bits == 0 { Outcome::Accepted } else { Outcome::Status(bits) }
+    if bits == 0 {
+        Outcome::Accepted
+    } else {
+        Outcome::Status(bits)
+    }
 }
 
 /// An emergency signal, unless the receiver could use what it tells at once: it is sent if the

@@ -60,7 +60,11 @@ pub fn deliver(cpu: &mut S390Cpu, trap: Trap) {
     } else {
         // The fetch of an instruction failed before its length was known: the manual leaves the
         // code's value open, and one halfword is what was looked at.
-        let length = if cpu.core.ilen == 0 { 2 } else { u64::from(cpu.core.ilen) };
+        let length = if cpu.core.ilen == 0 {
+            2
+        } else {
+            u64::from(cpu.core.ilen)
+        };
         if !nullifies(code) {
             old.address = cpu.wrap_pc(old.address.wrapping_add(length));
         }

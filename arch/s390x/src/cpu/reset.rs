@@ -33,7 +33,10 @@ impl S390Cpu {
     /// after power-on. General, access and floating-point registers stay.
     pub fn initial_reset(&mut self) {
         self.cpu_reset();
-        self.set_psw(Psw { mask: 0, address: 0 });
+        self.set_psw(Psw {
+            mask: 0,
+            address: 0,
+        });
         self.set_prefix(0);
         self.cr = [0; 16];
         self.cr[0] = CR0_INITIAL;
@@ -79,7 +82,11 @@ impl S390Cpu {
         put(0x108, MemSize::B8, psw.address);
         put(0x118, MemSize::B4, self.prefix);
         put(0x11c, MemSize::B4, u64::from(self.fpc));
-        put(0x124, MemSize::B4, u64::from(self.control.clock.programmable));
+        put(
+            0x124,
+            MemSize::B4,
+            u64::from(self.control.clock.programmable),
+        );
         put(0x128, MemSize::B8, self.cpu_timer());
         put(0x130, MemSize::B8, self.control.clock.comparator >> 8);
         if area == lowcore::SAVE_AREA {

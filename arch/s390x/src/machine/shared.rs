@@ -11,7 +11,6 @@ use tcg::CpuCore;
 use tcg::cpu::System;
 use tod::{EpochClock, Sleeper, Timeline};
 
-
 use crate::clock::TodClock;
 use crate::console::Sclp;
 use crate::cpu::floating::Floating;
@@ -49,7 +48,10 @@ pub struct Shared {
 impl Shared {
     /// The shared part of a machine whose CPUs will be made of these cores, in order of their
     /// addresses; `max_cpus` can ever be present.
-    #[allow(clippy::too_many_arguments, reason = "one place puts the machine together")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one place puts the machine together"
+    )]
     pub fn new(
         system: Arc<System>,
         cores: &[CpuCore],

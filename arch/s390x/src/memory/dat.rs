@@ -183,7 +183,10 @@ pub fn walk(core: &CpuCore, asce: Asce, address: u64) -> Result<Walked, Fault> {
 /// The exception and the entry that made it.
 pub fn walk_entries(core: &CpuCore, asce: Asce, address: u64) -> Result<Walked, Failed> {
     if asce.is_real_space() {
-        return Ok(Walked { real: address, protected: false });
+        return Ok(Walked {
+            real: address,
+            protected: false,
+        });
     }
     let fail = |fault| Failed { fault, entry: None };
     let mut level = asce.level();
@@ -200,10 +203,16 @@ pub fn walk_entries(core: &CpuCore, asce: Asce, address: u64) -> Result<Walked, 
         let at = origin.wrapping_add(index * 8);
         let entry = read_entry(core, at)?;
         if entry & TABLE_INVALID != 0 {
-            return Err(Failed { fault: level.translation(), entry: Some(at) });
+            return Err(Failed {
+                fault: level.translation(),
+                entry: Some(at),
+            });
         }
         if Level::of(entry) != level {
-            return Err(Failed { fault: Fault::TranslationSpecification, entry: Some(at) });
+            return Err(Failed {
+                fault: Fault::TranslationSpecification,
+                entry: Some(at),
+            });
         }
         match level.below() {
             Some(next) => {
@@ -215,19 +224,31 @@ pub fn walk_entries(core: &CpuCore, asce: Asce, address: u64) -> Result<Walked, 
             }
             None => {
                 if entry & COMMON != 0 && asce.is_private() {
-                    return Err(Failed { fault: Fault::TranslationSpecification, entry: Some(at) });
+                    return Err(Failed {
+                        fault: Fault::TranslationSpecification,
+                        entry: Some(at),
+                    });
                 }
                 protected |= entry & PROTECT != 0;
                 let at = (entry & !0x7ff).wrapping_add((address >> 12 & 0xff) * 8);
                 let page = read_entry(core, at)?;
                 if page & PAGE_INVALID != 0 {
-                    return Err(Failed { fault: Fault::PageTranslation, entry: Some(at) });
+                    return Err(Failed {
+                        fault: Fault::PageTranslation,
+                        entry: Some(at),
+                    });
                 }
                 if page & PAGE_ZERO != 0 {
-                    return Err(Failed { fault: Fault::TranslationSpecification, entry: Some(at) });
+                    return Err(Failed {
+                        fault: Fault::TranslationSpecification,
+                        entry: Some(at),
+                    });
                 }
                 protected |= page & PROTECT != 0;
-                return Ok(Walked { real: page & ORIGIN | address & 0xfff, protected });
+                return Ok(Walked {
+                    real: page & ORIGIN | address & 0xfff,
+                    protected,
+                });
             }
         }
     }
@@ -237,6 +258,9 @@ fn read_entry(core: &CpuCore, at: u64) -> Result<u64, Failed> {
     if core.system().ram().contains(at, 8) {
         Ok(mem::load_absolute(core, at, MemSize::B8))
     } else {
-        Err(Failed { fault: Fault::Addressing, entry: None })
+        Err(Failed {
+            fault: Fault::Addressing,
+            entry: None,
+        })
     }
 }

@@ -22,7 +22,11 @@ pub struct StorageKeys(Vec<AtomicU8>);
 impl StorageKeys {
     /// Zero keys for this much storage.
     pub fn new(ram_bytes: u64) -> Self {
-        Self((0..ram_bytes.div_ceil(PAGE_SIZE)).map(|_| AtomicU8::new(0)).collect())
+        Self(
+            (0..ram_bytes.div_ceil(PAGE_SIZE))
+                .map(|_| AtomicU8::new(0))
+                .collect(),
+        )
     }
 
     fn key(&self, absolute: u64) -> Option<&AtomicU8> {
@@ -67,7 +71,10 @@ impl StorageKeys {
 
     /// All keys in order of their pages, for saving.
     pub fn saved(&self) -> Vec<u8> {
-        self.0.iter().map(|key| key.load(Ordering::Acquire)).collect()
+        self.0
+            .iter()
+            .map(|key| key.load(Ordering::Acquire))
+            .collect()
     }
 
     /// Takes over saved keys; false, and nothing changed, if they are not for this much storage.

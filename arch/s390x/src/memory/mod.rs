@@ -15,9 +15,7 @@ use tcg::mem::PAGE_SIZE;
 use tcg::{Access, PageMapping, Protection, Trap};
 
 use crate::cpu::control::AccessFault;
-use crate::cpu::key::{
-    MODE_ACCESS_REGISTER, MODE_HOME, MODE_PRIMARY, MODE_REAL, MODE_SECONDARY,
-};
+use crate::cpu::key::{MODE_ACCESS_REGISTER, MODE_HOME, MODE_PRIMARY, MODE_REAL, MODE_SECONDARY};
 use crate::cpu::{ProgramCode, S390Cpu};
 use dat::{Asce, Fault, Walked};
 
@@ -139,17 +137,20 @@ pub fn translate_in(
         Space::Real => 0,
         Space::Virtual { identification, .. } => u64::from(identification),
     };
-    let teid = address & !(PAGE_SIZE - 1)
-        | if write { TEID_STORE } else { TEID_FETCH }
-        | identification;
+    let teid =
+        address & !(PAGE_SIZE - 1) | if write { TEID_STORE } else { TEID_FETCH } | identification;
     let low_protected = cpu.low_protection() && space.has_low_area();
     if write && low_protected && is_low(address) {
         return Err((ProgramCode::Protection, teid | TEID_LOW_ADDRESS));
     }
     let Walked { real, protected } = match space {
-        Space::Real => Walked { real: address, protected: false },
-        Space::Virtual { asce, .. } => dat::walk(&cpu.core, asce, address)
-            .map_err(|fault: Fault| (fault.code(), teid))?,
+        Space::Real => Walked {
+            real: address,
+            protected: false,
+        },
+        Space::Virtual { asce, .. } => {
+            dat::walk(&cpu.core, asce, address).map_err(|fault: Fault| (fault.code(), teid))?
+        }
     };
     if write && protected {
         return Err((ProgramCode::Protection, teid | TEID_DAT_PROTECTION));
