@@ -3,7 +3,9 @@
 mod arith;
 mod bfp;
 mod branch;
+mod decimal;
 mod fps;
+mod interlocked;
 mod storage;
 
 use super::{Facility, Format, Insn, Row};
@@ -15,6 +17,8 @@ static GROUPS: &[&[Row]] = &[
     bfp::ROWS,
     branch::ROWS,
     fps::ROWS,
+    decimal::ROWS,
+    interlocked::ROWS,
     storage::ROWS,
 ];
 
