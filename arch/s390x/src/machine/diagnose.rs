@@ -8,6 +8,7 @@
 use machine::{GuestEvent, ResetCause};
 use tcg::Trap;
 
+use crate::cpu::handle::CpuState;
 use crate::cpu::{ProgramCode, S390Cpu};
 
 /// Time-slice end.
@@ -68,7 +69,8 @@ fn ipl_function(cpu: &mut S390Cpu, r1: u8, subcode: u64) -> Result<(), Trap> {
         }
         _ => return specification,
     };
-    cpu.control.await_reset();
+    // Load state: it executes nothing more until the reset has come.
+    cpu.set_state(CpuState::Load);
     cpu.control.shared.tell(GuestEvent::Reset(cause));
     Ok(())
 }

@@ -1,7 +1,185 @@
 //! The machine: what all CPUs share, their threads, and what the program sees of it.
+//!
+//! Not here: what CPUs do ([`crate::cpu`], [`crate::translate`]) and who runs the machine (the
+//! program's run control).
 
+pub mod create;
+pub mod diagnose;
 pub mod ebcdic;
+pub mod inspect;
 pub mod shared;
 pub mod stsi;
+pub mod vcpu;
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use machine::{
+    AddressSpace, ConsoleInput, CpuSummary, GuestRam, Machine, MachineError, ResetCause,
+};
+use tod::clock::StartToken;
+use tod::run::AllParked;
+
+use crate::boot::BootImage;
+use crate::cpu::handle::CpuState;
+use crate::cpu::psw::Psw;
+use vcpu::Crew;
+
+pub use create::TYPE;
 pub use shared::Shared;
+
+/// A built s390x machine.
+pub struct S390xMachine {
+    shared: Arc<Shared>,
+    crew: Arc<Crew>,
+    boot: Option<BootImage>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl S390xMachine {
+    /// Resets all CPUs, clearing registers where memory is cleared too.
+    fn reset_cpus(&self, clear: bool) {
+        for vcpu in &self.crew.vcpus {
+            vcpu.visit(|cpu| if clear { cpu.clear_reset() } else { cpu.initial_reset() });
+        }
+        self.shared.floating.reset();
+        self.shared.sclp.reset();
+        self.crew.revive();
+    }
+
+    /// Starts CPU 0 at a PSW.
+    fn start_boot_cpu(&self, psw: Psw) {
+        self.crew.vcpus[0].visit(|cpu| {
+            cpu.set_psw(psw);
+            cpu.set_state(CpuState::Operating);
+        });
+    }
+
+    fn clear_memory(&self) {
+        let ram = self.shared.ram();
+        let zeros = vec![0; 1 << 20];
+        let mut at = 0;
+        while at < ram.size() {
+            let count = (ram.size() - at).min(zeros.len() as u64);
+            let _ = ram.write(at, &zeros[..count as usize]);
+            at += count;
+        }
+    }
+
+    /// The PSW that a load reads from absolute 0: eight bytes, a short PSW (Principles of
+    /// Operation, chapter 17, "Initial Program Loading").
+    fn ipl_psw(&self) -> Psw {
+        let mut bytes = [0; 8];
+        // Absolute 0 is in RAM.
+        let _ = self.shared.ram().read(0, &mut bytes);
+        Psw::from_short(u64::from_be_bytes(bytes))
+    }
+
+    fn vcpu(&self, index: usize) -> Result<&vcpu::Vcpu, MachineError> {
+        let count = self.crew.vcpus.len();
+        self.crew.vcpus.get(index).ok_or(MachineError::NoSuchCpu { index, count })
+    }
+}
+
+impl Machine for S390xMachine {
+    fn park(&self) -> AllParked {
+        self.crew.gate.close_and_wait()
+    }
+
+    fn unpark(&self, token: StartToken) {
+        self.crew.gate.open(token);
+    }
+
+    fn reset(&self, cause: ResetCause) -> Result<(), MachineError> {
+        match cause {
+            ResetCause::HostMonitor | ResetCause::GuestReipl => {
+                self.reset_cpus(true);
+                self.clear_memory();
+                if let Some(boot) = &self.boot {
+                    boot.load(self.shared.ram());
+                    self.shared.system.forget_all_code();
+                    self.start_boot_cpu(boot.entry());
+                }
+            }
+            ResetCause::GuestModified { keep_memory } => {
+                self.reset_cpus(!keep_memory);
+                self.start_boot_cpu(self.ipl_psw());
+            }
+        }
+        Ok(())
+    }
+
+    fn powerdown(&self) -> bool {
+        self.shared.sclp.signal_quiesce()
+    }
+
+    fn console_input(&self) -> Option<Arc<dyn ConsoleInput>> {
+        let shared = self.shared.clone();
+        self.shared.sclp.has_console().then(|| Arc::new(inspect::Keyboard(shared)) as _)
+    }
+
+    fn ram(&self) -> &GuestRam {
+        self.shared.ram()
+    }
+
+    fn cpus(&self) -> Vec<CpuSummary> {
+        let summary = |vcpu: &vcpu::Vcpu| CpuSummary {
+            index: usize::from(vcpu.handle().address()),
+            thread_id: vcpu.thread_id(),
+            state: vcpu.handle().state().name(),
+            halted: vcpu.handle().state() != CpuState::Operating || vcpu.handle().is_waiting(),
+            pc: vcpu.visit(|cpu| cpu.psw().address),
+        };
+        self.crew.vcpus.iter().map(summary).collect()
+    }
+
+    fn registers(&self, cpu: usize) -> Result<String, MachineError> {
+        Ok(self.vcpu(cpu)?.visit(|cpu| inspect::registers(cpu)))
+    }
+
+    fn read_memory(
+        &self,
+        space: AddressSpace,
+        address: u64,
+        buffer: &mut [u8],
+    ) -> Result<(), MachineError> {
+        match space {
+            AddressSpace::Physical => {
+                self.shared.ram().read(address, buffer).map_err(|error| MachineError::Memory {
+                    address,
+                    why: error.to_string(),
+                })
+            }
+            AddressSpace::Virtual { cpu } => {
+                self.vcpu(cpu)?.visit(|cpu| inspect::read_virtual(cpu, address, buffer))
+            }
+        }
+    }
+
+    fn big_endian(&self) -> bool {
+        true
+    }
+
+    fn disassemble(&self, address: u64, code: &[u8]) -> (usize, String) {
+        crate::insn::text::disassemble(address, code)
+    }
+
+    fn instructions(&self) -> Option<u64> {
+        Some(self.crew.vcpus.iter().map(vcpu::Vcpu::instructions).sum())
+    }
+
+    fn parts(&self) -> Vec<Box<dyn migration::Part + '_>> {
+        inspect::parts(self)
+    }
+
+    fn shut_down(&self) {
+        self.crew.gate.quit();
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                log::error!("a vCPU's thread has panicked");
+            }
+        }
+    }
+}

@@ -1,19 +1,18 @@
 //! A vCPU's thread: through the gate into the guest, out of it to wait, stop or be looked at.
 //!
-//! The CPU's state is behind a mutex that its thread holds while it is in the guest. Who wants to
-//! look makes the CPU leave for a moment; the guest's clock goes on meanwhile. Not here: what
-//! makes a CPU leave ([`crate::cpu::interrupt`]) or sleep ([`crate::cpu::wait`]).
+//! The CPU's state is behind a mutex that its thread holds while it is in the guest or asleep.
+//! Who wants to look makes the CPU leave for a moment; the guest's clock goes on meanwhile. Not
+//! here: what makes a CPU leave or how it sleeps ([`crate::cpu::run`]).
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use machine::{GuestEvent, PanicInfo, ShutdownCause};
 use tod::run::{Passage, VcpuGate};
 
-use super::Shared;
 use crate::cpu::control::Leave;
-use crate::cpu::handle::{self, CpuHandle};
-use crate::cpu::{S390Cpu, wait};
+use crate::cpu::handle::{CpuHandle, CpuState};
+use crate::cpu::{S390Cpu, psw, run};
 
 /// A disabled wait at an address that ends in these bits is an orderly shutdown.
 const ORDERLY: u64 = 0xfff;
@@ -25,10 +24,60 @@ pub struct Vcpu {
     visitors: Mutex<u32>,
     alone: Condvar,
     thread_id: AtomicI32,
+    /// Guest instructions executed, as of its last leave.
+    instructions: AtomicU64,
+    /// It waits with all interruptions disabled.
+    in_disabled_wait: AtomicBool,
+}
+
+/// What the vCPU threads of one machine know together.
+pub struct Crew {
+    /// All of them, by CPU address.
+    pub vcpus: Vec<Vcpu>,
+    /// Where they park.
+    pub gate: VcpuGate,
+    /// Run control has been told that no CPU can go on.
+    end_told: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Guards are dropped between whole steps only; see `Vcpu::visit`.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Crew {
+    /// A crew at its closed gate.
+    pub fn new(vcpus: Vec<Vcpu>) -> Self {
+        let kicks = vcpus
+            .iter()
+            .map(|vcpu| {
+                let handle = vcpu.handle.clone();
+                Box::new(move || handle.request_park()) as Box<dyn Fn() + Send + Sync>
+            })
+            .collect();
+        Self { vcpus, gate: VcpuGate::new(kicks), end_told: AtomicBool::new(false) }
+    }
+
+    /// Forgets that the guest has ended. For a reset, while parked.
+    pub fn revive(&self) {
+        self.end_told.store(false, Ordering::Release);
+        for vcpu in &self.vcpus {
+            vcpu.in_disabled_wait.store(false, Ordering::Release);
+        }
+    }
+
+    /// Whether no CPU can go on by itself.
+    fn has_ended(&self) -> bool {
+        self.vcpus.iter().all(|vcpu| {
+            vcpu.handle.state() == CpuState::Stopped
+                || vcpu.in_disabled_wait.load(Ordering::Acquire)
+        })
+    }
+
+    /// True for the one thread that is to tell run control of the guest's end.
+    fn tells_the_end(&self) -> bool {
+        self.has_ended() && !self.end_told.swap(true, Ordering::AcqRel)
+    }
 }
 
 impl Vcpu {
@@ -40,6 +89,8 @@ impl Vcpu {
             visitors: Mutex::new(0),
             alone: Condvar::new(),
             thread_id: AtomicI32::new(0),
+            instructions: AtomicU64::new(0),
+            in_disabled_wait: AtomicBool::new(false),
         }
     }
 
@@ -53,74 +104,90 @@ impl Vcpu {
         self.thread_id.load(Ordering::Relaxed)
     }
 
+    /// Guest instructions executed, as of the last time it left the guest.
+    pub fn instructions(&self) -> u64 {
+        self.instructions.load(Ordering::Relaxed)
+    }
+
     /// Looks at or changes the CPU while it is out of the guest.
     pub fn visit<R>(&self, look: impl FnOnce(&mut S390Cpu) -> R) -> R {
         *lock(&self.visitors) += 1;
-        self.handle.kick(handle::PARK);
+        self.handle.request_park();
         let result = look(&mut lock(&self.cpu));
         *lock(&self.visitors) -= 1;
         self.alone.notify_all();
         result
     }
 
+    /// The CPU, when nobody else wants it. A visitor who comes later asks it to leave.
     fn enter(&self) -> MutexGuard<'_, S390Cpu> {
         let mut visitors = lock(&self.visitors);
         while *visitors > 0 {
             visitors = self.alone.wait(visitors).unwrap_or_else(PoisonError::into_inner);
         }
-        // Not held any longer: a visitor who comes now kicks and waits for the CPU's mutex.
         drop(visitors);
         lock(&self.cpu)
     }
 
-    /// The thread's life.
-    pub fn run(&self, shared: &Shared, gate: &VcpuGate) {
+    /// The thread's life; returns when the gate says that the program ends.
+    pub fn live(&self, crew: &Crew) {
         let index = usize::from(self.handle.address());
-        let Some(seat) = gate.seat(index) else {
-            shared.tell(GuestEvent::InternalError(format!("CPU {index} has a thread already")));
+        let Some(seat) = crew.gate.seat(index) else {
+            log::error!("CPU {index} has a thread already");
             return;
         };
-        self.thread_id.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
-        tod::timeline::prepare_thread();
-        while seat.pass() == Passage::Run {
+        let thread = rustix::thread::gettid().as_raw_nonzero().get();
+        self.thread_id.store(thread, Ordering::Relaxed);
+        loop {
+            // Before the gate: a request that comes after it has passed is not lost.
+            self.handle.clear_park();
+            if seat.pass() == Passage::Quit {
+                return;
+            }
             let mut cpu = self.enter();
-            tcg::exec::run(&mut *cpu);
-            let leave = cpu.control.take_leave();
+            let leave = run::run(&mut cpu);
+            self.instructions.store(cpu.core.insns, Ordering::Relaxed);
+            if leave == Leave::Park {
+                continue;
+            }
+            let waits_disabled = cpu.psw_mask & psw::WAIT != 0
+                && cpu.psw_mask & (psw::IO | psw::EXTERNAL | psw::MACHINE_CHECK) == 0;
+            let dead = matches!(leave, Leave::DisabledWait | Leave::Loop(_))
+                || leave == Leave::Wait && waits_disabled;
+            self.in_disabled_wait.store(dead, Ordering::Release);
+            if (dead || leave == Leave::Stopped) && crew.tells_the_end() {
+                let event = end(index, leave, dead, &cpu);
+                cpu.control.shared.tell(event);
+            }
             match leave {
-                Leave::Park => {}
-                Leave::Wait => {
-                    let until = wait::until(&cpu);
-                    drop(cpu);
-                    wait::sleep(shared, &self.handle, &until);
-                }
-                Leave::Stopped | Leave::AwaitReset => {
-                    let last = leave == Leave::Stopped && shared.retire(&self.handle);
-                    drop(cpu);
-                    if last {
-                        shared.tell(GuestEvent::Shutdown(ShutdownCause::Guest));
-                    }
-                    wait::for_kick(&self.handle);
-                }
-                Leave::DisabledWait | Leave::Crash(_) => {
-                    let psw = cpu.psw();
-                    let last = shared.retire(&self.handle);
-                    drop(cpu);
-                    if last {
-                        shared.tell(dead_end(index, leave, psw.mask, psw.address));
-                    }
-                    wait::for_kick(&self.handle);
-                }
+                // It would take the same interruption again at once.
+                Leave::Loop(_) => self.stand_still(&mut cpu),
+                _ => run::sleep(&mut cpu),
             }
         }
     }
+
+    /// Waits for a reset or the program's end without executing anything.
+    fn stand_still(&self, cpu: &mut S390Cpu) {
+        cpu.set_state(CpuState::CheckStop);
+        run::sleep(cpu);
+    }
 }
 
-/// What run control is told when the last CPU has come to a dead end.
-fn dead_end(index: usize, leave: Leave, psw_mask: u64, psw_addr: u64) -> GuestEvent {
+/// What run control is told when no CPU can go on, by the last one that could.
+fn end(index: usize, leave: Leave, dead: bool, cpu: &S390Cpu) -> GuestEvent {
+    let psw = cpu.psw();
     let reason = match leave {
-        Leave::Crash(reason) => reason,
-        _ if psw_addr & ORDERLY == ORDERLY => return GuestEvent::Shutdown(ShutdownCause::Guest),
+        Leave::Loop(reason) => reason,
+        _ if !dead || psw.address & ORDERLY == ORDERLY => {
+            return GuestEvent::Shutdown(ShutdownCause::Guest);
+        }
         _ => "disabled-wait",
     };
-    GuestEvent::Panicked(PanicInfo::S390 { core: index as u32, psw_mask, psw_addr, reason })
+    GuestEvent::Panicked(PanicInfo::S390 {
+        core: index as u32,
+        psw_mask: psw.mask,
+        psw_addr: psw.address,
+        reason,
+    })
 }
