@@ -52,3 +52,13 @@ pub struct Psw {
     /// Bits 64-127: the instruction address.
     pub address: u64,
 }
+
+impl Psw {
+    /// A short (eight-byte) PSW as a load takes it: bit 12, which marks the format, off; the
+    /// address 31 bits wide; extended addressing as bit 31 says.
+    pub fn from_short(short: u64) -> Self {
+        const FORMAT: u64 = 1 << (63 - 12);
+        const ADDRESS: u64 = 0x7fff_ffff;
+        Self { mask: short & !ADDRESS & !FORMAT, address: short & ADDRESS }
+    }
+}

@@ -1,8 +1,9 @@
 //! A vCPU's thread: through the gate into the guest, out of it to wait, stop or be looked at.
 //!
-//! The CPU's state is behind a mutex that its thread holds while it is in the guest or asleep.
+//! The CPU's state is behind a mutex that its thread holds while it is in the guest.
 //! Who wants to look makes the CPU leave for a moment; the guest's clock goes on meanwhile. Not
-//! here: what makes a CPU leave or how it sleeps ([`crate::cpu::run`]).
+//! here: what makes a CPU leave or how it sleeps ([`crate::cpu::run`],
+//! [`crate::cpu::wait`]).
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,7 @@ use tod::run::{Passage, VcpuGate};
 
 use crate::cpu::control::Leave;
 use crate::cpu::handle::{CpuHandle, CpuState};
-use crate::cpu::{S390Cpu, psw, run};
+use crate::cpu::{S390Cpu, psw, run, wait};
 
 /// A disabled wait at an address that ends in these bits is an orderly shutdown.
 const ORDERLY: u64 = 0xfff;
@@ -160,17 +161,24 @@ impl Vcpu {
                 cpu.control.shared.tell(event);
             }
             match leave {
-                // It would take the same interruption again at once.
-                Leave::Loop(_) => self.stand_still(&mut cpu),
-                _ => run::sleep(&mut cpu),
+                Leave::Wait => {
+                    let until = wait::until(&cpu);
+                    let shared = cpu.control.shared.clone();
+                    drop(cpu);
+                    wait::sleep(&shared, &self.handle, &until);
+                }
+                Leave::Loop(_) => {
+                    // It would take the same interruption again at once.
+                    cpu.set_state(CpuState::CheckStop);
+                    drop(cpu);
+                    wait::for_kick(&self.handle);
+                }
+                Leave::Park | Leave::DisabledWait | Leave::Stopped => {
+                    drop(cpu);
+                    wait::for_kick(&self.handle);
+                }
             }
         }
-    }
-
-    /// Waits for a reset or the program's end without executing anything.
-    fn stand_still(&self, cpu: &mut S390Cpu) {
-        cpu.set_state(CpuState::CheckStop);
-        run::sleep(cpu);
     }
 }
 

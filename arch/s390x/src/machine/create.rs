@@ -1,0 +1,242 @@
+//! Building a machine from its configuration.
+//!
+//! Not here: reading the command line, and what a built machine does ([`super`]).
+
+use std::sync::{Arc, Mutex};
+
+use machine::{
+    Accel, Engine, GuestRam, Machine, MachineConfig, MachineError, MachineParts, MachineType,
+    RtcBase, Smp,
+};
+use tcg::CpuCore;
+use tcg::cpu::System;
+use tod::clock::{EpochClock, Policy};
+use tod::{Tod, UnixTime};
+
+use super::vcpu::{Crew, Vcpu};
+use super::{S390xMachine, Shared};
+use crate::boot::BootImage;
+use crate::console::Sclp;
+use crate::cpu::handle::MAX_CPUS;
+use crate::cpu::S390Cpu;
+
+/// Least RAM: the lowcore, a kernel's parameter area, and something to run in.
+const MIN_RAM_BYTES: u64 = 2 << 20;
+/// Most RAM: SCCBs and prefix areas are below 2 GiB anywhere; the limit is what SCLP describes.
+const MAX_RAM_BYTES: u64 = 1 << 40;
+
+/// The s390x machine that `-machine` names.
+struct CcwVirtio;
+
+/// The machine type, as `emu` lists it.
+pub static TYPE: &dyn MachineType = &CcwVirtio;
+
+impl MachineType for CcwVirtio {
+    fn names(&self) -> &'static [&'static str] {
+        &["s390-ccw-virtio", "s390-ccw"]
+    }
+
+    fn description(&self) -> &'static str {
+        "IBM Z class machine: CPUs, SCLP console, no channel devices"
+    }
+
+    fn arch(&self) -> &'static str {
+        "s390x"
+    }
+
+    fn default_ram_bytes(&self) -> u64 {
+        128 << 20
+    }
+
+    fn cpu_models(&self) -> &'static [&'static str] {
+        &["qemu", "max", "zEC12"]
+    }
+
+    fn create(
+        &self,
+        config: &MachineConfig,
+        parts: MachineParts<'_>,
+    ) -> Result<Box<dyn Machine>, MachineError> {
+        check_accel(config.accel)?;
+        check_cpu(config.cpu.as_deref(), self.cpu_models())?;
+        let cpu_count = check_smp(config.smp)?;
+        if !(MIN_RAM_BYTES..=MAX_RAM_BYTES).contains(&config.ram_bytes) {
+            return Err(MachineError::Option {
+                option: "-m",
+                value: format!("{} bytes", config.ram_bytes),
+                expected: format!(
+                    "expected {} MiB to {} GiB",
+                    MIN_RAM_BYTES >> 20,
+                    MAX_RAM_BYTES >> 30
+                ),
+            });
+        }
+        let boot = BootImage::new(&config.boot, config.ram_bytes)?;
+        let ram = GuestRam::new(config.ram_bytes).map_err(|error| MachineError::Option {
+            option: "-m",
+            value: format!("{} MiB", config.ram_bytes >> 20),
+            expected: error.to_string(),
+        })?;
+        if let Some(boot) = &boot {
+            boot.load(&ram);
+        }
+
+        let timebase = parts.clocks.timebase();
+        let clock = guest_clock(timebase, config.rtc_base)?;
+        parts.clocks.register("tod", Box::new(clock.clone()), Policy::Freeze).map_err(|error| {
+            MachineError::Option {
+                option: "-machine",
+                value: config.machine.clone(),
+                expected: error.to_string(),
+            }
+        })?;
+        let system = System::new(Arc::new(ram));
+        let cores: Vec<CpuCore> = (0..cpu_count).map(|_| CpuCore::new(system.clone())).collect();
+        let shared = Shared::new(
+            system,
+            &cores,
+            Sclp::new(parts.console),
+            clock,
+            parts.clocks.timeline().clone(),
+            config.identity.clone(),
+            config.smp.max_cpus.min(u32::from(MAX_CPUS)) as u16,
+            parts.events,
+        );
+        let weak = Arc::downgrade(&shared);
+        shared.sclp.set_notify(move || {
+            if let Some(shared) = weak.upgrade() {
+                // No SCCB, only the bit that says that events are pending.
+                shared.floating.service_signal(&shared.cpus, 1);
+            }
+        });
+        let vcpus = cores
+            .into_iter()
+            .zip(0..)
+            .map(|(core, address)| Vcpu::new(S390Cpu::new(core, shared.clone(), address)))
+            .collect();
+        let machine = S390xMachine {
+            shared,
+            crew: Arc::new(Crew::new(vcpus)),
+            boot,
+            threads: Mutex::default(),
+        };
+        match &machine.boot {
+            Some(boot) => machine.start_boot_cpu(boot.entry()),
+            None => log::warn!("there is no -kernel, so all CPUs stay stopped"),
+        }
+        machine.start_threads()?;
+        Ok(Box::new(machine))
+    }
+}
+
+impl S390xMachine {
+    fn start_threads(&self) -> Result<(), MachineError> {
+        let mut threads = Vec::new();
+        for index in 0..self.crew.vcpus.len() {
+            let crew = self.crew.clone();
+            let thread = std::thread::Builder::new()
+                .name(format!("cpu{index}"))
+                .spawn(move || crew.vcpus[index].live(&crew))
+                .map_err(|source| MachineError::Host {
+                    what: format!("starting a thread for CPU {index}"),
+                    source,
+                })?;
+            threads.push(thread);
+        }
+        *self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = threads;
+        Ok(())
+    }
+}
+
+fn check_accel(accel: Accel) -> Result<(), MachineError> {
+    let refused = |value: &str, expected: &str| {
+        Err(MachineError::Option {
+            option: "-accel",
+            value: value.into(),
+            expected: expected.into(),
+        })
+    };
+    match accel {
+        Accel::Tcg(Engine::Default | Engine::Interp) => Ok(()),
+        Accel::Tcg(Engine::Jit) => {
+            refused("tcg,engine=jit", "this version has no native engine, use engine=interp")
+        }
+        Accel::Kvm => refused("kvm", "s390x guests run under tcg on this host"),
+        Accel::Qtest => refused("qtest", "the s390x machine has no qtest in this version, use tcg"),
+    }
+}
+
+/// `-cpu MODEL[,feature=on|off...]`: there is one set of facilities; features that it lacks may
+/// be turned off, not on.
+fn check_cpu(cpu: Option<&str>, models: &[&str]) -> Result<(), MachineError> {
+    let Some(cpu) = cpu else { return Ok(()) };
+    let refused = |value: &str, expected: String| {
+        Err(MachineError::Option { option: "-cpu", value: value.into(), expected })
+    };
+    let mut words = cpu.split(',');
+    let model = words.next().unwrap_or_default();
+    if !models.contains(&model) {
+        return refused(model, format!("expected one of {}", models.join(", ")));
+    }
+    for feature in words {
+        let off = match feature.split_once('=') {
+            Some((_, "off" | "no" | "false")) => true,
+            Some((_, "on" | "yes" | "true")) | None => feature.starts_with('-'),
+            Some(_) => return refused(feature, "expected FEATURE=on or FEATURE=off".into()),
+        };
+        let name = feature.trim_start_matches(['+', '-']);
+        let name = name.split_once('=').map_or(name, |(name, _)| name);
+        if off && PRESENT.contains(&name) {
+            return refused(feature, "this feature cannot be turned off".into());
+        }
+        if !off && !PRESENT.contains(&name) {
+            return refused(feature, "this machine does not have that feature".into());
+        }
+    }
+    Ok(())
+}
+
+/// Features by QEMU's names for the facilities that the machine has.
+const PRESENT: &[&str] = &[
+    "esan3", "zarch", "dateh", "stfle", "ldisp", "ldisphp", "eimm", "etf2", "etf2eh", "etf3",
+    "etf3eh", "stckf", "mvcos", "ginste", "exrl", "fpe", "esop", "eec", "ectg", "csst", "csst2",
+];
+
+fn check_smp(smp: Smp) -> Result<u16, MachineError> {
+    match u16::try_from(smp.cpus) {
+        Ok(count @ 1..=MAX_CPUS) => Ok(count),
+        _ => Err(MachineError::Option {
+            option: "-smp",
+            value: smp.cpus.to_string(),
+            expected: format!("expected 1 to {MAX_CPUS} CPUs"),
+        }),
+    }
+}
+
+/// The TOD clock at the VM's start.
+fn guest_clock(
+    timebase: &Arc<tod::Timebase>,
+    base: RtcBase,
+) -> Result<Arc<EpochClock>, MachineError> {
+    let out_of_range = |value: String| MachineError::Option {
+        option: "-rtc base",
+        value,
+        expected: "expected a date from 1900 on that the TOD clock can show".into(),
+    };
+    Ok(match base {
+        RtcBase::Utc => EpochClock::at_host_time(timebase),
+        RtcBase::Localtime { utc_offset_s } => {
+            let reading = timebase.reading();
+            let shift = i128::from(utc_offset_s) * i128::from(tod::value::UNITS_PER_SECOND);
+            let local = reading.realtime_tod().wrapping_add(shift);
+            EpochClock::new(timebase, local, &reading)
+        }
+        RtcBase::Date { unix_s } => {
+            let tod = UnixTime::new(unix_s, 0)
+                .ok()
+                .and_then(|time| Tod::from_unix(time).ok())
+                .ok_or_else(|| out_of_range(unix_s.to_string()))?;
+            EpochClock::new(timebase, tod, &timebase.reading())
+        }
+    })
+}
