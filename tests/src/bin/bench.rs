@@ -1,0 +1,317 @@
+//! Benchmarks: clock reads, stop and cont, instructions per second, boot; beside QEMU where
+//! `qemu-system-s390x` is installed, alternating in one run. Medians with the least and the
+//! greatest value. Not a test: nothing here fails for being slow.
+
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tests::guests::{Debian, image};
+use tests::{Emu, EmuBuilder, process};
+use tod::clock::EpochClock;
+use tod::host::LinuxHost;
+use tod::{Timebase, host::CounterSource};
+
+const USAGE: &str = "usage: bench [--runs N] [--qemu PATH | --no-qemu] [NAME...]
+
+NAME is one or more of: clock-read, stop-cont, tod-step, instructions, boot (default: all).
+--runs N     repetitions of each measurement (default 5)
+--qemu PATH  the peer (default: qemu-system-s390x, if it is installed)
+--no-qemu    measure without a peer";
+
+struct Options {
+    runs: usize,
+    peer: Option<PathBuf>,
+    names: Vec<String>,
+}
+
+fn options() -> Result<Options, String> {
+    let mut options = Options { runs: 5, peer: installed("qemu-system-s390x"), names: Vec::new() };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--runs" => {
+                let value = words.next().unwrap_or_default();
+                options.runs = value
+                    .parse()
+                    .ok()
+                    .filter(|&runs| runs > 0)
+                    .ok_or_else(|| format!("--runs: '{value}': expected a number above 0"))?;
+            }
+            "--qemu" => options.peer = words.next().map(PathBuf::from),
+            "--no-qemu" => options.peer = None,
+            "--help" | "-h" => return Err(USAGE.into()),
+            name if BENCHES.iter().any(|(known, _)| *known == name) => {
+                options.names.push(name.into());
+            }
+            other => return Err(format!("'{other}': unknown\n{USAGE}")),
+        }
+    }
+    Ok(options)
+}
+
+fn installed(program: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+}
+
+type Bench = fn(&Options);
+
+const BENCHES: &[(&str, Bench)] = &[
+    ("clock-read", clock_read),
+    ("stop-cont", stop_cont),
+    ("tod-step", tod_step),
+    ("instructions", instructions),
+    ("boot", boot),
+];
+
+fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(why) => {
+            eprintln!("bench: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("program: {}", process::binary().display());
+    match &options.peer {
+        Some(path) => println!("peer:    {} ({})", path.display(), version(path)),
+        None => println!("peer:    none"),
+    }
+    for (name, bench) in BENCHES {
+        if options.names.is_empty() || options.names.iter().any(|wanted| wanted == name) {
+            println!("\n{name}");
+            bench(&options);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn version(path: &Path) -> String {
+    let output = std::process::Command::new(path).arg("--version").output();
+    let text = output.map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&text).lines().next().unwrap_or("?").to_owned()
+}
+
+/// Values of one measurement, in its unit.
+struct Sample(Vec<f64>);
+
+impl Sample {
+    fn median(&self) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+}
+
+impl std::fmt::Display for Sample {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let least = self.0.iter().copied().fold(f64::INFINITY, f64::min);
+        let greatest = self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        write!(f, "{:>10.3} ({least:.3} to {greatest:.3})", self.median())
+    }
+}
+
+fn repeat(runs: usize, mut measure: impl FnMut() -> f64) -> Sample {
+    Sample((0..runs).map(|_| measure()).collect())
+}
+
+/// Prints ours and the peer's, alternating runs, and the ratio ours / peer.
+fn side_by_side(
+    options: &Options,
+    what: &str,
+    unit: &str,
+    mut measure: impl FnMut(&Path) -> Option<f64>,
+) {
+    let own = process::binary();
+    let (mut ours, mut peers) = (Sample(Vec::new()), Sample(Vec::new()));
+    for _ in 0..options.runs {
+        ours.0.extend(measure(&own));
+        if let Some(peer) = &options.peer {
+            peers.0.extend(measure(peer));
+        }
+    }
+    println!("  {what:<34} {ours} {unit}");
+    if !peers.0.is_empty() {
+        println!("  {:<34} {peers} {unit}", "  peer");
+        println!("  {:<34} {:>10.2}", "  ratio to the peer", ours.median() / peers.median());
+    }
+}
+
+/// Nanoseconds of one read of the TOD clock, beside a bare counter read and multiply.
+fn clock_read(options: &Options) {
+    const READS: u32 = 5_000_000;
+    let timebase = match Timebase::new(Arc::new(LinuxHost::new())) {
+        Ok(timebase) => timebase,
+        Err(error) => {
+            println!("  the host clock cannot be read: {error}");
+            return;
+        }
+    };
+    let clock = EpochClock::at_host_time(&timebase);
+    let time = |work: &mut dyn FnMut()| {
+        let start = Instant::now();
+        work();
+        start.elapsed().as_secs_f64() * 1e9 / f64::from(READS)
+    };
+    let counter: &CounterSource = timebase.counter();
+    let (mut bare, mut read, mut ordered) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..options.runs.max(9) {
+        bare.push(time(&mut || {
+            for _ in 0..READS {
+                let product = u128::from(counter.read_unordered()) * u128::from(black_box(7u64));
+                black_box((product >> 56) as u64);
+            }
+        }));
+        read.push(time(&mut || {
+            for _ in 0..READS {
+                black_box(clock.now_unordered());
+            }
+        }));
+        ordered.push(time(&mut || {
+            for _ in 0..READS {
+                black_box(clock.now());
+            }
+        }));
+    }
+    let (bare, read, ordered) = (Sample(bare), Sample(read), Sample(ordered));
+    println!("  {:<34} {bare} ns", "bare counter read and multiply");
+    println!("  {:<34} {read} ns", "TOD through the epoch");
+    println!("  {:<34} {ordered} ns", "TOD through the epoch, ordered");
+    println!("  {:<34} {:>10.2}", "  ratio to bare", read.median() / bare.median());
+}
+
+/// A running bare-metal guest with a QMP connection.
+fn guest(binary: &Path, name: &str, append: &str, extra: &[&str]) -> Emu {
+    let builder = EmuBuilder::s390x()
+        .with_binary(binary)
+        .args(["-m", "64M"])
+        .args(extra.iter().copied())
+        .kernel(&image(name));
+    if append.is_empty() { builder.start() } else { builder.append(append).start() }
+}
+
+/// Microseconds from a QMP request to its answer.
+fn stop_cont(options: &Options) {
+    const CYCLES: usize = 200;
+    for cpus in ["1", "8"] {
+        for verb in ["stop", "cont"] {
+            side_by_side(options, &format!("{verb}, {cpus} vCPU threads"), "us", |binary| {
+                let emu = guest(binary, "spin", "", &["-smp", cpus]);
+                let mut qmp = emu.qmp();
+                let mut times = Vec::new();
+                for _ in 0..CYCLES {
+                    for command in ["stop", "cont"] {
+                        let start = Instant::now();
+                        qmp.ok(command, json!({}));
+                        if command == verb {
+                            times.push(start.elapsed().as_secs_f64() * 1e6);
+                        }
+                        std::thread::sleep(Duration::from_micros(200));
+                    }
+                }
+                Some(Sample(times).median())
+            });
+        }
+    }
+}
+
+/// Microseconds by which the guest's TOD moves in one step over a stop of 50 ms and a cont: the
+/// longest step between two STCKE in a tight loop.
+fn tod_step(options: &Options) {
+    side_by_side(options, "longest step over stop and cont", "us", |binary| {
+        let emu = guest(binary, "todlog", "every=0 gap=4000000000000", &[]);
+        emu.expect("TODLOG start", 60);
+        let mut qmp = emu.qmp();
+        let mut steps = Vec::new();
+        for _ in 0..20 {
+            emu.type_text("x");
+            emu.expect("TODLOG max=", 60);
+            emu.expect("\n", 60);
+            qmp.ok("stop", json!({}));
+            std::thread::sleep(Duration::from_millis(50));
+            qmp.ok("cont", json!({}));
+            std::thread::sleep(Duration::from_millis(1));
+            emu.type_text("r");
+            emu.expect("TODLOG max=", 60);
+            let units = u64::from_str_radix(emu.expect(" ", 60).trim(), 16).ok()?;
+            steps.push(units as f64 / 4096.0);
+        }
+        Some(Sample(steps).median())
+    });
+}
+
+/// Millions of guest instructions per second in the loops of the `bench` guest.
+fn instructions(options: &Options) {
+    let rates = |binary: &Path| -> Vec<(String, f64)> {
+        let mut emu = guest(binary, "bench", "scale=4", &[]);
+        emu.wait(600);
+        let number = |line: &str, key: &str| {
+            line.split_whitespace()
+                .find_map(|word| word.strip_prefix(key)?.parse::<f64>().ok())
+                .unwrap_or(f64::NAN)
+        };
+        let text = emu.console.text();
+        text.lines()
+            .filter_map(|line| line.strip_prefix("BENCH "))
+            .map(|line| {
+                let name = line.split(' ').next().unwrap_or("?").to_owned();
+                (name, number(line, "insns=") * 4096.0 / number(line, "tod="))
+            })
+            .collect()
+    };
+    let own = process::binary();
+    let mut all: Vec<(String, Sample, Sample)> = Vec::new();
+    for _ in 0..options.runs {
+        for (binary, is_peer) in std::iter::once((Some(&own), false)).chain([(options.peer.as_ref(), true)]) {
+            let Some(binary) = binary else { continue };
+            for (name, rate) in rates(binary) {
+                let at = all.iter().position(|(known, ..)| *known == name).unwrap_or_else(|| {
+                    all.push((name, Sample(Vec::new()), Sample(Vec::new())));
+                    all.len() - 1
+                });
+                if is_peer { all[at].2.0.push(rate) } else { all[at].1.0.push(rate) }
+            }
+        }
+    }
+    for (name, ours, peers) in all {
+        print!("  {name:<12} {ours}");
+        if peers.0.is_empty() {
+            println!(" M/s");
+        } else {
+            println!(" M/s, peer {peers} M/s, ratio {:.2}", ours.median() / peers.median());
+        }
+    }
+}
+
+/// Seconds from the start of the program to its end, with Debian's kernel powering off as soon
+/// as its first process runs.
+fn boot(options: &Options) {
+    let debian = match Debian::find() {
+        Ok(debian) => debian,
+        Err(why) => {
+            println!("  SKIPPED: {why}");
+            return;
+        }
+    };
+    side_by_side(options, "Debian's kernel to poweroff", "s", |binary| {
+        let start = Instant::now();
+        let mut emu = EmuBuilder::s390x()
+            .with_binary(binary)
+            .args(["-m", "512M"])
+            .kernel(&debian.kernel)
+            .initrd(&debian.initrd)
+            .append("emu.run=poweroff")
+            .start();
+        let status = emu.wait(900);
+        if !status.success() || !emu.console.text().contains("READY poweroff") {
+            println!("  {}: it did not boot: {status}", binary.display());
+            return None;
+        }
+        Some(start.elapsed().as_secs_f64())
+    });
+}
