@@ -29,7 +29,11 @@ struct Options {
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { runs: 5, peer: installed("qemu-system-s390x"), names: Vec::new() };
+    let mut options = Options {
+        runs: 5,
+        peer: installed("qemu-system-s390x"),
+        names: Vec::new(),
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
@@ -94,7 +98,11 @@ fn main() -> ExitCode {
 fn version(path: &Path) -> String {
     let output = std::process::Command::new(path).arg("--version").output();
     let text = output.map(|output| output.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&text).lines().next().unwrap_or("?").to_owned()
+    String::from_utf8_lossy(&text)
+        .lines()
+        .next()
+        .unwrap_or("?")
+        .to_owned()
 }
 
 /// Values of one measurement, in its unit.
@@ -138,7 +146,11 @@ fn side_by_side(
     println!("  {what:<34} {ours} {unit}");
     if !peers.0.is_empty() {
         println!("  {:<34} {peers} {unit}", "  peer");
-        println!("  {:<34} {:>10.2}", "  ratio to the peer", ours.median() / peers.median());
+        println!(
+            "  {:<34} {:>10.2}",
+            "  ratio to the peer",
+            ours.median() / peers.median()
+        );
     }
 }
 
@@ -182,7 +194,11 @@ fn clock_read(options: &Options) {
     println!("  {:<34} {bare} ns", "bare counter read and multiply");
     println!("  {:<34} {read} ns", "TOD through the epoch");
     println!("  {:<34} {ordered} ns", "TOD through the epoch, ordered");
-    println!("  {:<34} {:>10.2}", "  ratio to bare", read.median() / bare.median());
+    println!(
+        "  {:<34} {:>10.2}",
+        "  ratio to bare",
+        read.median() / bare.median()
+    );
 }
 
 /// A running bare-metal guest with a QMP connection.
@@ -192,7 +208,11 @@ fn guest(binary: &Path, name: &str, append: &str, extra: &[&str]) -> Emu {
         .args(["-m", "64M"])
         .args(extra.iter().copied())
         .kernel(&image(name));
-    if append.is_empty() { builder.start() } else { builder.append(append).start() }
+    if append.is_empty() {
+        builder.start()
+    } else {
+        builder.append(append).start()
+    }
 }
 
 /// Microseconds from a QMP request to its answer.
@@ -200,22 +220,27 @@ fn stop_cont(options: &Options) {
     const CYCLES: usize = 200;
     for cpus in ["1", "8"] {
         for verb in ["stop", "cont"] {
-            side_by_side(options, &format!("{verb}, {cpus} vCPU threads"), "us", |binary| {
-                let emu = guest(binary, "spin", "", &["-smp", cpus]);
-                let mut qmp = emu.qmp();
-                let mut times = Vec::new();
-                for _ in 0..CYCLES {
-                    for command in ["stop", "cont"] {
-                        let start = Instant::now();
-                        qmp.ok(command, json!({}));
-                        if command == verb {
-                            times.push(start.elapsed().as_secs_f64() * 1e6);
+            side_by_side(
+                options,
+                &format!("{verb}, {cpus} vCPU threads"),
+                "us",
+                |binary| {
+                    let emu = guest(binary, "spin", "", &["-smp", cpus]);
+                    let mut qmp = emu.qmp();
+                    let mut times = Vec::new();
+                    for _ in 0..CYCLES {
+                        for command in ["stop", "cont"] {
+                            let start = Instant::now();
+                            qmp.ok(command, json!({}));
+                            if command == verb {
+                                times.push(start.elapsed().as_secs_f64() * 1e6);
+                            }
+                            std::thread::sleep(Duration::from_micros(200));
                         }
-                        std::thread::sleep(Duration::from_micros(200));
                     }
-                }
-                Some(Sample(times).median())
-            });
+                    Some(Sample(times).median())
+                },
+            );
         }
     }
 }
@@ -267,14 +292,23 @@ fn instructions(options: &Options) {
     let own = process::binary();
     let mut all: Vec<(String, Sample, Sample)> = Vec::new();
     for _ in 0..options.runs {
-        for (binary, is_peer) in std::iter::once((Some(&own), false)).chain([(options.peer.as_ref(), true)]) {
+        for (binary, is_peer) in
+            std::iter::once((Some(&own), false)).chain([(options.peer.as_ref(), true)])
+        {
             let Some(binary) = binary else { continue };
             for (name, rate) in rates(binary) {
-                let at = all.iter().position(|(known, ..)| *known == name).unwrap_or_else(|| {
-                    all.push((name, Sample(Vec::new()), Sample(Vec::new())));
-                    all.len() - 1
-                });
-                if is_peer { all[at].2.0.push(rate) } else { all[at].1.0.push(rate) }
+                let at = all
+                    .iter()
+                    .position(|(known, ..)| *known == name)
+                    .unwrap_or_else(|| {
+                        all.push((name, Sample(Vec::new()), Sample(Vec::new())));
+                        all.len() - 1
+                    });
+                if is_peer {
+                    all[at].2.0.push(rate)
+                } else {
+                    all[at].1.0.push(rate)
+                }
             }
         }
     }
@@ -283,7 +317,10 @@ fn instructions(options: &Options) {
         if peers.0.is_empty() {
             println!(" M/s");
         } else {
-            println!(" M/s, peer {peers} M/s, ratio {:.2}", ours.median() / peers.median());
+            println!(
+                " M/s, peer {peers} M/s, ratio {:.2}",
+                ours.median() / peers.median()
+            );
         }
     }
 }

@@ -140,8 +140,8 @@ unsafe impl Guest for S390Cpu {
         program_interrupt::deliver(self, trap);
     }
 
-    fn disassemble(&self, _address: u64, code: &[u8]) -> (usize, String) {
-        crate::insn::text::disassemble(code)
+    fn disassemble(&self, address: u64, code: &[u8]) -> (usize, String) {
+        crate::insn::text::disassemble(address, code)
     }
 
     fn core(&self) -> &CpuCore {

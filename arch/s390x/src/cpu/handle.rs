@@ -245,6 +245,24 @@ impl CpuHandle {
             .fetch_and(!(STOP | STORE_STATUS), Ordering::AcqRel);
     }
 
+    /// Latched interruptions for saving: emergency-signal sources, external call, restart and
+    /// stop.
+    pub fn latched_words(&self) -> (u64, u32, u32) {
+        (
+            self.emergency.load(Ordering::Acquire),
+            self.external_call.load(Ordering::Acquire),
+            self.latched.load(Ordering::Acquire),
+        )
+    }
+
+    /// Takes over what [`CpuHandle::latched_words`] gave.
+    pub fn restore_latched(&self, (emergency, external_call, latched): (u64, u32, u32)) {
+        self.emergency.store(emergency, Ordering::Release);
+        self.external_call.store(external_call, Ordering::Release);
+        self.latched.store(latched, Ordering::Release);
+        self.kick(INTERRUPT);
+    }
+
     /// What a CPU reset clears.
     pub(super) fn clear_latched(&self) {
         self.emergency.store(0, Ordering::Release);

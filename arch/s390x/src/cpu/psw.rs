@@ -59,6 +59,9 @@ impl Psw {
     pub fn from_short(short: u64) -> Self {
         const FORMAT: u64 = 1 << (63 - 12);
         const ADDRESS: u64 = 0x7fff_ffff;
-        Self { mask: short & !ADDRESS & !FORMAT, address: short & ADDRESS }
+        Self {
+            mask: short & !ADDRESS & !FORMAT,
+            address: short & ADDRESS,
+        }
     }
 }

@@ -16,9 +16,10 @@ use tod::{Tod, UnixTime};
 use super::vcpu::{Crew, Vcpu};
 use super::{S390xMachine, Shared};
 use crate::boot::BootImage;
+use crate::clock::TodBackend;
 use crate::console::Sclp;
-use crate::cpu::handle::MAX_CPUS;
 use crate::cpu::S390Cpu;
+use crate::cpu::handle::MAX_CPUS;
 
 /// Least RAM: the lowcore, a kernel's parameter area, and something to run in.
 const MIN_RAM_BYTES: u64 = 2 << 20;
@@ -78,20 +79,18 @@ impl MachineType for CcwVirtio {
             expected: error.to_string(),
         })?;
         if let Some(boot) = &boot {
-            boot.load(&ram);
+            // The image was checked against this much RAM.
+            boot.load(|at, bytes| {
+                let _ = ram.write(at, bytes);
+            });
         }
 
         let timebase = parts.clocks.timebase();
         let clock = guest_clock(timebase, config.rtc_base)?;
-        parts.clocks.register("tod", Box::new(clock.clone()), Policy::Freeze).map_err(|error| {
-            MachineError::Option {
-                option: "-machine",
-                value: config.machine.clone(),
-                expected: error.to_string(),
-            }
-        })?;
         let system = System::new(Arc::new(ram));
-        let cores: Vec<CpuCore> = (0..cpu_count).map(|_| CpuCore::new(system.clone())).collect();
+        let cores: Vec<CpuCore> = (0..cpu_count)
+            .map(|_| CpuCore::new(system.clone()))
+            .collect();
         let shared = Shared::new(
             system,
             &cores,
@@ -102,6 +101,15 @@ impl MachineType for CcwVirtio {
             config.smp.max_cpus.min(u32::from(MAX_CPUS)) as u16,
             parts.events,
         );
+        let backend = TodBackend::new(shared.tod.clone(), shared.cpus.clone());
+        parts
+            .clocks
+            .register("tod", Box::new(backend), Policy::Freeze)
+            .map_err(|error| MachineError::Option {
+                option: "-machine",
+                value: config.machine.clone(),
+                expected: error.to_string(),
+            })?;
         let weak = Arc::downgrade(&shared);
         shared.sclp.set_notify(move || {
             if let Some(shared) = weak.upgrade() {
@@ -143,7 +151,10 @@ impl S390xMachine {
                 })?;
             threads.push(thread);
         }
-        *self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = threads;
+        *self
+            .threads
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = threads;
         Ok(())
     }
 }
@@ -158,11 +169,15 @@ fn check_accel(accel: Accel) -> Result<(), MachineError> {
     };
     match accel {
         Accel::Tcg(Engine::Default | Engine::Interp) => Ok(()),
-        Accel::Tcg(Engine::Jit) => {
-            refused("tcg,engine=jit", "this version has no native engine, use engine=interp")
-        }
+        Accel::Tcg(Engine::Jit) => refused(
+            "tcg,engine=jit",
+            "this version has no native engine, use engine=interp",
+        ),
         Accel::Kvm => refused("kvm", "s390x guests run under tcg on this host"),
-        Accel::Qtest => refused("qtest", "the s390x machine has no qtest in this version, use tcg"),
+        Accel::Qtest => refused(
+            "qtest",
+            "the s390x machine has no qtest in this version, use tcg",
+        ),
     }
 }
 
@@ -171,7 +186,11 @@ fn check_accel(accel: Accel) -> Result<(), MachineError> {
 fn check_cpu(cpu: Option<&str>, models: &[&str]) -> Result<(), MachineError> {
     let Some(cpu) = cpu else { return Ok(()) };
     let refused = |value: &str, expected: String| {
-        Err(MachineError::Option { option: "-cpu", value: value.into(), expected })
+        Err(MachineError::Option {
+            option: "-cpu",
+            value: value.into(),
+            expected,
+        })
     };
     let mut words = cpu.split(',');
     let model = words.next().unwrap_or_default();

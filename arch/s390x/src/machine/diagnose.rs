@@ -63,7 +63,11 @@ fn ipl_function(cpu: &mut S390Cpu, r1: u8, subcode: u64) -> Result<(), Trap> {
             if cpu.gpr[usize::from(r1)] & 0xfff != 0 {
                 return specification;
             }
-            let response = if subcode == ipl::SET { RESPONSE_INVALID } else { RESPONSE_NONE };
+            let response = if subcode == ipl::SET {
+                RESPONSE_INVALID
+            } else {
+                RESPONSE_NONE
+            };
             cpu.gpr[usize::from(r1) + 1] = response;
             return Ok(());
         }

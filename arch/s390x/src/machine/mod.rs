@@ -7,6 +7,7 @@ pub mod create;
 pub mod diagnose;
 pub mod ebcdic;
 pub mod inspect;
+pub mod parts;
 pub mod shared;
 pub mod stsi;
 pub mod vcpu;
@@ -40,7 +41,13 @@ impl S390xMachine {
     /// Resets all CPUs, clearing registers where memory is cleared too.
     fn reset_cpus(&self, clear: bool) {
         for vcpu in &self.crew.vcpus {
-            vcpu.visit(|cpu| if clear { cpu.clear_reset() } else { cpu.initial_reset() });
+            vcpu.visit(|cpu| {
+                if clear {
+                    cpu.clear_reset()
+                } else {
+                    cpu.initial_reset()
+                }
+            });
         }
         self.shared.floating.reset();
         self.shared.sclp.reset();
@@ -55,15 +62,19 @@ impl S390xMachine {
         });
     }
 
-    fn clear_memory(&self) {
-        let ram = self.shared.ram();
-        let zeros = vec![0; 1 << 20];
-        let mut at = 0;
-        while at < ram.size() {
-            let count = (ram.size() - at).min(zeros.len() as u64);
-            let _ = ram.write(at, &zeros[..count as usize]);
-            at += count;
-        }
+    /// Clears memory and puts the boot image there; blocks made from what was there go.
+    fn reload_memory(&self) {
+        self.crew.vcpus[0].visit(|cpu| {
+            let zeros = vec![0; 1 << 20];
+            let size = self.shared.ram().size();
+            for at in (0..size).step_by(zeros.len()) {
+                let count = (size - at).min(zeros.len() as u64);
+                tcg::mem::write_absolute(&cpu.core, at, &zeros[..count as usize]);
+            }
+            if let Some(boot) = &self.boot {
+                boot.load(|at, bytes| tcg::mem::write_absolute(&cpu.core, at, bytes));
+            }
+        });
     }
 
     /// The PSW that a load reads from absolute 0: eight bytes, a short PSW (Principles of
@@ -77,7 +88,10 @@ impl S390xMachine {
 
     fn vcpu(&self, index: usize) -> Result<&vcpu::Vcpu, MachineError> {
         let count = self.crew.vcpus.len();
-        self.crew.vcpus.get(index).ok_or(MachineError::NoSuchCpu { index, count })
+        self.crew
+            .vcpus
+            .get(index)
+            .ok_or(MachineError::NoSuchCpu { index, count })
     }
 }
 
@@ -94,10 +108,8 @@ impl Machine for S390xMachine {
         match cause {
             ResetCause::HostMonitor | ResetCause::GuestReipl => {
                 self.reset_cpus(true);
-                self.clear_memory();
+                self.reload_memory();
                 if let Some(boot) = &self.boot {
-                    boot.load(self.shared.ram());
-                    self.shared.system.forget_all_code();
                     self.start_boot_cpu(boot.entry());
                 }
             }
@@ -115,7 +127,10 @@ impl Machine for S390xMachine {
 
     fn console_input(&self) -> Option<Arc<dyn ConsoleInput>> {
         let shared = self.shared.clone();
-        self.shared.sclp.has_console().then(|| Arc::new(inspect::Keyboard(shared)) as _)
+        self.shared
+            .sclp
+            .has_console()
+            .then(|| Arc::new(inspect::Keyboard(shared)) as _)
     }
 
     fn ram(&self) -> &GuestRam {
@@ -145,14 +160,17 @@ impl Machine for S390xMachine {
     ) -> Result<(), MachineError> {
         match space {
             AddressSpace::Physical => {
-                self.shared.ram().read(address, buffer).map_err(|error| MachineError::Memory {
-                    address,
-                    why: error.to_string(),
-                })
+                self.shared
+                    .ram()
+                    .read(address, buffer)
+                    .map_err(|error| MachineError::Memory {
+                        address,
+                        why: error.to_string(),
+                    })
             }
-            AddressSpace::Virtual { cpu } => {
-                self.vcpu(cpu)?.visit(|cpu| inspect::read_virtual(cpu, address, buffer))
-            }
+            AddressSpace::Virtual { cpu } => self
+                .vcpu(cpu)?
+                .visit(|cpu| inspect::read_virtual(cpu, address, buffer)),
         }
     }
 
@@ -169,7 +187,13 @@ impl Machine for S390xMachine {
     }
 
     fn parts(&self) -> Vec<Box<dyn migration::Part + '_>> {
-        inspect::parts(self)
+        let console = Box::new(parts::ConsolePart(&self.shared)) as Box<dyn migration::Part>;
+        let cpus = self
+            .crew
+            .vcpus
+            .iter()
+            .map(|vcpu| Box::new(parts::CpuPart(vcpu)) as _);
+        std::iter::once(console).chain(cpus).collect()
     }
 
     fn shut_down(&self) {

@@ -12,7 +12,7 @@ use machine::{GuestEvent, PanicInfo, ShutdownCause};
 use tod::run::{Passage, VcpuGate};
 
 use crate::cpu::control::Leave;
-use crate::cpu::handle::{CpuHandle, CpuState};
+use crate::cpu::handle::{self, CpuHandle, CpuState};
 use crate::cpu::{S390Cpu, psw, run, wait};
 
 /// A disabled wait at an address that ends in these bits is an orderly shutdown.
@@ -52,11 +52,15 @@ impl Crew {
         let kicks = vcpus
             .iter()
             .map(|vcpu| {
-                let handle = vcpu.handle.clone();
-                Box::new(move || handle.request_park()) as Box<dyn Fn() + Send + Sync>
+                let cpu = vcpu.handle.clone();
+                Box::new(move || cpu.kick(handle::PARK)) as Box<dyn Fn() + Send + Sync>
             })
             .collect();
-        Self { vcpus, gate: VcpuGate::new(kicks), end_told: AtomicBool::new(false) }
+        Self {
+            vcpus,
+            gate: VcpuGate::new(kicks),
+            end_told: AtomicBool::new(false),
+        }
     }
 
     /// Forgets that the guest has ended. For a reset, while parked.
@@ -113,7 +117,7 @@ impl Vcpu {
     /// Looks at or changes the CPU while it is out of the guest.
     pub fn visit<R>(&self, look: impl FnOnce(&mut S390Cpu) -> R) -> R {
         *lock(&self.visitors) += 1;
-        self.handle.request_park();
+        self.handle.kick(handle::PARK);
         let result = look(&mut lock(&self.cpu));
         *lock(&self.visitors) -= 1;
         self.alone.notify_all();
@@ -124,7 +128,10 @@ impl Vcpu {
     fn enter(&self) -> MutexGuard<'_, S390Cpu> {
         let mut visitors = lock(&self.visitors);
         while *visitors > 0 {
-            visitors = self.alone.wait(visitors).unwrap_or_else(PoisonError::into_inner);
+            visitors = self
+                .alone
+                .wait(visitors)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         drop(visitors);
         lock(&self.cpu)
@@ -153,7 +160,8 @@ impl Vcpu {
             }
             let waits_disabled = cpu.psw_mask & psw::WAIT != 0
                 && cpu.psw_mask & (psw::IO | psw::EXTERNAL | psw::MACHINE_CHECK) == 0;
-            let dead = matches!(leave, Leave::DisabledWait | Leave::Loop(_))
+            // Another CPU may still bring a CPU out of these, so they end nothing by themselves.
+            let dead = matches!(leave, Leave::DisabledWait | Leave::Crash(_))
                 || leave == Leave::Wait && waits_disabled;
             self.in_disabled_wait.store(dead, Ordering::Release);
             if (dead || leave == Leave::Stopped) && crew.tells_the_end() {
@@ -167,13 +175,7 @@ impl Vcpu {
                     drop(cpu);
                     wait::sleep(&shared, &self.handle, &until);
                 }
-                Leave::Loop(_) => {
-                    // It would take the same interruption again at once.
-                    cpu.set_state(CpuState::CheckStop);
-                    drop(cpu);
-                    wait::for_kick(&self.handle);
-                }
-                Leave::Park | Leave::DisabledWait | Leave::Stopped => {
+                _ => {
                     drop(cpu);
                     wait::for_kick(&self.handle);
                 }
@@ -186,7 +188,7 @@ impl Vcpu {
 fn end(index: usize, leave: Leave, dead: bool, cpu: &S390Cpu) -> GuestEvent {
     let psw = cpu.psw();
     let reason = match leave {
-        Leave::Loop(reason) => reason,
+        Leave::Crash(reason) => reason,
         _ if !dead || psw.address & ORDERLY == ORDERLY => {
             return GuestEvent::Shutdown(ShutdownCause::Guest);
         }
