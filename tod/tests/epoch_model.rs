@@ -1,5 +1,6 @@
 //! The published epoch under loom, which tries every interleaving and every
 //! stale value that the memory model allows: no torn epoch, no time going back.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering, fence};

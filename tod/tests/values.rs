@@ -1,4 +1,5 @@
 //! The value types against exact arithmetic, and the roll-over of 2042.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use proptest::prelude::*;
 use tod::value::{

@@ -1,8 +1,6 @@
 //! The rules one by one, on a simulated host.
 
-mod common;
-
-use common::{SECOND, Vm};
+use crate::vm::{SECOND, Vm};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tod::host::SleepingCounter;

@@ -5,9 +5,7 @@
 //! The model knows numbers only: host clocks as integers, a clock as an offset
 //! and, while it is stopped, a value, all modulo 2^128 in 2^-56 TOD units.
 
-mod common;
-
-use common::{SECOND, Vm};
+use crate::vm::{SECOND, Vm};
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use std::sync::Arc;
@@ -26,11 +24,11 @@ const NAMES: [&str; 2] = ["frozen", "catching-up"];
 
 fn bits_of_ns(ns: u64) -> u128 {
     // 512/125 units a nanosecond, rounded down at 2^-56.
-    (u128::from(ns / 125) * 512 << 56) + ((u128::from(ns % 125) * 512) << 56) / 125
+    ((u128::from(ns / 125) * 512) << 56) + ((u128::from(ns % 125) * 512) << 56) / 125
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum Action {
     Advance(u64),
     Stop,
     Cont,
@@ -38,8 +36,8 @@ enum Step {
     Load,
     Reset,
     Tick,
-    HostStep(i64),
-    HostSleep(u64, bool),
+    MoveRealtime(i64),
+    Sleep(u64, bool),
     CounterReset,
     FailCapture(usize, u32),
     FailInstall(usize, u32),
@@ -157,38 +155,38 @@ struct Machine;
 
 impl ReferenceStateMachine for Machine {
     type State = Phase;
-    type Transition = Step;
+    type Transition = Action;
 
     fn init_state() -> BoxedStrategy<Phase> {
         Just(Phase::Fresh).boxed()
     }
 
-    fn transitions(_state: &Phase) -> BoxedStrategy<Step> {
+    fn transitions(_state: &Phase) -> BoxedStrategy<Action> {
         // 125 ns are 512 units: whole ticks and whole units.
         let grid = prop_oneof![Just(0u64), 1u64..100_000, Just(960_000_000_000u64)];
         prop_oneof![
-            6 => grid.prop_map(|n| Step::Advance(n * 125)),
-            5 => Just(Step::Stop),
-            5 => Just(Step::Cont),
-            2 => Just(Step::Save),
-            2 => Just(Step::Load),
-            1 => Just(Step::Reset),
-            2 => Just(Step::Tick),
-            1 => (-10_000i64..10_000).prop_map(|ms| Step::HostStep(ms * 1_000_000)),
+            6 => grid.prop_map(|n| Action::Advance(n * 125)),
+            5 => Just(Action::Stop),
+            5 => Just(Action::Cont),
+            2 => Just(Action::Save),
+            2 => Just(Action::Load),
+            1 => Just(Action::Reset),
+            2 => Just(Action::Tick),
+            1 => (-10_000i64..10_000).prop_map(|ms| Action::MoveRealtime(ms * 1_000_000)),
             1 => (1u64..1_000_000, any::<bool>())
-                .prop_map(|(n, runs)| Step::HostSleep(n * 125_000, runs)),
-            1 => Just(Step::CounterReset),
-            2 => (0usize..2, 1u32..3).prop_map(|(clock, n)| Step::FailCapture(clock, n)),
-            2 => (0usize..2, 1u32..3).prop_map(|(clock, n)| Step::FailInstall(clock, n)),
-            1 => (1u32..12).prop_map(Step::FailSamples),
-            1 => (0usize..2, 0u128..1 << 72).prop_map(|(clock, tod)| Step::GuestSets(clock, tod)),
-            1 => (0u64..100_000).prop_map(|n| Step::Arm(n * 512)),
-            1 => Just(Step::Arm(0)),
+                .prop_map(|(n, runs)| Action::Sleep(n * 125_000, runs)),
+            1 => Just(Action::CounterReset),
+            2 => (0usize..2, 1u32..3).prop_map(|(clock, n)| Action::FailCapture(clock, n)),
+            2 => (0usize..2, 1u32..3).prop_map(|(clock, n)| Action::FailInstall(clock, n)),
+            1 => (1u32..12).prop_map(Action::FailSamples),
+            1 => (0usize..2, 0u128..1 << 72).prop_map(|(clock, tod)| Action::GuestSets(clock, tod)),
+            1 => (0u64..100_000).prop_map(|n| Action::Arm(n * 512)),
+            1 => Just(Action::Arm(0)),
         ]
         .boxed()
     }
 
-    fn apply(state: Phase, _transition: &Step) -> Phase {
+    fn apply(state: Phase, _transition: &Action) -> Phase {
         state
     }
 }
@@ -548,32 +546,32 @@ impl StateMachineTest for Machine {
         }
     }
 
-    fn apply(mut test: Test, _state: &Phase, step: Step) -> Test {
+    fn apply(mut test: Test, _state: &Phase, step: Action) -> Test {
         match step {
-            Step::Advance(ns) => {
+            Action::Advance(ns) => {
                 test.vm.host.advance(ns);
                 test.model.ticks_ns += ns;
                 test.model.boottime += ns;
                 test.model.realtime += ns as i64;
                 test.ran(ns);
             }
-            Step::Stop => test.stop(),
-            Step::Cont => test.cont(),
-            Step::Save => test.save(),
-            Step::Load => test.load(),
-            Step::Reset => {
+            Action::Stop => test.stop(),
+            Action::Cont => test.cont(),
+            Action::Save => test.save(),
+            Action::Load => test.load(),
+            Action::Reset => {
                 test.vm.clocks.on_reset(Cause::GuestReset);
                 test.used_samples();
             }
-            Step::Tick => {
+            Action::Tick => {
                 test.vm.clocks.tick();
                 test.used_samples();
             }
-            Step::HostStep(ns) => {
+            Action::MoveRealtime(ns) => {
                 test.vm.host.step(ns);
                 test.model.realtime += ns;
             }
-            Step::HostSleep(ns, runs) => {
+            Action::Sleep(ns, runs) => {
                 let counter = if runs {
                     SleepingCounter::Runs
                 } else {
@@ -589,27 +587,27 @@ impl StateMachineTest for Machine {
                 test.let_host_recover();
                 let _ = test.vm.timebase.reading();
             }
-            Step::CounterReset => test.reset_counter(),
-            Step::FailCapture(clock, count) => {
+            Action::CounterReset => test.reset_counter(),
+            Action::FailCapture(clock, count) => {
                 test.vm
                     .clocks
                     .inject(NAMES[clock], FaultPoint::Capture, count)
                     .unwrap();
                 test.model.clocks[clock].fail_capture = count;
             }
-            Step::FailInstall(clock, count) => {
+            Action::FailInstall(clock, count) => {
                 test.vm
                     .clocks
                     .inject(NAMES[clock], FaultPoint::Install, count)
                     .unwrap();
                 test.model.clocks[clock].fail_install = count;
             }
-            Step::FailSamples(count) => {
+            Action::FailSamples(count) => {
                 test.vm.host.fail_samples(count);
                 test.failing = count;
             }
-            Step::GuestSets(clock, value) => test.set(clock, value),
-            Step::Arm(units) => {
+            Action::GuestSets(clock, value) => test.set(clock, value),
+            Action::Arm(units) => {
                 let deadline = test
                     .vm
                     .timeline

@@ -1,0 +1,6 @@
+//! The clock manager and all that hangs on it, on a simulated host.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod rules;
+mod state_machine;
+mod vm;
