@@ -1,0 +1,99 @@
+//! The machine as the program builds it, with the checked-in guests, without the program.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use machine::{
+    Accel, BootSource, ConsoleOutput, Engine, GuestEvent, Identity, Machine, MachineConfig,
+    MachineParts, PanicInfo, RtcBase, ShutdownCause, Smp,
+};
+use tod::clock::ClockManager;
+use tod::host::{HostClock, LinuxHost};
+use tod::run::{Cause, RunControl, RunState, Vcpus};
+use tod::{Timebase, Timeline};
+
+#[derive(Default)]
+struct Screen(Mutex<Vec<u8>>);
+
+impl ConsoleOutput for Screen {
+    fn write(&self, bytes: &[u8]) {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+    }
+}
+
+struct Running(Box<dyn Machine>);
+
+impl Vcpus for Running {
+    fn park(&self) -> tod::run::AllParked {
+        self.0.park()
+    }
+    fn unpark(&self, token: tod::clock::StartToken) {
+        self.0.unpark(token);
+    }
+}
+
+fn image(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests/images").join(name)
+}
+
+/// Runs a guest to its first event; its console text.
+fn run(name: &str, cmdline: &str) -> (GuestEvent, String) {
+    let host: Arc<dyn HostClock> = Arc::new(LinuxHost::new());
+    let timebase = Timebase::new(host.clone()).unwrap();
+    let timeline = Timeline::new(&timebase);
+    timeline.start_thread().unwrap();
+    let clocks = ClockManager::new(timeline);
+    let screen = Arc::new(Screen::default());
+    let (sender, events) = crossbeam::channel::unbounded();
+    let config = MachineConfig {
+        machine: "s390-ccw-virtio".into(),
+        cpu: None,
+        smp: Smp::default(),
+        ram_bytes: 64 << 20,
+        accel: Accel::Tcg(Engine::Interp),
+        boot: BootSource {
+            kernel: Some(image(name)),
+            initrd: None,
+            cmdline: cmdline.into(),
+        },
+        identity: Identity::default(),
+        rtc_base: RtcBase::Utc,
+        trace: Vec::new(),
+    };
+    let parts = MachineParts {
+        host,
+        clocks: &clocks,
+        events: sender,
+        console: Some(screen.clone()),
+    };
+    let machine = s390x::machine::TYPE.create(&config, parts).unwrap();
+    let mut control = RunControl::new(RunState::Prelaunch, Running(machine), clocks);
+    control.cont(Cause::Launch).unwrap();
+    let limit = Instant::now() + Duration::from_secs(120);
+    let event = events.recv_deadline(limit);
+    let text = String::from_utf8_lossy(&screen.0.lock().unwrap()).into_owned();
+    let event = event.unwrap_or_else(|_| {
+        panic!("no event\n{}\n{text}", control.vcpus().0.registers(0).unwrap())
+    });
+    control.stop(RunState::Shutdown, Cause::GuestShutdown).unwrap();
+    control.vcpus().0.shut_down();
+    (event, text)
+}
+
+#[test]
+fn a_guest_greets_and_stops_itself() {
+    let (event, text) = run("hello", "");
+    assert_eq!(event, GuestEvent::Shutdown(ShutdownCause::Guest), "{text}");
+    assert!(text.to_lowercase().contains("hello"), "{text:?}");
+}
+
+#[test]
+fn a_disabled_wait_is_a_panic_or_an_orderly_end_by_its_address() {
+    let (event, text) = run("dwait", "");
+    let GuestEvent::Panicked(PanicInfo::S390 { reason, psw_addr, .. }) = event else {
+        panic!("{event:?} {text}");
+    };
+    assert_eq!(reason, "disabled-wait");
+    assert_ne!(psw_addr & 0xfff, 0xfff);
+}
