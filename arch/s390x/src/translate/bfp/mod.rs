@@ -287,3 +287,6 @@ pub fn sign_extended(tx: &mut Tx<'_>, i: &Insn, sign: Sign) -> Flow {
     tx.set_cc_value(cc);
     Flow::Next
 }
+
+#[cfg(test)]
+mod tests;
