@@ -122,13 +122,23 @@ fn extended_operands_are_pairs() {
     assert_eq!((cpu.fpr[1], cpu.fpr[3]), (0x4000_8000_0000_0000, 0));
     assert_eq!(execute(&mut cpu, "b34c0011"), End::Completed); // MXBR: 9
     assert_eq!(execute(&mut cpu, "b34d0051"), End::Completed); // DXBR: 0 / 9
-    assert_eq!((cpu.fpr[1], cpu.fpr[5], cpu.fpr[7]), (0x4002_2000_0000_0000, 0, 0));
+    assert_eq!(
+        (cpu.fpr[1], cpu.fpr[5], cpu.fpr[7]),
+        (0x4002_2000_0000_0000, 0, 0)
+    );
     assert_eq!(execute(&mut cpu, "b3430051"), End::Completed); // LCXBR
     assert_eq!((cpu.fpr[5], cc(&cpu)), (0xc002_2000_0000_0000, 1));
     cpu.gpr[9] = 0xaaaa_aaaa_5555_5555;
     assert_eq!(execute(&mut cpu, "b39a5095"), End::Completed); // CFXBR
     assert_eq!((cpu.gpr[9], cc(&cpu)), (0xaaaa_aaaa_ffff_fff7, 1));
-    for odd in ["b34a0020", "b34a0002", "b3050024", "b3050034", "ed2050000007", "b39a5092"] {
+    for odd in [
+        "b34a0020",
+        "b34a0002",
+        "b3050024",
+        "b3050034",
+        "ed2050000007",
+        "b39a5092",
+    ] {
         assert_eq!(execute(&mut cpu, odd), End::Specification, "{odd}");
     }
 }
@@ -162,7 +172,10 @@ fn traps() {
     assert_eq!((cpu.fpr[1], cpu.fpc), (double(1e300), ALL_MASKS | 0x0800));
     cpu.fpr[1] = 0x7fe0_0000_0000_0000;
     assert_eq!(execute(&mut cpu, "b31a0011"), End::Data(0x20)); // scaled by 2 to the -1536
-    assert_eq!((cpu.fpr[1], cpu.fpc), (0x1ff0_0000_0000_0000, ALL_MASKS | 0x2000));
+    assert_eq!(
+        (cpu.fpr[1], cpu.fpc),
+        (0x1ff0_0000_0000_0000, ALL_MASKS | 0x2000)
+    );
     assert_eq!(cc(&cpu), 2);
     // LOAD ROUNDED leaves a long result
     (cpu.fpr[1], cpu.fpr[2]) = (0, 0x47f0_0000_0000_0000);
@@ -187,8 +200,14 @@ fn modifiers() {
         assert_eq!((cpu.gpr[1], cc(&cpu)), (result, 2), "M3 {m3}");
     }
     for m3 in ["2", "8", "f"] {
-        assert_eq!(execute(&mut cpu, &format!("b3a9{m3}012")), End::Specification);
-        assert_eq!(execute(&mut cpu, &format!("b35b3{m3}12")), End::Specification);
+        assert_eq!(
+            execute(&mut cpu, &format!("b3a9{m3}012")),
+            End::Specification
+        );
+        assert_eq!(
+            execute(&mut cpu, &format!("b35b3{m3}12")),
+            End::Specification
+        );
     }
     cpu.gpr[2] = u64::MAX;
     assert_eq!(execute(&mut cpu, "b3910012"), End::Completed); // CDLFBR
@@ -204,7 +223,10 @@ fn division_to_an_integer() {
     let mut cpu = start();
     (cpu.fpr[1], cpu.fpr[2]) = (double(-7.0), double(2.0));
     assert_eq!(execute(&mut cpu, "b35b3512"), End::Completed); // DIDBR 1,3,2,5
-    assert_eq!((cpu.fpr[1], cpu.fpr[3], cc(&cpu)), (double(-1.0), double(-3.0), 0));
+    assert_eq!(
+        (cpu.fpr[1], cpu.fpr[3], cc(&cpu)),
+        (double(-1.0), double(-3.0), 0)
+    );
     for same in ["b35b1512", "b35b2512", "b35b3511", "b3531512"] {
         assert_eq!(execute(&mut cpu, same), End::Specification, "{same}");
     }
@@ -226,10 +248,20 @@ fn without_afp_registers() {
     let mut cpu = start();
     cpu.cr[0] = 0;
     cpu.fpr[2] = 5;
-    for bfp in ["b31a0002", "ed005000001a", "b3100002", "b38c0010", "b29c5000", "b2990000", "b3960000"] {
+    for bfp in [
+        "b31a0002",
+        "ed005000001a",
+        "b3100002",
+        "b38c0010",
+        "b29c5000",
+        "b2990000",
+        "b3960000",
+    ] {
         assert_eq!(execute(&mut cpu, bfp), End::Data(2), "{bfp}");
     }
-    for additional in ["2801", "2810", "b3750080", "b3c10010", "68105000", "b3721002", "b3650001"] {
+    for additional in [
+        "2801", "2810", "b3750080", "b3c10010", "68105000", "b3721002", "b3650001",
+    ] {
         assert_eq!(execute(&mut cpu, additional), End::Data(1), "{additional}");
     }
     assert_eq!(execute(&mut cpu, "2862"), End::Completed);
@@ -243,7 +275,10 @@ fn registers_storage_and_signs() {
     assert_eq!(execute(&mut cpu, "b3c10012"), End::Completed); // LDGR
     assert_eq!(execute(&mut cpu, "60105008"), End::Completed); // STD
     assert_eq!(execute(&mut cpu, "7030500c"), End::Completed); // STE
-    assert_eq!(mem::load_absolute(&cpu.core, DATA + 8, MemSize::B8), 0x8123_4567_0000_0000);
+    assert_eq!(
+        mem::load_absolute(&cpu.core, DATA + 8, MemSize::B8),
+        0x8123_4567_0000_0000
+    );
     assert_eq!(execute(&mut cpu, "3831"), End::Completed); // LER
     assert_eq!(cpu.fpr[3], 0x8123_4567_0000_0000);
     assert_eq!(execute(&mut cpu, "ed1050080064"), End::Completed); // LEY
@@ -279,7 +314,10 @@ fn control_register() {
         assert_eq!(execute(&mut cpu, mode), End::Specification, "{mode}");
     }
     assert_eq!(execute(&mut cpu, "b29c5003"), End::Completed); // STFPC
-    assert_eq!(mem::load_absolute(&cpu.core, DATA + 3, MemSize::B4), 0xf800_0002);
+    assert_eq!(
+        mem::load_absolute(&cpu.core, DATA + 3, MemSize::B4),
+        0xf800_0002
+    );
     mem::store_absolute(&cpu.core, DATA, MemSize::B4, 0x0100_0000);
     assert_eq!(execute(&mut cpu, "b29d5000"), End::Specification); // LFPC
     assert_eq!(cpu.fpc, 0xf800_0002);
