@@ -97,3 +97,44 @@ pub fn find_row(image: u64) -> Option<&'static Row> {
 pub fn decode(image: u64) -> Option<Insn> {
     find_row(image).map(|row| Insn::new(row, image))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::insn::table;
+
+    /// An image with a row's operation code and given other bits.
+    fn image_of(row: &Row, fill: u64) -> u64 {
+        let code = u64::from(row.opcode);
+        let (bits, mask) = match row.format.opcode_shape(row.opcode) {
+            OpcodeShape::Byte0 => (code << 40, 0xff << 40),
+            OpcodeShape::Byte1 => (code << 32, 0xffff << 32),
+            OpcodeShape::Nibble => (code >> 4 << 40 | (code & 0xf) << 32, 0xff0f << 32),
+            OpcodeShape::Byte5 => (code >> 8 << 40 | code & 0xff, 0xff << 40 | 0xff),
+        };
+        (bits | fill & !mask) & 0xffff_ffff_ffff
+    }
+
+    #[test]
+    fn no_two_rows_collide() {
+        let mut names = HashMap::new();
+        for row in table::rows() {
+            for fill in [0, u64::MAX] {
+                let found = find_row(image_of(row, fill)).map(|row| row.name);
+                assert_eq!(found, Some(row.name), "{:x}", row.opcode);
+            }
+            let other = names.insert(row.name, row.opcode);
+            assert_eq!(other, None, "{} is there twice", row.name);
+        }
+    }
+
+    #[test]
+    fn lengths_agree_with_formats() {
+        for row in table::rows() {
+            let first = (image_of(row, 0) >> 40) as u8;
+            assert_eq!(length(first), row.format.len(), "{}", row.name);
+        }
+    }
+}

@@ -28,9 +28,10 @@ pub fn translate(cpu: &mut S390Cpu, key: &BlockKey, b: &mut Builder) -> Result<(
             flags,
             pc: key.pc,
             next_pc: 0,
+            next_pc_unwrapped: 0,
             executed: true,
         };
-        tx.next_pc = tx.wrap_const(key.pc.wrapping_add(execute_length.into()));
+        tx.set_next(execute_length);
         let flow = one(cpu, &mut tx, image);
         end(&mut tx, flow);
         return Ok(());
@@ -52,9 +53,10 @@ pub fn translate(cpu: &mut S390Cpu, key: &BlockKey, b: &mut Builder) -> Result<(
             flags,
             pc,
             next_pc: 0,
+            next_pc_unwrapped: 0,
             executed: false,
         };
-        tx.next_pc = tx.wrap_const(pc.wrapping_add(length.into()));
+        tx.set_next(length);
         let flow = one(cpu, &mut tx, image);
         let next = tx.next_pc;
         if flow != Flow::Next || tx.b.is_full() || next / PAGE != key.pc / PAGE {
@@ -62,6 +64,14 @@ pub fn translate(cpu: &mut S390Cpu, key: &BlockKey, b: &mut Builder) -> Result<(
             return Ok(());
         }
         pc = next;
+    }
+}
+
+impl Tx<'_> {
+    /// The instruction has this length in bytes.
+    fn set_next(&mut self, length: u8) {
+        self.next_pc_unwrapped = self.pc.wrapping_add(length.into());
+        self.next_pc = self.wrap_const(self.next_pc_unwrapped);
     }
 }
 

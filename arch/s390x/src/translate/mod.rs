@@ -9,12 +9,19 @@ pub mod arith;
 pub mod bfp;
 pub mod block;
 pub mod branch;
+pub mod bytes;
 pub mod check;
+pub mod compare;
 pub mod decimal;
 pub mod execute;
 pub mod fps;
 pub mod interlocked;
+pub mod load_store;
+pub mod logic;
+pub mod muldiv;
 pub mod operand;
+pub mod shift;
+pub mod source;
 pub mod storage;
 pub mod string;
 
@@ -59,6 +66,8 @@ pub struct Tx<'a> {
     pub pc: u64,
     /// Address of the next sequential instruction.
     pub next_pc: u64,
+    /// The same before it was wrapped by the addressing mode.
+    pub next_pc_unwrapped: u64,
     /// The instruction is the target of an EXECUTE, so relative operands count from
     /// `S390Cpu::execute_address`.
     pub executed: bool,

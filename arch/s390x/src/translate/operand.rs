@@ -143,6 +143,17 @@ impl Tx<'_> {
         }
     }
 
+    /// The shape of an operand at a relative address: in the space that instructions come from,
+    /// on its natural boundary (Principles of Operation, LOAD RELATIVE LONG).
+    pub fn relative_op(&self, size: MemSize) -> MemOp {
+        MemOp {
+            size,
+            signed: false,
+            aligned: true,
+            mode: self.flags.code_mode(),
+        }
+    }
+
     /// The shape of an operand that must be on its natural boundary, as interlocked updates need.
     pub fn aligned_op(&self, size: MemSize, base: u8) -> MemOp {
         MemOp {

@@ -6,6 +6,8 @@ mod branch;
 mod decimal;
 mod fps;
 mod interlocked;
+mod load_store;
+mod logic;
 mod storage;
 
 use super::{Facility, Format, Insn, Row};
@@ -19,6 +21,8 @@ static GROUPS: &[&[Row]] = &[
     fps::ROWS,
     decimal::ROWS,
     interlocked::ROWS,
+    load_store::ROWS,
+    logic::ROWS,
     storage::ROWS,
 ];
 
