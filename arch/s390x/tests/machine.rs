@@ -34,7 +34,9 @@ impl Vcpus for Running {
 }
 
 fn image(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests/images").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/guests/images")
+        .join(name)
 }
 
 /// Runs a guest to its first event; its console text.
@@ -74,9 +76,14 @@ fn run(name: &str, cmdline: &str) -> (GuestEvent, String) {
     let event = events.recv_deadline(limit);
     let text = String::from_utf8_lossy(&screen.0.lock().unwrap()).into_owned();
     let event = event.unwrap_or_else(|_| {
-        panic!("no event\n{}\n{text}", control.vcpus().0.registers(0).unwrap())
+        panic!(
+            "no event\n{}\n{text}",
+            control.vcpus().0.registers(0).unwrap()
+        )
     });
-    control.stop(RunState::Shutdown, Cause::GuestShutdown).unwrap();
+    control
+        .stop(RunState::Shutdown, Cause::GuestShutdown)
+        .unwrap();
     control.vcpus().0.shut_down();
     (event, text)
 }
@@ -91,7 +98,10 @@ fn a_guest_greets_and_stops_itself() {
 #[test]
 fn a_disabled_wait_is_a_panic_or_an_orderly_end_by_its_address() {
     let (event, text) = run("dwait", "");
-    let GuestEvent::Panicked(PanicInfo::S390 { reason, psw_addr, .. }) = event else {
+    let GuestEvent::Panicked(PanicInfo::S390 {
+        reason, psw_addr, ..
+    }) = event
+    else {
         panic!("{event:?} {text}");
     };
     assert_eq!(reason, "disabled-wait");

@@ -33,6 +33,12 @@ impl Floating {
         self.service.load(Ordering::Acquire) != 0
     }
 
+    /// Whether a completed service call has not been told yet; events alone do not count.
+    pub fn has_service_call(&self) -> bool {
+        const SCCB: u64 = 0xffff_fff8;
+        self.service.load(Ordering::Acquire) & SCCB != 0
+    }
+
     /// Takes the service signal: its parameter.
     pub fn take_service_signal(&self) -> Option<u32> {
         match self.service.swap(0, Ordering::AcqRel) {

@@ -13,5 +13,6 @@ pub mod operand;
 pub mod plo;
 pub mod storage;
 pub mod string;
+pub mod system;
 pub mod translate_bytes;
 pub mod unicode;

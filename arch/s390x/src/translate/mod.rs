@@ -24,6 +24,7 @@ pub mod shift;
 pub mod source;
 pub mod storage;
 pub mod string;
+pub mod system;
 
 use tcg::HelperDef;
 use tcg::ir::{Builder, Cond, Exit, Val};

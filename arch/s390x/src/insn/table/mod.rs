@@ -9,6 +9,7 @@ mod interlocked;
 mod load_store;
 mod logic;
 mod storage;
+mod system;
 
 use super::{Facility, Format, Insn, Row};
 use crate::translate::{Flow, Tx};
@@ -24,6 +25,7 @@ static GROUPS: &[&[Row]] = &[
     load_store::ROWS,
     logic::ROWS,
     storage::ROWS,
+    system::ROWS,
 ];
 
 /// All rows.

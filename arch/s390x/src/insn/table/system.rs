@@ -1,0 +1,30 @@
+//! Instructions by which a program talks to the machine: service call, diagnose, channel
+//! subsystem, system information.
+
+use super::row;
+use crate::insn::Format::*;
+use crate::insn::{BASE, Row};
+use crate::translate::system as t;
+
+/// The rows.
+pub(super) const ROWS: &[Row] = &[
+    row("DIAG", 0x83, RSa, BASE, t::diag),
+    row("SERVC", 0xb220, RRE, BASE, t::servc),
+    row("STSI", 0xb27d, S, BASE, t::stsi),
+    row("STIDP", 0xb202, S, BASE, t::stidp),
+    row("CHSC", 0xb25f, RRE, BASE, t::chsc),
+    row("CSCH", 0xb230, S, BASE, t::no_subchannel),
+    row("HSCH", 0xb231, S, BASE, t::no_subchannel),
+    row("MSCH", 0xb232, S, BASE, t::no_subchannel_operand),
+    row("SSCH", 0xb233, S, BASE, t::no_subchannel_operand),
+    row("STSCH", 0xb234, S, BASE, t::no_subchannel_operand),
+    row("TSCH", 0xb235, S, BASE, t::no_subchannel_operand),
+    row("TPI", 0xb236, S, BASE, t::tpi),
+    row("SAL", 0xb237, S, BASE, t::sal),
+    row("RSCH", 0xb238, S, BASE, t::no_subchannel),
+    row("STCRW", 0xb239, S, BASE, t::stcrw),
+    row("STCPS", 0xb23a, S, BASE, t::stcps),
+    row("RCHP", 0xb23b, S, BASE, t::rchp),
+    row("SCHM", 0xb23c, S, BASE, t::schm),
+    row("XSCH", 0xb276, S, BASE, t::no_subchannel),
+];
