@@ -49,6 +49,10 @@ const DRIFT_SPAN_NS: i128 = 16_000_000_000;
 /// ... but never faster than this many parts in 10^9.
 const DRIFT_LIMIT_PPB: i128 = 100_000;
 
+/// A measured rate further off than this part of the rate in use is not the
+/// counter's: the host's clocks were moved while it was measured.
+const RATE_SANITY: u64 = 8;
+
 /// A re-based epoch is ahead of the old one by the two rates' difference over
 /// this many ticks: a reader may still hold a counter that it read that long
 /// after the new epoch's.
@@ -423,6 +427,11 @@ impl Timebase {
         let Some(rate) = measured_rate(&discipline.anchor, &sample) else {
             return;
         };
+        if rate.mult.abs_diff(inner.mapping.mult) > inner.mapping.mult / RATE_SANITY {
+            let host = inner.mapping.at(sample.counter);
+            inner.discipline = Discipline::starting(sample, host);
+            return;
+        }
         if age >= RATE_WINDOW_NS {
             discipline.anchor = discipline.next_anchor;
             discipline.next_anchor = sample;

@@ -28,16 +28,20 @@ pub const TOD_UNIX_EPOCH: u64 = 0x7D91_048B_CA00_0000;
 const UNIX_EPOCH_SECONDS: i128 = 2_208_988_800;
 
 const TOD_BITS: u32 = 72;
+/// Once round the clock, 2^72 units, is a whole number of nanoseconds.
+const CIRCLE_NS: i128 = 125 << 63;
+
 const TOD_MASK: u128 = (1 << TOD_BITS) - 1;
 
-/// Nanoseconds to TOD units, rounded down (towards negative infinity).
+/// Nanoseconds to TOD units, rounded down (towards negative infinity). For
+/// lengths below 2^124 ns; a TOD clock's whole range is 2^70.
 #[must_use]
 pub const fn units_from_ns(ns: i128) -> i128 {
     // Split so that no input of the crate's ranges can overflow.
     ns.div_euclid(125) * 512 + (ns.rem_euclid(125) * 512) / 125
 }
 
-/// Nanoseconds to TOD units, rounded up.
+/// Nanoseconds to TOD units, rounded up. For lengths below 2^124 ns.
 #[must_use]
 pub const fn units_from_ns_ceil(ns: i128) -> i128 {
     ns.div_euclid(125) * 512 + (ns.rem_euclid(125) * 512 + 124) / 125
@@ -281,13 +285,13 @@ impl Tod {
     /// From nanoseconds since 1900-01-01, rounded down, wrapping at 72 bits.
     #[must_use]
     pub const fn from_ns(ns: i128) -> Self {
-        Self(units_from_ns(ns) as u128 & TOD_MASK)
+        Self(units_from_ns(ns.rem_euclid(CIRCLE_NS)) as u128 & TOD_MASK)
     }
 
     /// From nanoseconds since 1900-01-01, rounded up, wrapping at 72 bits.
     #[must_use]
     pub const fn from_ns_ceil(ns: i128) -> Self {
-        Self(units_from_ns_ceil(ns) as u128 & TOD_MASK)
+        Self(units_from_ns_ceil(ns.rem_euclid(CIRCLE_NS)) as u128 & TOD_MASK)
     }
 
     /// The 16 bytes that STORE CLOCK EXTENDED stores: epoch index, clock bits

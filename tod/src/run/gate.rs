@@ -8,8 +8,21 @@
 use crate::clock::StartToken;
 use serde::Serialize;
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+use sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering};
+
+/// The gate's locks: the product's, or in tests those of a scheduler that tries
+/// interleavings.
+mod sync {
+    #[cfg(test)]
+    pub(super) use shuttle::sync::atomic::{AtomicBool, Ordering};
+    #[cfg(test)]
+    pub(super) use shuttle::sync::{Condvar, Mutex, MutexGuard};
+    #[cfg(not(test))]
+    pub(super) use std::sync::atomic::{AtomicBool, Ordering};
+    #[cfg(not(test))]
+    pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
+}
 
 /// Makes one vCPU leave the guest soon, wherever it is: running, asleep, or
 /// about to do either. Called from any thread; must not wait for the vCPU.
@@ -252,5 +265,97 @@ impl Drop for Seat<'_> {
         let mut state = self.gate.lock();
         self.place(&mut state, VcpuPlace::Offline);
         state.taken[self.cpu] = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kick, Passage, VcpuGate, VcpuPlace};
+    use crate::clock::ClockManager;
+    use crate::host::SimHost;
+    use crate::run::Cause;
+    use crate::timebase::Timebase;
+    use crate::timeline::Timeline;
+    use shuttle::sync::Arc;
+    use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use shuttle::thread;
+
+    const CPUS: usize = 2;
+
+    fn clocks() -> Arc<ClockManager> {
+        let timebase = Timebase::new(Arc::new(SimHost::new())).unwrap();
+        ClockManager::new(Timeline::new(&timebase))
+    }
+
+    /// vCPUs that leave the guest only when kicked.
+    fn vcpus() -> (Arc<VcpuGate>, Arc<AtomicUsize>, Vec<thread::JoinHandle<()>>) {
+        let exits: Vec<_> = (0..CPUS)
+            .map(|_| Arc::new(AtomicBool::new(false)))
+            .collect();
+        let kicks = exits.iter().map(|exit| {
+            let exit = Arc::clone(exit);
+            Box::new(move || exit.store(true, Ordering::SeqCst)) as Kick
+        });
+        let gate = Arc::new(VcpuGate::new(kicks.collect()));
+        let inside = Arc::new(AtomicUsize::new(0));
+        let threads = exits.into_iter().enumerate().map(|(cpu, exit)| {
+            let (gate, inside) = (Arc::clone(&gate), Arc::clone(&inside));
+            thread::spawn(move || {
+                let seat = gate.seat(cpu).unwrap();
+                while seat.pass() == Passage::Run {
+                    inside.fetch_add(1, Ordering::SeqCst);
+                    while !exit.swap(false, Ordering::SeqCst) {
+                        thread::yield_now();
+                    }
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                }
+            })
+        });
+        let threads = threads.collect();
+        (gate, inside, threads)
+    }
+
+    fn stop_and_cont() {
+        let clocks = clocks();
+        let (gate, inside, threads) = vcpus();
+        for _ in 0..2 {
+            gate.open(clocks.on_cont(Cause::Monitor));
+            let parked = gate.close_and_wait();
+            assert_eq!(inside.load(Ordering::SeqCst), 0, "a vCPU is in the guest");
+            assert!(
+                gate.places()
+                    .iter()
+                    .all(|place| *place != VcpuPlace::Inside)
+            );
+            clocks.on_stop(parked, Cause::Monitor);
+        }
+        gate.quit();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(gate.places(), [VcpuPlace::Offline; CPUS]);
+    }
+
+    fn quit_while_running() {
+        let clocks = clocks();
+        let (gate, _inside, threads) = vcpus();
+        gate.open(clocks.on_cont(Cause::Launch));
+        gate.quit();
+        // Quitting is final.
+        gate.open(clocks.on_cont(Cause::Monitor));
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn no_interleaving_leaves_a_vcpu_inside_or_stuck() {
+        shuttle::check_random(stop_and_cont, 3000);
+        shuttle::check_pct(stop_and_cont, 3000, 3);
+    }
+
+    #[test]
+    fn no_interleaving_survives_a_quit() {
+        shuttle::check_random(quit_while_running, 3000);
     }
 }

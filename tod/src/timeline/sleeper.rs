@@ -7,8 +7,18 @@ use crate::timebase::Waiter;
 use crate::value::{Tod, VmTime};
 use serde::Serialize;
 use std::cell::Cell;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
+use sync::{Condvar, Mutex, MutexGuard};
+
+/// The sleeper's locks: the product's, or in tests those of a scheduler that
+/// tries interleavings.
+mod sync {
+    #[cfg(test)]
+    pub(super) use shuttle::sync::{Condvar, Mutex, MutexGuard};
+    #[cfg(not(test))]
+    pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
+}
 
 thread_local! {
     /// Whether this thread has asked for exact time-outs.
@@ -217,5 +227,77 @@ impl Waiter for Sleeper {
         if asleep {
             self.wake.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Deadline, Sleeper, Woke};
+    use crate::clock::EpochClock;
+    use crate::host::SimHost;
+    use crate::timebase::Timebase;
+    use crate::timeline::Timeline;
+    use shuttle::thread;
+    use std::sync::Arc;
+
+    /// Every kick that is answered before the next is given is answered.
+    fn no_kick_is_lost() {
+        let timebase = Timebase::new(Arc::new(SimHost::new())).unwrap();
+        let timeline = Timeline::new(&timebase);
+        let (ping, pong) = (
+            Sleeper::new(&timeline, "ping"),
+            Sleeper::new(&timeline, "pong"),
+        );
+        let other = {
+            let (ping, pong) = (Arc::clone(&ping), Arc::clone(&pong));
+            thread::spawn(move || {
+                for _ in 0..3 {
+                    assert_eq!(pong.sleep_until(&Deadline::NEVER), Woke::Kicked);
+                    ping.kick();
+                }
+            })
+        };
+        for _ in 0..3 {
+            pong.kick();
+            assert_eq!(ping.sleep_until(&Deadline::NEVER), Woke::Kicked);
+        }
+        other.join().unwrap();
+    }
+
+    /// Whenever the clock or the host moves, the sleeper sees it: there is no
+    /// time-out on a simulated host that would save it.
+    fn no_jump_is_missed() {
+        let host = SimHost::with_counter_hz(2_048_000_000);
+        let timebase = Timebase::new(Arc::new(host.clone())).unwrap();
+        let timeline = Timeline::new(&timebase);
+        let tod = EpochClock::at_host_time(&timebase);
+        let sleeper = Sleeper::new(&timeline, "cpu0");
+        let value = tod.now().wrapping_add(4_096_000_000);
+        let mover = {
+            let tod = Arc::clone(&tod);
+            thread::spawn(move || {
+                host.advance(500_000_000);
+                tod.set(value.wrapping_add(-4_096_000));
+                host.advance(1_000_000);
+            })
+        };
+        assert_eq!(
+            sleeper.sleep_until(&Deadline::clock(&tod, value)),
+            Woke::Deadline
+        );
+        assert!(!tod.now().is_before(value));
+        mover.join().unwrap();
+    }
+
+    #[test]
+    fn no_interleaving_loses_a_kick() {
+        shuttle::check_random(no_kick_is_lost, 3000);
+        shuttle::check_pct(no_kick_is_lost, 3000, 3);
+    }
+
+    #[test]
+    fn no_interleaving_misses_a_jump() {
+        shuttle::check_random(no_jump_is_missed, 3000);
+        shuttle::check_pct(no_jump_is_missed, 3000, 3);
     }
 }
