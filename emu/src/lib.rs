@@ -1,1 +1,3 @@
-//! The program: command line, machine assembly, run control and monitors
+//! The program: command line, machine assembly, run control and monitors.
+
+pub mod cli;

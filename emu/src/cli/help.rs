@@ -1,0 +1,120 @@
+//! `-help`, `-version` and the lists behind `help` values.
+
+use std::fmt::Write as _;
+
+use machine::MachineType;
+
+use super::options::OPTIONS;
+
+/// The QEMU version whose command line and monitors are followed: major, minor, micro.
+pub const COMPATIBLE_VERSION: (u32, u32, u32) = (10, 0, 0);
+
+/// The first line of `-help` and `-version`. Tools split it at spaces and dots and take the
+/// fourth word onwards for the version of the command line they may use; it says whose
+/// command line that is and that this is another program.
+pub fn version_line() -> String {
+    let (major, minor, micro) = COMPATIBLE_VERSION;
+    format!(
+        "QEMU emulator version {major}.{minor}.{micro} command line, as understood by emu {} \
+         (which is not QEMU)",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+pub(super) fn version() -> String {
+    format!(
+        "{}\nemu {}: runs s390x guests whose clocks stay right through stop and cont\n",
+        version_line(),
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+pub(super) fn usage() -> String {
+    let mut text = version_line();
+    text.push_str(
+        "\n\nusage: emu [option]...\n\n\
+         Options may be written with one dash or two. Where one is repeated, the last counts,\n\
+         except for those that add something (-chardev, -device, -mon, -serial, -monitor, -qmp).\n\n",
+    );
+    for spec in OPTIONS {
+        let head = if spec.value.is_empty() {
+            format!("-{}", spec.name)
+        } else {
+            format!("-{} {}", spec.name, spec.value)
+        };
+        let _ = writeln!(text, "{head}");
+        for line in spec.help.lines() {
+            let _ = writeln!(text, "        {line}");
+        }
+    }
+    text.push_str(
+        "\nOn the terminal: Ctrl-A c switches between console and monitor, Ctrl-A x ends,\n\
+         Ctrl-A h lists the rest.\n",
+    );
+    text
+}
+
+pub(super) fn machines(types: &[&'static dyn MachineType]) -> String {
+    let mut text = "Supported machines are:\n".to_owned();
+    for (index, kind) in types.iter().enumerate() {
+        for (nth, name) in kind.names().iter().enumerate() {
+            let note = match (nth, index) {
+                (0, 0) => " (default)".to_owned(),
+                (0, _) => String::new(),
+                _ => format!(" (alias of {})", kind.names()[0]),
+            };
+            let _ = writeln!(text, "{name:<24} {}: {}{note}", kind.arch(), kind.description());
+        }
+    }
+    text
+}
+
+pub(super) fn cpu_models(kind: &dyn MachineType) -> String {
+    let mut text = "Available CPUs:\n".to_owned();
+    for (index, model) in kind.cpu_models().iter().enumerate() {
+        let _ = writeln!(text, "  {model}{}", if index == 0 { " (default)" } else { "" });
+    }
+    text
+}
+
+pub(super) fn accelerators() -> String {
+    "Accelerators:\n\
+     tcg   translation; engine=interp is the portable interpreter, engine=jit native code\n\
+     kvm   the host's KVM, on a host of the guest's own architecture\n"
+        .into()
+}
+
+pub(super) fn devices() -> String {
+    "Devices:\n\
+     sclpconsole   the operator console (VT220), chardev=ID\n"
+        .into()
+}
+
+pub(super) fn chardevs() -> String {
+    "Available chardev kinds:\n  stdio\n  null\n  file\n  pipe\n  socket\n".into()
+}
+
+/// What `-d` knows: the item and what it logs.
+pub(super) const LOG_ITEMS: &[(&str, &str)] = &[
+    ("in_asm", "guest code of each translated block"),
+    ("op", "intermediate code of each translated block"),
+    ("op_opt", "intermediate code after optimisation"),
+    ("out_asm", "host code of each translated block"),
+    ("int", "interruptions and exceptions"),
+    ("exec", "each block before it is executed"),
+    ("cpu", "CPU registers before each block"),
+    ("cpu_reset", "CPU registers before a reset"),
+    ("mmu", "address translation"),
+    ("guest_errors", "what the guest did wrong"),
+    ("unimp", "what the guest asked for and is not there"),
+    ("clock", "stop, cont and what clocks do then"),
+    ("chardev", "character devices: connections and their ends"),
+];
+
+pub(super) fn log_items() -> String {
+    let mut text = "Log items (comma separated):\n".to_owned();
+    for (name, help) in LOG_ITEMS {
+        let _ = writeln!(text, "{name:<15} {help}");
+    }
+    text
+}

@@ -1,0 +1,702 @@
+//! All options together: what one says about another, and the typed result.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use machine::{Accel, BootSource, Identity, MachineConfig, MachineType, RtcBase, Smp};
+
+use super::chardevs::{ChardevKind, ChardevSpec};
+use super::options::{Given, split};
+use super::{CliError, Invocation, KeyVals, clock, help, machine as shape};
+
+/// Everything that the program needs to know to run.
+pub struct Settings {
+    /// The kind of machine.
+    pub kind: &'static dyn MachineType,
+    /// What it is built from.
+    pub config: MachineConfig,
+    /// Character devices, in the order in which they are to be opened.
+    pub chardevs: Vec<ChardevSpec>,
+    /// Monitors.
+    pub monitors: Vec<MonitorSpec>,
+    /// Id of the chardev that the operator console is on.
+    pub console: Option<String>,
+    /// `-S`.
+    pub start_stopped: bool,
+    /// What is done about shutdown, reset, panic and watchdog.
+    pub actions: Actions,
+    /// Logging.
+    pub log: LogSettings,
+    /// `-pidfile`.
+    pub pidfile: Option<PathBuf>,
+    /// `-daemonize`.
+    pub daemonize: bool,
+    /// `-name process=`: what the process is called.
+    pub process_name: Option<String>,
+    /// `-hostclock`.
+    pub host_clock: HostClockChoice,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("config", &self.config)
+            .field("chardevs", &self.chardevs)
+            .field("monitors", &self.monitors)
+            .field("console", &self.console)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A monitor as asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonitorSpec {
+    /// Id of its chardev.
+    pub chardev: String,
+    /// For programs (QMP) or for people (HMP).
+    pub face: MonitorFace,
+    /// The option that asked for it, for messages.
+    pub argument: String,
+}
+
+/// The two faces of a monitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MonitorFace {
+    /// `mode=readline`.
+    Human,
+    /// `mode=control`.
+    Control {
+        /// Indented output.
+        pretty: bool,
+    },
+}
+
+/// `-action`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Actions {
+    /// When the guest asks for a reset.
+    pub reboot: RebootAction,
+    /// When the guest shuts down.
+    pub shutdown: ShutdownAction,
+    /// When the guest crashes.
+    pub panic: PanicAction,
+    /// When the guest's watchdog runs out.
+    pub watchdog: WatchdogAction,
+}
+
+/// `-action reboot=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RebootAction {
+    /// Reset the machine.
+    #[default]
+    Reset,
+    /// Shut down instead (`-no-reboot`).
+    Shutdown,
+}
+
+/// `-action shutdown=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ShutdownAction {
+    /// End the program.
+    #[default]
+    Poweroff,
+    /// Stop the VM and stay (`-no-shutdown`).
+    Pause,
+}
+
+/// `-action panic=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PanicAction {
+    /// Shut down.
+    #[default]
+    Shutdown,
+    /// Shut down, with exit status 1.
+    ExitFailure,
+    /// Stop the VM.
+    Pause,
+    /// Only tell.
+    None,
+}
+
+/// `-action watchdog=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WatchdogAction {
+    /// Reset the machine.
+    #[default]
+    Reset,
+    /// Ask the guest to power down.
+    Shutdown,
+    /// End the program.
+    Poweroff,
+    /// Stop the VM.
+    Pause,
+    /// Only tell.
+    Debug,
+    /// Nothing.
+    None,
+    /// A restart interruption.
+    InjectNmi,
+}
+
+/// `-d`, `-D`, `-msg`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogSettings {
+    /// What to log.
+    pub items: Vec<&'static str>,
+    /// Where to, instead of standard error.
+    pub file: Option<PathBuf>,
+    /// A time before each message.
+    pub timestamp: bool,
+    /// The guest's name before each message.
+    pub guest_name: bool,
+}
+
+/// `-hostclock`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HostClockChoice {
+    /// The host's clocks.
+    #[default]
+    Linux,
+    /// The host's clocks, which a test may push forward and make fail.
+    Test,
+}
+
+/// What the options have said so far.
+#[derive(Default)]
+struct Draft {
+    machine: Option<(String, String)>,
+    accel: Option<Accel>,
+    cpu: Option<(String, String)>,
+    smp: Option<Smp>,
+    ram_bytes: Option<u64>,
+    boot: BootSource,
+    append: Option<(String, String)>,
+    identity: Identity,
+    rtc: Option<(String, clock::Rtc)>,
+    chardevs: Vec<ChardevSpec>,
+    monitors: Vec<MonitorSpec>,
+    console: Option<(String, String)>,
+    explicit_serial: bool,
+    serials: usize,
+    anonymous_monitors: usize,
+    explicit_monitor: bool,
+    nographic: bool,
+    no_display: bool,
+    nodefaults: bool,
+    start_stopped: bool,
+    actions: Actions,
+    log: LogSettings,
+    pidfile: Option<PathBuf>,
+    daemonize: bool,
+    process_name: Option<String>,
+    host_clock: HostClockChoice,
+}
+
+/// Reads the command line: `words[0]` is the program's own name.
+///
+/// # Errors
+/// The first mistake in it.
+pub fn parse(
+    words: &[String],
+    types: &[&'static dyn MachineType],
+) -> Result<Invocation, CliError> {
+    let program = words.first().map_or("emu", String::as_str);
+    let given = split(words.get(1..).unwrap_or_default())?;
+    if given.iter().any(|g| g.name == "help") {
+        return Ok(Invocation::Print(help::usage()));
+    }
+    if given.iter().any(|g| g.name == "version") {
+        return Ok(Invocation::Print(help::version()));
+    }
+    let mut draft = Draft::default();
+    for option in &given {
+        if let Some(text) = list_asked_for(option, &draft, program, types)? {
+            return Ok(Invocation::Print(text));
+        }
+        draft.take(option)?;
+    }
+    draft.settle(program, types).map(|settings| Invocation::Run(Box::new(settings)))
+}
+
+/// The list that a value of `help` asks for.
+fn list_asked_for(
+    option: &Given,
+    draft: &Draft,
+    program: &str,
+    types: &[&'static dyn MachineType],
+) -> Result<Option<String>, CliError> {
+    if !matches!(option.value.as_str(), "help" | "?") {
+        return Ok(None);
+    }
+    Ok(match option.name {
+        "machine" => Some(help::machines(types)),
+        "cpu" => {
+            let machine = draft.machine.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
+            Some(help::cpu_models(pick_machine(machine, program, types)?))
+        }
+        "accel" => Some(help::accelerators()),
+        "device" => Some(help::devices()),
+        "chardev" => Some(help::chardevs()),
+        "d" => Some(help::log_items()),
+        _ => None,
+    })
+}
+
+/// The machine by the name given, else by the program's own name.
+fn pick_machine(
+    given: Option<(&str, &str)>,
+    program: &str,
+    types: &[&'static dyn MachineType],
+) -> Result<&'static dyn MachineType, CliError> {
+    if let Some((name, argument)) = given {
+        return types.iter().copied().find(|kind| kind.names().contains(&name)).ok_or_else(|| {
+            let names: Vec<_> = types.iter().flat_map(|kind| kind.names()).copied().collect();
+            CliError::new(
+                argument,
+                format!("no machine '{name}', expected one of: {}", names.join(", ")),
+            )
+        });
+    }
+    let file = program.rsplit('/').next().unwrap_or(program);
+    if let Some((_, arch)) = file.rsplit_once("-system-") {
+        return types.iter().copied().find(|kind| kind.arch() == arch).ok_or_else(|| {
+            let arches: Vec<_> = types.iter().map(|kind| kind.arch()).collect();
+            CliError::new(
+                program,
+                format!(
+                    "no machine of architecture '{arch}', which the program's name asks for; \
+                     expected one of: {}",
+                    arches.join(", ")
+                ),
+            )
+        });
+    }
+    types.first().copied().ok_or_else(|| {
+        CliError::new("-machine", "this program was built without any machine")
+    })
+}
+
+impl Draft {
+    fn take(&mut self, option: &Given) -> Result<(), CliError> {
+        let Given { name, typed, value } = option;
+        let argument = || format!("{typed} {value}");
+        match *name {
+            "machine" => self.take_machine(typed, value)?,
+            "accel" => self.accel = Some(shape::parse_accel(typed, value)?),
+            "cpu" => self.cpu = Some((value.clone(), argument())),
+            "smp" => self.smp = Some(shape::parse_smp(typed, value)?),
+            "m" => self.ram_bytes = Some(shape::parse_memory(typed, value)?),
+            "kernel" => self.boot.kernel = Some(non_empty(typed, value, "a file name")?.into()),
+            "initrd" => self.boot.initrd = Some(non_empty(typed, value, "a file name")?.into()),
+            "append" => self.append = Some((value.clone(), typed.clone())),
+            "nographic" => self.nographic = true,
+            "nodefaults" => self.nodefaults = true,
+            "display" => {
+                only(typed, value, &["none"], "this version has no display")?;
+                self.no_display = true;
+            }
+            "audio" => only(typed, value, &["none"], "this version has no sound")?,
+            "vga" => only(typed, value, &["none"], "this version has no graphics adapter")?,
+            "parallel" => only(typed, value, &["none", "null"], "there is no parallel port")?,
+            "sandbox" => only(typed, value, &["off"], "this version has no system call filter")?,
+            "no-user-config" => {}
+            "serial" => self.take_serial(typed, value)?,
+            "chardev" => {
+                let spec = ChardevSpec::parse(typed, value)?;
+                self.add_chardev(spec)?;
+            }
+            "device" => self.take_device(typed, value)?,
+            "mon" => self.take_mon(typed, value)?,
+            "monitor" => self.take_monitor(typed, value, MonitorFace::Human)?,
+            "qmp" => self.take_monitor(typed, value, MonitorFace::Control { pretty: false })?,
+            "qmp-pretty" => {
+                self.take_monitor(typed, value, MonitorFace::Control { pretty: true })?;
+            }
+            "S" => self.start_stopped = true,
+            "rtc" => self.rtc = Some((argument(), clock::parse_rtc(typed, value)?)),
+            "name" => {
+                let mut kv = KeyVals::parse(typed, value, Some("guest"))?;
+                if let Some(name) = kv.take("guest")? {
+                    self.identity.name = name;
+                }
+                if let Some(process) = kv.take("process")? {
+                    self.process_name = Some(process);
+                }
+                // Threads are always named.
+                kv.switch("debug-threads")?;
+                kv.finish()?;
+            }
+            "uuid" => {
+                let uuid = uuid::Uuid::try_parse(value).map_err(|_| {
+                    CliError::new(
+                        argument(),
+                        "not a UUID, expected 32 hexadecimal digits as \
+                         550e8400-e29b-41d4-a716-446655440000",
+                    )
+                })?;
+                self.identity.uuid = Some(*uuid.as_bytes());
+            }
+            "pidfile" => self.pidfile = Some(non_empty(typed, value, "a file name")?.into()),
+            "daemonize" => self.daemonize = true,
+            "no-reboot" => self.actions.reboot = RebootAction::Shutdown,
+            "no-shutdown" => self.actions.shutdown = ShutdownAction::Pause,
+            "action" => self.take_action(KeyVals::parse(typed, value, None)?)?,
+            "watchdog-action" => {
+                self.take_action(KeyVals::parse(typed, value, Some("watchdog"))?)?;
+            }
+            "d" => self.take_log_items(typed, value)?,
+            "D" => self.log.file = Some(non_empty(typed, value, "a file name")?.into()),
+            "msg" => {
+                let mut kv = KeyVals::parse(typed, value, Some("timestamp"))?;
+                self.log.timestamp = kv.switch("timestamp")?.unwrap_or(self.log.timestamp);
+                self.log.guest_name = kv.switch("guest-name")?.unwrap_or(self.log.guest_name);
+                kv.finish()?;
+            }
+            "hostclock" => {
+                self.host_clock = match value.as_str() {
+                    "linux" => HostClockChoice::Linux,
+                    "test" => HostClockChoice::Test,
+                    _ => return Err(CliError::new(argument(), "expected linux or test")),
+                };
+            }
+            "incoming" => {
+                return Err(CliError::new(
+                    argument(),
+                    "this version does not offer migration, expected no such option",
+                ));
+            }
+            other => {
+                return Err(CliError::new(other, "this option has no meaning in this version"));
+            }
+        }
+        Ok(())
+    }
+
+    fn take_machine(&mut self, typed: &str, value: &str) -> Result<(), CliError> {
+        let mut kv = KeyVals::parse(typed, value, Some("type"))?;
+        let argument = kv.argument().to_owned();
+        if let Some(name) = kv.take("type")? {
+            self.machine = Some((name, argument));
+        }
+        if let Some(accel) = kv.take("accel")? {
+            self.accel = Some(shape::parse_accel(typed, &format!("accel={accel}"))?);
+        }
+        kv.finish()
+    }
+
+    fn add_chardev(&mut self, spec: ChardevSpec) -> Result<(), CliError> {
+        if self.chardevs.iter().any(|other| other.id == spec.id) {
+            return Err(CliError::new(
+                &spec.argument,
+                format!("there is a chardev '{}' already, expected another id", spec.id),
+            ));
+        }
+        if matches!(spec.kind, ChardevKind::Stdio { .. }) && self.stdio_is_taken() {
+            return Err(CliError::new(
+                &spec.argument,
+                "standard input and output are taken by another chardev already",
+            ));
+        }
+        self.chardevs.push(spec);
+        Ok(())
+    }
+
+    fn stdio_is_taken(&self) -> bool {
+        self.chardevs.iter().any(|spec| matches!(spec.kind, ChardevKind::Stdio { .. }))
+    }
+
+    fn set_console(&mut self, chardev: String, argument: String) -> Result<(), CliError> {
+        if let Some((_, first)) = &self.console {
+            return Err(CliError::new(
+                argument,
+                format!("the machine has one operator console, and '{first}' has it"),
+            ));
+        }
+        self.console = Some((chardev, argument));
+        Ok(())
+    }
+
+    fn take_serial(&mut self, typed: &str, value: &str) -> Result<(), CliError> {
+        self.explicit_serial = true;
+        let argument = format!("{typed} {value}");
+        let index = self.serials;
+        self.serials += 1;
+        if value == "none" {
+            return Ok(());
+        }
+        if let Some(id) = value.strip_prefix("chardev:") {
+            return self.set_console(id.to_owned(), argument);
+        }
+        let spec = ChardevSpec::parse_short(typed, value, format!("serial{index}"))?;
+        let id = spec.id.clone();
+        if spec.mux {
+            self.explicit_monitor = true;
+            self.monitors.push(MonitorSpec {
+                chardev: id.clone(),
+                face: MonitorFace::Human,
+                argument: argument.clone(),
+            });
+        }
+        self.add_chardev(spec)?;
+        self.set_console(id, argument)
+    }
+
+    fn take_device(&mut self, typed: &str, value: &str) -> Result<(), CliError> {
+        let mut kv = KeyVals::parse(typed, value, Some("driver"))?;
+        let driver = kv.require("driver", "a device")?;
+        if driver != "sclpconsole" {
+            return Err(kv.error(format!(
+                "no device '{driver}' in this version, expected one of: sclpconsole"
+            )));
+        }
+        let argument = kv.argument().to_owned();
+        let chardev = kv.take("chardev")?;
+        // Named for management programs; there is one of it.
+        kv.take("id")?;
+        kv.finish()?;
+        self.explicit_serial = true;
+        match chardev {
+            Some(chardev) => self.set_console(chardev, argument),
+            None => Ok(()),
+        }
+    }
+
+    fn take_mon(&mut self, typed: &str, value: &str) -> Result<(), CliError> {
+        let mut kv = KeyVals::parse(typed, value, Some("chardev"))?;
+        let argument = kv.argument().to_owned();
+        let chardev = kv.require("chardev", "the id of a chardev")?;
+        let control = kv.choice("mode", &[("readline", false), ("control", true)])?;
+        let pretty = kv.switch("pretty")?;
+        let face = match (control.unwrap_or(false), pretty) {
+            (true, pretty) => MonitorFace::Control { pretty: pretty.unwrap_or(false) },
+            (false, None) => MonitorFace::Human,
+            (false, Some(_)) => {
+                return Err(kv.error("parameter 'pretty' is for mode=control only"));
+            }
+        };
+        kv.take("id")?;
+        kv.finish()?;
+        self.explicit_monitor = true;
+        self.monitors.push(MonitorSpec { chardev, face, argument });
+        Ok(())
+    }
+
+    fn take_monitor(
+        &mut self,
+        typed: &str,
+        value: &str,
+        face: MonitorFace,
+    ) -> Result<(), CliError> {
+        self.explicit_monitor = true;
+        let argument = format!("{typed} {value}");
+        if value == "none" {
+            return Ok(());
+        }
+        let chardev = if let Some(id) = value.strip_prefix("chardev:") {
+            id.to_owned()
+        } else {
+            let id = format!("compat_monitor{}", self.anonymous_monitors);
+            self.anonymous_monitors += 1;
+            let spec = ChardevSpec::parse_short(typed, value, id.clone())?;
+            self.add_chardev(spec)?;
+            id
+        };
+        self.monitors.push(MonitorSpec { chardev, face, argument });
+        Ok(())
+    }
+
+    fn take_action(&mut self, mut kv: KeyVals) -> Result<(), CliError> {
+        let reboot = kv.choice(
+            "reboot",
+            &[("reset", RebootAction::Reset), ("shutdown", RebootAction::Shutdown)],
+        )?;
+        let shutdown = kv.choice(
+            "shutdown",
+            &[("poweroff", ShutdownAction::Poweroff), ("pause", ShutdownAction::Pause)],
+        )?;
+        let panic = kv.choice(
+            "panic",
+            &[
+                ("pause", PanicAction::Pause),
+                ("shutdown", PanicAction::Shutdown),
+                ("exit-failure", PanicAction::ExitFailure),
+                ("none", PanicAction::None),
+            ],
+        )?;
+        let watchdog = kv.choice(
+            "watchdog",
+            &[
+                ("reset", WatchdogAction::Reset),
+                ("shutdown", WatchdogAction::Shutdown),
+                ("poweroff", WatchdogAction::Poweroff),
+                ("pause", WatchdogAction::Pause),
+                ("debug", WatchdogAction::Debug),
+                ("none", WatchdogAction::None),
+                ("inject-nmi", WatchdogAction::InjectNmi),
+            ],
+        )?;
+        kv.finish()?;
+        let actions = &mut self.actions;
+        actions.reboot = reboot.unwrap_or(actions.reboot);
+        actions.shutdown = shutdown.unwrap_or(actions.shutdown);
+        actions.panic = panic.unwrap_or(actions.panic);
+        actions.watchdog = watchdog.unwrap_or(actions.watchdog);
+        Ok(())
+    }
+
+    fn take_log_items(&mut self, typed: &str, value: &str) -> Result<(), CliError> {
+        self.log.items.clear();
+        for item in value.split(',') {
+            match help::LOG_ITEMS.iter().find(|(name, _)| *name == item) {
+                Some((name, _)) => self.log.items.push(name),
+                None => {
+                    let names: Vec<_> = help::LOG_ITEMS.iter().map(|(name, _)| *name).collect();
+                    return Err(CliError::new(
+                        format!("{typed} {value}"),
+                        format!("no log item '{item}', expected some of: {}", names.join(", ")),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Default console and monitor, where none was asked for.
+    fn add_defaults(&mut self) -> Result<(), CliError> {
+        if self.daemonize && self.nographic {
+            return Err(CliError::new("-daemonize", "cannot be used with -nographic"));
+        }
+        // There is no window to show a console in, so the terminal it is, unless unwanted.
+        let implicit = !self.nographic && !self.no_display && !self.daemonize;
+        if self.nodefaults || !(self.nographic || implicit && !self.stdio_is_taken()) {
+            return Ok(());
+        }
+        let option = if self.nographic { "-nographic" } else { "default" };
+        match (!self.explicit_serial, !self.explicit_monitor) {
+            (true, true) => self.take_serial(option, "mon:stdio"),
+            (true, false) => self.take_serial(option, "stdio"),
+            (false, true) => self.take_monitor(option, "stdio", MonitorFace::Human),
+            (false, false) => Ok(()),
+        }
+    }
+
+    /// What must hold between chardevs and their users.
+    fn check_chardevs(&self) -> Result<(), CliError> {
+        let users = self
+            .monitors
+            .iter()
+            .map(|monitor| (&monitor.chardev, &monitor.argument))
+            .chain(self.console.iter().map(|(chardev, argument)| (chardev, argument)));
+        let mut seen: Vec<(&String, &String)> = Vec::new();
+        for (id, argument) in users {
+            let Some(spec) = self.chardevs.iter().find(|spec| spec.id == *id) else {
+                return Err(CliError::new(
+                    argument,
+                    format!("no chardev '{id}', expected the id of a -chardev"),
+                ));
+            };
+            if let Some((_, first)) = seen.iter().find(|(other, _)| *other == id)
+                && !spec.mux
+            {
+                return Err(CliError::new(
+                    argument,
+                    format!("'{first}' has chardev '{id}' already, expected mux=on to share it"),
+                ));
+            }
+            seen.push((id, argument));
+        }
+        if self.daemonize
+            && let Some(spec) =
+                self.chardevs.iter().find(|spec| matches!(spec.kind, ChardevKind::Stdio { .. }))
+        {
+            return Err(CliError::new(&spec.argument, "cannot be used with -daemonize"));
+        }
+        Ok(())
+    }
+
+    fn settle(
+        mut self,
+        program: &str,
+        types: &[&'static dyn MachineType],
+    ) -> Result<Settings, CliError> {
+        let machine = self.machine.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
+        let kind = pick_machine(machine, program, types)?;
+        if let Some((model, argument)) = &self.cpu {
+            let base = model.split(',').next().unwrap_or_default();
+            if !kind.cpu_models().contains(&base) {
+                return Err(CliError::new(
+                    argument,
+                    format!(
+                        "no CPU model '{base}', expected one of: {}",
+                        kind.cpu_models().join(", ")
+                    ),
+                ));
+            }
+        }
+        if let Some((cmdline, typed)) = &self.append {
+            if self.boot.kernel.is_none() {
+                return Err(CliError::new(typed, "only allowed with -kernel"));
+            }
+            self.boot.cmdline.clone_from(cmdline);
+        }
+        if self.boot.initrd.is_some() && self.boot.kernel.is_none() {
+            return Err(CliError::new("-initrd", "only allowed with -kernel"));
+        }
+        if let Some((argument, rtc)) = &self.rtc
+            && rtc.slew
+            && kind.arch() != "x86_64"
+        {
+            return Err(CliError::new(
+                argument,
+                "machines of this architecture have no clock that loses ticks, expected \
+                 driftfix=none",
+            ));
+        }
+        self.add_defaults()?;
+        self.check_chardevs()?;
+        Ok(Settings {
+            kind,
+            config: MachineConfig {
+                machine: self
+                    .machine
+                    .map_or_else(|| kind.names()[0].to_owned(), |(name, _)| name),
+                cpu: self.cpu.map(|(model, _)| model),
+                smp: self.smp.unwrap_or_default(),
+                ram_bytes: self.ram_bytes.unwrap_or_else(|| kind.default_ram_bytes()),
+                accel: self.accel.unwrap_or(Accel::Tcg(machine::Engine::Default)),
+                boot: self.boot,
+                identity: self.identity,
+                rtc_base: self.rtc.map_or(RtcBase::Utc, |(_, rtc)| rtc.base),
+                trace: self.log.items.iter().map(|item| (*item).to_owned()).collect(),
+            },
+            chardevs: self.chardevs,
+            monitors: self.monitors,
+            console: self.console.map(|(chardev, _)| chardev),
+            start_stopped: self.start_stopped,
+            actions: self.actions,
+            log: self.log,
+            pidfile: self.pidfile,
+            daemonize: self.daemonize,
+            process_name: self.process_name,
+            host_clock: self.host_clock,
+        })
+    }
+}
+
+fn non_empty<'a>(typed: &str, value: &'a str, what: &str) -> Result<&'a str, CliError> {
+    if value.is_empty() {
+        Err(CliError::new(typed, format!("an empty value, expected {what}")))
+    } else {
+        Ok(value)
+    }
+}
+
+fn only(typed: &str, value: &str, allowed: &[&str], why: &str) -> Result<(), CliError> {
+    if allowed.contains(&value) {
+        return Ok(());
+    }
+    Err(CliError::new(
+        format!("{typed} {value}"),
+        format!("{why}, expected '{}'", allowed.join("' or '")),
+    ))
+}
