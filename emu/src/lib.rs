@@ -3,4 +3,6 @@
 pub mod chardev;
 pub mod cleanup;
 pub mod cli;
+pub mod control;
+pub mod monitor;
 pub mod terminal;

@@ -1,0 +1,127 @@
+//! Run control: the one owner of the run state.
+//!
+//! Monitors, signals and the terminal send requests and get answers; the guest sends events.
+//! Only [`Owner::run`], on one thread, acts on them. What it does follows QEMU: its run states,
+//! its events and their order, and what `-action` says. How clocks and vCPUs are stopped and
+//! started in the right order is not known here but in `tod`.
+
+mod event;
+mod owner;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use machine::ShutdownCause;
+use tod::RunState;
+
+pub use event::{Event, EventSink, Events, NAMES as EVENT_NAMES};
+pub use owner::{Ending, Owner, OwnerParts};
+
+/// Why run control would not do as asked. Reads as QEMU's message for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// `cont` after a shutdown or an internal error.
+    #[error("Resetting the Virtual Machine is required")]
+    ResetRequired,
+    /// `cont` while an outgoing migration is being finished.
+    #[error("Migration is not finalized yet")]
+    Migrating,
+    /// The machine could not be reset and stands.
+    #[error("the reset has failed; the VM is in state 'internal-error'")]
+    ResetFailed,
+    /// The program is ending.
+    #[error("the virtual machine is ending")]
+    Ending,
+}
+
+/// A request, with the channel for its answer.
+pub(crate) enum Request {
+    Stop(Sender<Result<(), Refusal>>),
+    Cont(Sender<Result<(), Refusal>>),
+    Reset(Sender<Result<(), Refusal>>),
+    /// Answers whether the guest listens to such a signal.
+    Powerdown(Sender<bool>),
+    Quit(ShutdownCause, Option<Sender<()>>),
+}
+
+/// Asks run control. Cheap to clone; usable from any thread.
+#[derive(Clone)]
+pub struct Control {
+    requests: Sender<Request>,
+    state: Arc<Mutex<RunState>>,
+}
+
+impl Control {
+    /// A handle, and the owner's ends of it.
+    pub fn new() -> (Self, ControlEnd) {
+        let (requests, incoming) = unbounded();
+        let state = Arc::new(Mutex::new(RunState::Prelaunch));
+        let end = ControlEnd { requests: incoming, state: Arc::clone(&state) };
+        (Self { requests, state }, end)
+    }
+
+    fn ask<T>(&self, request: impl FnOnce(Sender<T>) -> Request) -> Result<T, Refusal> {
+        let (reply, answer) = bounded(1);
+        self.requests.send(request(reply)).map_err(|_| Refusal::Ending)?;
+        answer.recv().map_err(|_| Refusal::Ending)
+    }
+
+    /// The run state, as of the last answer.
+    pub fn state(&self) -> RunState {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the VM. Nothing happens if it does not run.
+    ///
+    /// # Errors
+    /// [`Refusal::Ending`].
+    pub fn stop(&self) -> Result<(), Refusal> {
+        self.ask(Request::Stop)?
+    }
+
+    /// Lets the VM run. Nothing happens if it does.
+    ///
+    /// # Errors
+    /// A [`Refusal`] by the state that it is in.
+    pub fn cont(&self) -> Result<(), Refusal> {
+        self.ask(Request::Cont)?
+    }
+
+    /// Resets the machine.
+    ///
+    /// # Errors
+    /// [`Refusal::ResetFailed`], [`Refusal::Ending`].
+    pub fn reset(&self) -> Result<(), Refusal> {
+        self.ask(Request::Reset)?
+    }
+
+    /// Asks the guest to power down; says whether it listens to that.
+    ///
+    /// # Errors
+    /// [`Refusal::Ending`].
+    pub fn powerdown(&self) -> Result<bool, Refusal> {
+        self.ask(Request::Powerdown)
+    }
+
+    /// Ends the program; returns once that is decided.
+    pub fn quit(&self, cause: ShutdownCause) {
+        let _ = self.ask(|reply| Request::Quit(cause, Some(reply)));
+    }
+
+    /// Ends the program soon, without waiting for the decision.
+    pub fn request_quit(&self, cause: ShutdownCause) {
+        let _ = self.requests.send(Request::Quit(cause, None));
+    }
+}
+
+/// The owner's ends of a [`Control`].
+pub struct ControlEnd {
+    requests: Receiver<Request>,
+    state: Arc<Mutex<RunState>>,
+}
+
+impl ControlEnd {
+    fn publish(&self, state: RunState) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+}

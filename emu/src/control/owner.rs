@@ -1,0 +1,298 @@
+//! The owner's loop and what it does for each request and event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, Sender, never, select, tick};
+use machine::{GuestEvent, Machine, PanicInfo, ResetCause, ShutdownCause};
+use serde_json::json;
+use tod::run::{RunControl, Vcpus};
+use tod::{AllParked, Cause, ClockEvent, ClockManager, RunState, StartToken};
+
+use super::{ControlEnd, Event, Events, Refusal, Request};
+use crate::chardev::Port;
+use crate::cli::{Actions, PanicAction, RebootAction, ShutdownAction};
+
+/// How often the host's clocks are looked after while the VM runs.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What the owner works with.
+pub struct OwnerParts {
+    /// The machine, all its vCPUs parked.
+    pub machine: Arc<dyn Machine>,
+    /// Its clocks.
+    pub clocks: Arc<ClockManager>,
+    /// What the guest makes happen.
+    pub guest: Receiver<GuestEvent>,
+    /// Requests come in here.
+    pub control: ControlEnd,
+    /// Who is told.
+    pub events: Arc<Events>,
+    /// `-action`.
+    pub actions: Actions,
+    /// Where vCPUs may wait for a slow peer, against which a stop must not wait.
+    pub console: Option<Arc<Port>>,
+}
+
+/// How the program is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// Who asked for it.
+    pub cause: ShutdownCause,
+    /// The exit status.
+    pub status: u8,
+}
+
+/// The owner of the run state.
+pub struct Owner {
+    run: RunControl<MachineVcpus>,
+    machine: Arc<dyn Machine>,
+    clocks: Arc<ClockManager>,
+    clock_events: Receiver<ClockEvent>,
+    guest: Receiver<GuestEvent>,
+    control: ControlEnd,
+    events: Arc<Events>,
+    actions: Actions,
+    ending: Option<Ending>,
+}
+
+/// The machine's vCPUs, whose console writers must not hold up a stop.
+struct MachineVcpus {
+    machine: Arc<dyn Machine>,
+    console: Option<Arc<Port>>,
+}
+
+impl Vcpus for MachineVcpus {
+    fn park(&self) -> AllParked {
+        if let Some(console) = &self.console {
+            console.relieve(true);
+        }
+        self.machine.park()
+    }
+
+    fn unpark(&self, token: StartToken) {
+        if let Some(console) = &self.console {
+            console.relieve(false);
+        }
+        self.machine.unpark(token);
+    }
+}
+
+impl Owner {
+    /// An owner of a VM that has not run yet.
+    pub fn new(parts: OwnerParts) -> Self {
+        let vcpus =
+            MachineVcpus { machine: Arc::clone(&parts.machine), console: parts.console };
+        Self {
+            run: RunControl::new(RunState::Prelaunch, vcpus, Arc::clone(&parts.clocks)),
+            machine: parts.machine,
+            clock_events: parts.clocks.subscribe(),
+            clocks: parts.clocks,
+            guest: parts.guest,
+            control: parts.control,
+            events: parts.events,
+            actions: parts.actions,
+            ending: None,
+        }
+    }
+
+    /// Runs until the program is to end. Without `start_stopped` the VM starts at once.
+    pub fn run(mut self, start_stopped: bool) -> Ending {
+        if !start_stopped && let Err(e) = self.cont(Cause::Launch) {
+            log::error!("the VM cannot start: {e}");
+        }
+        let ticks = tick(TICK);
+        let silence = never();
+        loop {
+            if let Some(ending) = self.ending {
+                return ending;
+            }
+            let ticks = if self.run.state().is_running() { &ticks } else { &silence };
+            select! {
+                recv(self.control.requests) -> request => match request {
+                    Ok(request) => self.request(request),
+                    // Nobody is left who could ask for an end.
+                    Err(_) => self.end(ShutdownCause::HostError),
+                },
+                recv(self.guest) -> event => match event {
+                    Ok(event) => self.guest_event(event),
+                    Err(_) => self.guest = never(),
+                },
+                recv(self.clock_events) -> event => {
+                    if let Ok(event) = event {
+                        self.events.emit(&Event::clock(&event));
+                    }
+                }
+                recv(ticks) -> _ => self.clocks.tick(),
+            }
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        match request {
+            Request::Stop(reply) => {
+                // QEMU: only a running VM is stopped; elsewhere nothing happens.
+                if self.run.state().is_running() {
+                    self.stop(RunState::Paused, Cause::Monitor);
+                }
+                answer(&reply, Ok(()));
+            }
+            Request::Cont(reply) => answer(&reply, self.cont(Cause::Monitor)),
+            Request::Reset(reply) => answer(&reply, self.reset(ResetCause::HostMonitor)),
+            Request::Powerdown(reply) => {
+                self.events.emit(&Event::new("POWERDOWN"));
+                answer(&reply, self.machine.powerdown());
+            }
+            Request::Quit(cause, reply) => {
+                self.tell_shutdown(cause.by_guest(), cause.name());
+                self.end(cause);
+                if let Some(reply) = reply {
+                    answer(&reply, ());
+                }
+            }
+        }
+    }
+
+    fn guest_event(&mut self, event: GuestEvent) {
+        match event {
+            GuestEvent::Shutdown(cause) => self.shutdown(cause),
+            GuestEvent::Reset(cause) => {
+                // Its failure is told where it happens, and there is nobody to answer.
+                let _ = self.reset(cause);
+            }
+            GuestEvent::Panicked(info) => self.panicked(&info),
+            GuestEvent::InternalError(what) => {
+                log::error!("internal error: {what}");
+                self.stop(RunState::InternalError, Cause::InternalError);
+            }
+        }
+    }
+
+    fn stop(&mut self, state: RunState, cause: Cause) {
+        let was_running = self.run.state().is_running();
+        if let Err(e) = self.run.stop(state, cause) {
+            log::debug!(target: "clock", "{e}");
+            return;
+        }
+        self.control.publish(self.run.state());
+        self.tell_clocks();
+        if was_running {
+            self.events.emit(&Event::new("STOP"));
+        }
+    }
+
+    fn cont(&mut self, cause: Cause) -> Result<(), Refusal> {
+        match self.run.state() {
+            RunState::Running | RunState::Suspended => return Ok(()),
+            RunState::InternalError | RunState::Shutdown => return Err(Refusal::ResetRequired),
+            RunState::FinishMigrate => return Err(Refusal::Migrating),
+            _ => {}
+        }
+        if let Err(e) = self.run.cont(cause) {
+            log::debug!(target: "clock", "{e}");
+            return Err(Refusal::ResetRequired);
+        }
+        self.control.publish(self.run.state());
+        self.tell_clocks();
+        self.events.emit(&Event::new("RESUME"));
+        Ok(())
+    }
+
+    /// Tells what the clocks have just done, before anything else is told.
+    fn tell_clocks(&self) {
+        for event in self.clock_events.try_iter() {
+            self.events.emit(&Event::clock(&event));
+        }
+    }
+
+    fn tell_shutdown(&self, guest: bool, reason: &str) {
+        self.events
+            .emit(&Event::with("SHUTDOWN", json!({ "guest": guest, "reason": reason })));
+    }
+
+    /// Shuts down as `-action shutdown=` says.
+    fn shutdown(&mut self, cause: ShutdownCause) {
+        self.tell_shutdown(cause.by_guest(), cause.name());
+        self.end_or_pause(cause);
+    }
+
+    fn end_or_pause(&mut self, cause: ShutdownCause) {
+        match self.actions.shutdown {
+            ShutdownAction::Pause => self.stop(RunState::Shutdown, Cause::GuestShutdown),
+            ShutdownAction::Poweroff => self.end(cause),
+        }
+    }
+
+    fn end(&mut self, cause: ShutdownCause) {
+        let failure = cause == ShutdownCause::GuestPanic
+            && self.actions.panic == PanicAction::ExitFailure;
+        self.ending.get_or_insert(Ending { cause, status: u8::from(failure) });
+    }
+
+    fn panicked(&mut self, info: &PanicInfo) {
+        let action = match (self.actions.panic, self.actions.shutdown) {
+            (PanicAction::Pause, _) | (PanicAction::Shutdown, ShutdownAction::Pause) => "pause",
+            (PanicAction::Shutdown | PanicAction::ExitFailure, _) => "poweroff",
+            (PanicAction::None, _) => "run",
+        };
+        let PanicInfo::S390 { core, psw_mask, psw_addr, reason } = info;
+        log::debug!(
+            target: "guest_errors",
+            "Guest crashed on cpu {core}: {reason}, PSW: 0x{psw_mask:016x} 0x{psw_addr:016x}"
+        );
+        self.events.emit(&Event::panicked(action, info));
+        match action {
+            "pause" => self.stop(RunState::GuestPanicked, Cause::GuestPanic),
+            "poweroff" => self.shutdown(ShutdownCause::GuestPanic),
+            _ => {}
+        }
+    }
+
+    fn reset(&mut self, cause: ResetCause) -> Result<(), Refusal> {
+        let (guest, reason, told) = match cause {
+            ResetCause::HostMonitor => (false, "host-qmp-system-reset", true),
+            ResetCause::GuestReipl => (true, "guest-reset", true),
+            // QEMU: part of the guest's own doing; not told, and -no-reboot is not for it.
+            ResetCause::GuestModified { .. } => (true, "subsystem-reset", false),
+        };
+        if told && self.actions.reboot == RebootAction::Shutdown {
+            self.tell_shutdown(guest, reason);
+            self.end_or_pause(ShutdownCause::GuestReset);
+            return Ok(());
+        }
+        let clock_cause = if guest { Cause::GuestReset } else { Cause::Monitor };
+        let runs = self.run.state().is_running();
+        if runs {
+            // The vCPUs stand for a moment; the clocks do not: a reset is no gap.
+            drop(self.run.vcpus().park());
+        }
+        let result = self.machine.reset(cause);
+        self.clocks.on_reset(clock_cause);
+        if runs {
+            // The clocks run, so this only makes the token.
+            let token = self.clocks.on_cont(clock_cause);
+            if result.is_ok() {
+                self.run.vcpus().unpark(token);
+            }
+        }
+        if let Err(e) = result {
+            log::error!("the machine cannot be reset: {e}");
+            self.stop(RunState::InternalError, Cause::InternalError);
+            return Err(Refusal::ResetFailed);
+        }
+        if told {
+            self.events
+                .emit(&Event::with("RESET", json!({ "guest": guest, "reason": reason })));
+        }
+        if !runs {
+            // QEMU: a VM that is reset while it does not run is as if just created.
+            self.stop(RunState::Prelaunch, clock_cause);
+        }
+        Ok(())
+    }
+}
+
+/// The asker may have gone; then nobody wants the answer.
+fn answer<T>(reply: &Sender<T>, value: T) {
+    let _ = reply.send(value);
+}

@@ -1,0 +1,280 @@
+//! `info clock`, `query-clock`, the ledger, and the tests' push and fault injection.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json, to_value};
+use tod::clock::{ClockReport, ClockStateReport};
+use tod::ledger::Entry;
+use tod::{FaultPoint, Policy};
+
+use super::hmp::Session;
+use super::{Args, Context, Failure, tod_value, utc};
+
+/// Ledger entries shown without a count.
+const SHOWN_ENTRIES: usize = 10;
+
+pub(super) fn query(context: &Context, _: &Args) -> Result<Value, Failure> {
+    let report = context.clocks.report();
+    let clocks: Vec<Value> = report.clocks.iter().map(clock_value).collect();
+    Ok(json!({
+        "timeline-ns": report.timeline_ns,
+        "counter": report.counter,
+        "rate-error-ppb": report.rate_error_ppb,
+        "clocks": clocks,
+    }))
+}
+
+fn clock_value(clock: &ClockReport) -> Value {
+    let mut value = json!({ "name": clock.name });
+    // The state's own members stand beside its name, as the report has them.
+    if let (Some(object), Ok(Value::Object(state))) =
+        (value.as_object_mut(), to_value(&clock.state))
+    {
+        object.extend(state);
+        object.insert("policy".into(), to_value(clock.policy).unwrap_or(Value::Null));
+        object.insert("guest".into(), clock.guest.map_or(Value::Null, tod_value));
+        object.insert("host".into(), tod_value(clock.host));
+        object.insert("gap-ns".into(), json!(clock.gap_ns));
+        object.insert("error-ns".into(), json!(clock.error_ns));
+        object.insert("failures".into(), json!(clock.failures));
+    }
+    value
+}
+
+pub(super) fn show(context: &Context, _: &Session, _: &Value) -> String {
+    let report = context.clocks.report();
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "VM timeline: {} run; host counter: {}, rate known to {} ppb",
+        seconds(i128::from(report.timeline_ns)),
+        report.counter,
+        report.rate_error_ppb
+    );
+    for clock in &report.clocks {
+        let _ = writeln!(text, "clock {}: {}", clock.name, state_text(&clock.state));
+        let policy = match clock.policy {
+            Policy::Freeze => "freeze: the guest does not see a gap".to_owned(),
+            Policy::CatchUp => "catch-up: jumps over a gap at cont".to_owned(),
+            Policy::Slew { rate_ppm } => format!("slew: makes up for a gap at {rate_ppm} ppm"),
+        };
+        let _ = writeln!(text, "  policy    {policy}");
+        match clock.guest {
+            Some(guest) => {
+                let _ = writeln!(
+                    text,
+                    "  guest     {:02x}.{:016x}  {}",
+                    guest.epoch_index(),
+                    guest.clock(),
+                    utc(guest)
+                );
+            }
+            None => text.push_str("  guest     cannot be read\n"),
+        }
+        let _ = writeln!(
+            text,
+            "  host      {:02x}.{:016x}  {}",
+            clock.host.epoch_index(),
+            clock.host.clock(),
+            utc(clock.host)
+        );
+        if let Some(gap) = clock.gap_ns {
+            let _ = writeln!(text, "  gap       {} behind the host", seconds(i128::from(gap)));
+        }
+        match clock.error_ns {
+            Some(error) => {
+                let _ = writeln!(text, "  captured  within {error} ns");
+            }
+            None => text.push_str("  captured  not yet\n"),
+        }
+        let _ = writeln!(text, "  failures  {}", clock.failures);
+    }
+    let ledger = context.clocks.ledger();
+    let verdict = match ledger.verify() {
+        Ok(()) => "adds up".to_owned(),
+        Err(e) => format!("DOES NOT ADD UP: {e}"),
+    };
+    let _ = writeln!(text, "ledger: {} entries, {verdict}", ledger.count());
+    for account in ledger.accounts() {
+        let _ = writeln!(
+            text,
+            "  {}: run {}, granted in gaps {}, set by the guest {}, unexplained {} units",
+            account.clock,
+            seconds(account.run().as_ns()),
+            seconds(account.granted().as_ns()),
+            seconds(account.stepped().as_ns()),
+            account.unexplained().units()
+        );
+    }
+    let first = ledger.entries().len().saturating_sub(SHOWN_ENTRIES);
+    for entry in ledger.entries().skip(first) {
+        text.push_str(&entry_line(entry));
+    }
+    text
+}
+
+fn state_text(state: &ClockStateReport) -> String {
+    match state {
+        ClockStateReport::Running => "running".into(),
+        ClockStateReport::Slewing { left_ns } => {
+            format!("slewing, {} to make up for", seconds(i128::from(*left_ns)))
+        }
+        ClockStateReport::Stopped { for_ns: Some(ns) } => {
+            format!("stopped for {}", seconds(i128::from(*ns)))
+        }
+        ClockStateReport::Stopped { for_ns: None } => "stopped elsewhere".into(),
+        ClockStateReport::FreeRunning { phase, error, for_ns } => format!(
+            "FREE-RUNNING for {} since its {phase} failed ({error})",
+            seconds(i128::from(*for_ns))
+        ),
+    }
+}
+
+/// Nanoseconds as seconds with nine digits.
+fn seconds(ns: i128) -> String {
+    let magnitude = ns.unsigned_abs();
+    let sign = if ns < 0 { "-" } else { "" };
+    format!("{sign}{}.{:09} s", magnitude / 1_000_000_000, magnitude % 1_000_000_000)
+}
+
+/// A value of the ledger's own types in one line: `stop(monitor)`.
+fn brief(value: &Value) -> String {
+    match value {
+        Value::Object(object) => object
+            .iter()
+            .map(|(key, inner)| match inner {
+                Value::Null => key.clone(),
+                inner => format!("{key}({})", brief(inner)),
+            })
+            .collect::<Vec<_>>()
+            .join(", "),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn entry_line(entry: &Entry) -> String {
+    let event = to_value(&entry.event).map_or_else(|e| e.to_string(), |value| brief(&value));
+    let exactness =
+        to_value(entry.exactness).map_or_else(|e| e.to_string(), |value| brief(&value));
+    let mut line = format!(
+        "  #{} at {}: {event}",
+        entry.number,
+        seconds(i128::from(entry.at.boottime_ns))
+    );
+    if let Some(clock) = &entry.clock {
+        let _ = write!(line, " {clock}");
+    }
+    for (word, value) in [("before", entry.before), ("after", entry.after)] {
+        if let Some(tod) = value {
+            let _ = write!(line, " {word} {:02x}.{:016x}", tod.epoch_index(), tod.clock());
+        }
+    }
+    if entry.granted.bits() != 0 {
+        let _ = write!(line, " granted {}", seconds(entry.granted.as_ns()));
+    }
+    let _ = writeln!(line, " {exactness}");
+    line
+}
+
+pub(super) fn hmp_ledger(context: &Context, _: &mut Session, rest: &str) -> Result<String, String> {
+    let count = match rest.trim() {
+        "" => SHOWN_ENTRIES,
+        text => text
+            .parse()
+            .map_err(|_| format!("no count '{text}', expected how many entries to show"))?,
+    };
+    let ledger = context.clocks.ledger();
+    let first = ledger.entries().len().saturating_sub(count);
+    Ok(ledger.entries().skip(first).map(entry_line).collect())
+}
+
+pub(super) fn query_ledger(context: &Context, args: &Args) -> Result<Value, Failure> {
+    let ledger = context.clocks.ledger();
+    let limit = match args.get("limit") {
+        None => usize::MAX,
+        Some(limit) => limit
+            .as_u64()
+            .and_then(|limit| usize::try_from(limit).ok())
+            .ok_or_else(|| Failure::generic("Parameter 'limit' expects a count"))?,
+    };
+    let first = ledger.entries().len().saturating_sub(limit);
+    let entries: Vec<Value> = ledger.entries().skip(first).map(entry_value).collect();
+    let accounts: Vec<Value> = ledger
+        .accounts()
+        .iter()
+        .map(|account| {
+            json!({
+                "clock": account.clock,
+                "run-ns": ns(account.run().as_ns()),
+                "granted-ns": ns(account.granted().as_ns()),
+                "stepped-ns": ns(account.stepped().as_ns()),
+                "unexplained-units": ns(account.unexplained().units()),
+            })
+        })
+        .collect();
+    let mut value =
+        json!({ "count": ledger.count(), "accounts": accounts, "entries": entries });
+    match ledger.verify() {
+        Ok(()) => value["verified"] = json!(true),
+        Err(e) => {
+            value["verified"] = json!(false);
+            value["error"] = json!(e.to_string());
+        }
+    }
+    Ok(value)
+}
+
+fn entry_value(entry: &Entry) -> Value {
+    json!({
+        "number": entry.number,
+        "event": to_value(&entry.event).unwrap_or(Value::Null),
+        "clock": entry.clock,
+        "at": {
+            "monotonic-ns": entry.at.monotonic_ns,
+            "boottime-ns": entry.at.boottime_ns,
+            "realtime-ns": entry.at.realtime_ns,
+            "error-ns": entry.at.error_ns(),
+        },
+        "before": entry.before.map_or(Value::Null, tod_value),
+        "after": entry.after.map_or(Value::Null, tod_value),
+        "granted-ns": ns(entry.granted.as_ns()),
+        "exactness": to_value(entry.exactness).unwrap_or(Value::Null),
+    })
+}
+
+/// JSON's integers end at 64 bits: 292 years of nanoseconds.
+fn ns(value: i128) -> i64 {
+    i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
+}
+
+pub(super) fn push(context: &Context, args: &Args) -> Result<Value, Failure> {
+    let ns = args
+        .get("ns")
+        .and_then(Value::as_u64)
+        .ok_or_else(|| Failure::generic("Parameter 'ns' expects a count of nanoseconds, at least 0"))?;
+    if let Some(pusher) = &context.pusher {
+        pusher.push(ns);
+    }
+    Ok(json!({}))
+}
+
+pub(super) fn fail(context: &Context, args: &Args) -> Result<Value, Failure> {
+    let clock = args.get("clock").and_then(Value::as_str).unwrap_or_default();
+    let point = match args.get("point").and_then(Value::as_str) {
+        Some("install") => FaultPoint::Install,
+        _ => FaultPoint::Capture,
+    };
+    let count = match args.get("count") {
+        None => 1,
+        Some(count) => count
+            .as_u64()
+            .and_then(|count| u32::try_from(count).ok())
+            .ok_or_else(|| Failure::generic("Parameter 'count' expects a count of failures"))?,
+    };
+    context
+        .clocks
+        .inject(clock, point, count)
+        .map_err(|e| Failure::generic(e.to_string()))?;
+    Ok(json!({}))
+}

@@ -1,0 +1,93 @@
+//! Monitors: one table of commands, two faces.
+//!
+//! [`qmp`] is for programs (JSON), [`hmp`] for people (lines on a terminal). Both look commands
+//! up in [`table`]; what a command does stands once. Monitors change nothing themselves: they
+//! ask run control and read the machine.
+
+mod clocks;
+mod expression;
+pub mod hmp;
+mod memory;
+pub mod qmp;
+mod query;
+mod table;
+
+use std::sync::Arc;
+
+use machine::{Accel, Identity, Machine, MachineType};
+use serde_json::{Map, Value, json};
+use tod::{ClockManager, HostPusher, Tod};
+
+use crate::chardev::Port;
+use crate::control::{Control, Refusal};
+
+/// What commands work with.
+pub struct Context {
+    /// Run control.
+    pub control: Control,
+    /// The machine.
+    pub machine: Arc<dyn Machine>,
+    /// Its clocks.
+    pub clocks: Arc<ClockManager>,
+    /// Its kind.
+    pub kind: &'static dyn MachineType,
+    /// All kinds that this program has.
+    pub types: Vec<&'static dyn MachineType>,
+    /// `-name`, `-uuid`.
+    pub identity: Identity,
+    /// `-accel`.
+    pub accel: Accel,
+    /// All character devices, in order.
+    pub ports: Vec<Arc<Port>>,
+    /// With `-hostclock test`: pushes the host's clocks.
+    pub pusher: Option<HostPusher>,
+}
+
+/// Why a command failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct Failure {
+    /// QMP's error class.
+    pub class: &'static str,
+    /// One sentence.
+    pub text: String,
+}
+
+impl Failure {
+    /// QMP's class for everything that clients need not tell apart.
+    pub fn generic(text: impl Into<String>) -> Self {
+        Self { class: "GenericError", text: text.into() }
+    }
+
+    /// The command is not there, or not now.
+    pub fn not_found(text: impl Into<String>) -> Self {
+        Self { class: "CommandNotFound", text: text.into() }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::generic(refusal.to_string())
+    }
+}
+
+/// A QMP command's arguments, checked against the command's list.
+pub(crate) type Args = Map<String, Value>;
+
+/// A TOD value for programs: both parts, and the date that it stands for.
+pub(crate) fn tod_value(tod: Tod) -> Value {
+    json!({ "epoch-index": tod.epoch_index(), "clock": tod.clock(), "utc": utc(tod) })
+}
+
+/// The date that a TOD value stands for, to the nanosecond.
+pub(crate) fn utc(tod: Tod) -> String {
+    let time = tod.to_unix();
+    // The TOD's range, with its epoch index, ends in the year 38435.
+    match i32::try_from(time.nanos())
+        .ok()
+        .and_then(|nanos| jiff::Timestamp::new(time.secs(), nanos).ok())
+    {
+        Some(stamp) => format!("{stamp:.9}"),
+        None => format!("{}.{:09} s after 1970", time.secs(), time.nanos()),
+    }
+}

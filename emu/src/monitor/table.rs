@@ -1,0 +1,223 @@
+//! The table of commands.
+
+use serde_json::Value;
+
+use super::hmp::Session;
+use super::{Args, Context, Failure, clocks, memory, query};
+
+/// One command, under one or both faces.
+pub(crate) struct Command {
+    pub(crate) qmp: Option<Qmp>,
+    pub(crate) hmp: Option<Hmp>,
+}
+
+/// A command's face for programs.
+pub(crate) struct Qmp {
+    pub(crate) name: &'static str,
+    pub(crate) args: &'static [Arg],
+    pub(crate) run: fn(&Context, &Args) -> Result<Value, Failure>,
+    /// There only under `-hostclock test`.
+    pub(crate) test_only: bool,
+}
+
+/// A command's face for people.
+pub(crate) struct Hmp {
+    /// Names, `|` between them. `info NAME` for those under `info`.
+    pub(crate) names: &'static str,
+    /// What stands for its parameters in the help.
+    pub(crate) params: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) run: HmpRun,
+}
+
+/// How a command for people is run.
+pub(crate) enum HmpRun {
+    /// As its QMP face without arguments, its value shown by this.
+    Show(fn(&Context, &Session, &Value) -> String),
+    /// By itself, with the rest of the line.
+    Text(fn(&Context, &mut Session, &str) -> Result<String, String>),
+}
+
+/// An argument of a QMP command.
+pub(crate) struct Arg {
+    pub(crate) name: &'static str,
+    pub(crate) kind: ArgKind,
+    pub(crate) optional: bool,
+}
+
+/// QAPI's types of arguments, as far as they are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ArgKind {
+    String,
+    Integer,
+    Boolean,
+    Enum(&'static [&'static str]),
+}
+
+const fn required(name: &'static str, kind: ArgKind) -> Arg {
+    Arg { name, kind, optional: false }
+}
+
+const fn optional(name: &'static str, kind: ArgKind) -> Arg {
+    Arg { name, kind, optional: true }
+}
+
+type QmpFn = fn(&Context, &Args) -> Result<Value, Failure>;
+type ShowFn = fn(&Context, &Session, &Value) -> String;
+type TextFn = fn(&Context, &mut Session, &str) -> Result<String, String>;
+
+/// Both faces, the human one showing the other's value.
+const fn both(
+    name: &'static str,
+    run: QmpFn,
+    names: &'static str,
+    help: &'static str,
+    show: ShowFn,
+) -> Command {
+    Command {
+        qmp: Some(Qmp { name, args: &[], run, test_only: false }),
+        hmp: Some(Hmp { names, params: "", help, run: HmpRun::Show(show) }),
+    }
+}
+
+const fn qmp(name: &'static str, args: &'static [Arg], run: QmpFn) -> Command {
+    Command { qmp: Some(Qmp { name, args, run, test_only: false }), hmp: None }
+}
+
+const fn test(name: &'static str, args: &'static [Arg], run: QmpFn) -> Command {
+    Command { qmp: Some(Qmp { name, args, run, test_only: true }), hmp: None }
+}
+
+const fn hmp(
+    names: &'static str,
+    params: &'static str,
+    help: &'static str,
+    run: TextFn,
+) -> Command {
+    Command { qmp: None, hmp: Some(Hmp { names, params, help, run: HmpRun::Text(run) }) }
+}
+
+/// For commands that say nothing when they succeed.
+fn silent(_: &Context, _: &Session, _: &Value) -> String {
+    String::new()
+}
+
+const CPU_INDEX: Arg = optional("cpu-index", ArgKind::Integer);
+
+/// Every command.
+pub(crate) const COMMANDS: &[Command] = &[
+    both("stop", query::stop, "stop|s", "stop the VM and its clocks", silent),
+    both("cont", query::cont, "cont|c", "let the VM and its clocks run on", silent),
+    both("system_reset", query::system_reset, "system_reset", "reset the machine", silent),
+    both(
+        "system_powerdown",
+        query::system_powerdown,
+        "system_powerdown",
+        "ask the guest to power down",
+        silent,
+    ),
+    qmp("quit", &[], query::quit),
+    hmp("quit|q", "", "end the emulator", query::hmp_quit),
+    both(
+        "query-status",
+        query::status,
+        "info status",
+        "whether the VM runs",
+        query::show_status,
+    ),
+    both("query-clock", clocks::query, "info clock", "the guest's clocks", clocks::show),
+    qmp("query-ledger", &[optional("limit", ArgKind::Integer)], clocks::query_ledger),
+    hmp("info ledger", "[count]", "what happened to the clocks, latest last", clocks::hmp_ledger),
+    both("query-cpus-fast", query::cpus, "info cpus", "every CPU", query::show_cpus),
+    hmp("info registers", "[-a|cpu]", "a CPU's registers (-a: every CPU's)", query::hmp_registers),
+    both("query-chardev", query::chardevs, "info chardev", "character devices", query::show_chardevs),
+    both("query-name", query::name, "info name", "the VM's name", query::show_name),
+    both("query-uuid", query::uuid, "info uuid", "the VM's UUID", query::show_uuid),
+    both("query-version", query::version, "info version", "the version", query::show_version),
+    both("query-kvm", query::kvm, "info kvm", "whether KVM is in use", query::show_kvm),
+    hmp("info history", "", "this monitor's command lines", query::hmp_history),
+    qmp("query-target", &[], query::target),
+    qmp("query-machines", &[], query::machines),
+    qmp("query-commands", &[], query::commands),
+    qmp("query-events", &[], query::events),
+    qmp(
+        "qom-list-types",
+        &[optional("implements", ArgKind::String), optional("abstract", ArgKind::Boolean)],
+        query::qom_list_types,
+    ),
+    qmp(
+        "human-monitor-command",
+        &[required("command-line", ArgKind::String), CPU_INDEX],
+        query::human_monitor_command,
+    ),
+    hmp("x", "/fmt addr", "guest memory at a virtual address", memory::hmp_x),
+    hmp("xp", "/fmt addr", "guest memory at an absolute address", memory::hmp_xp),
+    hmp("print|p", "/fmt expr", "the value of an expression", memory::hmp_print),
+    hmp("cpu", "index", "the CPU that 'x' and 'info registers' are about", query::hmp_cpu),
+    hmp("help|?", "[command]", "all commands, or one", query::hmp_help),
+    test("x-clock-push", &[required("ns", ArgKind::Integer)], clocks::push),
+    test(
+        "x-clock-fail",
+        &[
+            required("clock", ArgKind::String),
+            required("point", ArgKind::Enum(&["capture", "install"])),
+            optional("count", ArgKind::Integer),
+        ],
+        clocks::fail,
+    ),
+];
+
+/// The QMP command of that name, if it is there under this context.
+pub(crate) fn find_qmp(context: &Context, name: &str) -> Option<&'static Qmp> {
+    COMMANDS
+        .iter()
+        .filter_map(|command| command.qmp.as_ref())
+        .find(|qmp| qmp.name == name && (!qmp.test_only || context.pusher.is_some()))
+}
+
+/// The command for people of that name; `info` and the word after it for those under `info`.
+pub(crate) fn find_hmp(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| {
+        command.hmp.as_ref().is_some_and(|hmp| hmp.names.split('|').any(|n| n == name))
+    })
+}
+
+/// Checks arguments against a command's list, with QAPI's messages.
+pub(crate) fn check(args: &Args, spec: &[Arg]) -> Result<(), Failure> {
+    for arg in spec {
+        match args.get(arg.name) {
+            None if arg.optional => {}
+            None => {
+                return Err(Failure::generic(format!("Parameter '{}' is missing", arg.name)));
+            }
+            Some(value) => check_kind(arg, value)?,
+        }
+    }
+    match args.keys().find(|key| spec.iter().all(|arg| arg.name != key.as_str())) {
+        Some(key) => Err(Failure::generic(format!("Parameter '{key}' is unexpected"))),
+        None => Ok(()),
+    }
+}
+
+fn check_kind(arg: &Arg, value: &Value) -> Result<(), Failure> {
+    let (good, expected) = match arg.kind {
+        ArgKind::String | ArgKind::Enum(_) => (value.is_string(), "string"),
+        ArgKind::Integer => (value.is_i64() || value.is_u64(), "integer"),
+        ArgKind::Boolean => (value.is_boolean(), "boolean"),
+    };
+    if !good {
+        return Err(Failure::generic(format!(
+            "Invalid parameter type for '{}', expected: {expected}",
+            arg.name
+        )));
+    }
+    if let (ArgKind::Enum(names), Some(text)) = (arg.kind, value.as_str())
+        && !names.contains(&text)
+    {
+        return Err(Failure::generic(format!(
+            "Parameter '{}' does not accept value '{text}'",
+            arg.name
+        )));
+    }
+    Ok(())
+}
