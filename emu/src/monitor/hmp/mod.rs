@@ -58,9 +58,9 @@ impl Hmp {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until no command is being executed.
-    pub fn quiesce(&self) {
-        drop(self.inner());
+    /// Whether no command is being executed now.
+    pub fn is_idle(&self) -> bool {
+        self.inner.try_lock().is_ok()
     }
 
     fn print(&self, text: &str) {

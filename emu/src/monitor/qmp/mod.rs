@@ -43,9 +43,9 @@ impl Qmp {
         self.input.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until no command is being executed.
-    pub fn quiesce(&self) {
-        drop(self.input());
+    /// Whether no command is being executed now.
+    pub fn is_idle(&self) -> bool {
+        self.input.try_lock().is_ok()
     }
 
     fn send(&self, value: &Value) {

@@ -1,0 +1,316 @@
+//! From settings to a running machine, and to its end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::unbounded;
+use machine::{ConsoleInput, ConsoleOutput, Machine, MachineParts, MachineType, ShutdownCause};
+use rustix::stdio::stdin;
+use rustix::termios::isatty;
+use tod::{ClockManager, HostClock, HostPusher, LinuxHost, PushableHost, Timebase, Timeline};
+
+use crate::chardev::mux::{Mux, MuxHost, MuxUser};
+use crate::chardev::{Chardev, Frontend, Port};
+use crate::cli::{ChardevKind, CliError, HostClockChoice, MonitorFace, Settings};
+use crate::control::{Control, Ending, EventSink, Events, Owner, OwnerParts};
+use crate::monitor::Context;
+use crate::monitor::hmp::Hmp;
+use crate::monitor::qmp::Qmp;
+use crate::process::{self, Daemon, PidFile, SignalTarget};
+use crate::{cleanup, logging};
+
+/// How long the end waits for peers that do not read, when somebody asked for the end.
+const HURRIED: Duration = Duration::from_millis(500);
+
+/// How long it waits for the console's reader after the guest's own end: nothing of its
+/// output is to be lost. A signal cuts it short.
+const PATIENT: Duration = Duration::from_secs(24 * 3600);
+
+/// Runs what `settings` describe; returns the exit status.
+///
+/// # Errors
+/// Anything that keeps it from starting, as one line.
+pub(crate) fn run(
+    mut settings: Settings,
+    types: &[&'static dyn MachineType],
+    signals: Option<SignalTarget>,
+) -> Result<u8, CliError> {
+    logging::start(&settings.log, &settings.config.identity.name)?;
+    let daemon = if settings.daemonize { Some(daemonize(&mut settings)?) } else { None };
+    if let Some(name) = &settings.process_name {
+        process::set_name(name);
+    }
+    let _pidfile = settings.pidfile.as_deref().map(PidFile::create).transpose()?;
+    if let Some(target) = &signals {
+        process::handle_signals(Arc::clone(target))
+            .map_err(|e| CliError::new("signals", e.to_string()))?;
+    }
+    let vm = Vm::build(&settings, types)?;
+    vm.start()?;
+    if let Some(target) = signals {
+        // Nobody else sets it.
+        let _ = target.set(vm.control.clone());
+    }
+    if let Some(daemon) = daemon {
+        daemon.ready().map_err(|e| CliError::new("-daemonize", e.to_string()))?;
+    }
+    Ok(vm.run(settings.start_stopped))
+}
+
+fn daemonize(settings: &mut Settings) -> Result<Daemon, CliError> {
+    // Files that a reset reads again must be found from another folder.
+    for path in [&mut settings.config.boot.kernel, &mut settings.config.boot.initrd] {
+        if let Some(absolute) = path.as_deref().and_then(|path| std::path::absolute(path).ok()) {
+            *path = Some::<PathBuf>(absolute);
+        }
+    }
+    process::daemonize().map_err(|e| CliError::new("-daemonize", e.to_string()))
+}
+
+/// Who uses a character device.
+struct Line {
+    chardev: Arc<Chardev>,
+    user: Option<Arc<dyn Frontend>>,
+}
+
+/// Everything that runs.
+struct Vm {
+    control: Control,
+    owner: Owner,
+    machine: Arc<dyn Machine>,
+    lines: Vec<Line>,
+    console: Option<Arc<Port>>,
+    humans: Vec<Arc<Hmp>>,
+    programs: Vec<Arc<Qmp>>,
+}
+
+impl Vm {
+    fn build(settings: &Settings, types: &[&'static dyn MachineType]) -> Result<Self, CliError> {
+        let (host, pusher) = host_clock(settings.host_clock);
+        let timebase = Timebase::new(Arc::clone(&host))
+            .map_err(|e| CliError::new("host clock", e.to_string()))?;
+        let timeline = Timeline::new(&timebase);
+        timeline
+            .start_thread()
+            .map_err(|e| CliError::new("timeline", format!("the host refuses a thread: {e}")))?;
+        let clocks = ClockManager::new(timeline);
+
+        let chardevs = settings
+            .chardevs
+            .iter()
+            .map(Chardev::open)
+            .collect::<Result<Vec<_>, _>>()?;
+        let find = |id: &str| chardevs.iter().find(|chardev| chardev.label() == id);
+
+        let (events_in, guest) = unbounded();
+        let console = settings.console.as_deref().and_then(find);
+        let parts = MachineParts {
+            host,
+            clocks: &clocks,
+            events: events_in,
+            console: console.map(|chardev| Arc::clone(chardev.port()) as Arc<dyn ConsoleOutput>),
+        };
+        let machine: Arc<dyn Machine> =
+            settings.kind.create(&settings.config, parts).map_err(machine_error)?.into();
+
+        let (control, control_end) = Control::new();
+        let context = Arc::new(Context {
+            control: control.clone(),
+            machine: Arc::clone(&machine),
+            clocks: Arc::clone(&clocks),
+            kind: settings.kind,
+            types: types.to_vec(),
+            identity: settings.config.identity.clone(),
+            accel: settings.config.accel,
+            ports: chardevs.iter().map(|chardev| Arc::clone(chardev.port())).collect(),
+            pusher,
+        });
+
+        let events = Arc::new(Events::default());
+        let mut vm_humans = Vec::new();
+        let mut vm_programs = Vec::new();
+        let mut lines = Vec::new();
+        for (chardev, spec) in chardevs.iter().zip(&settings.chardevs) {
+            let port = chardev.port();
+            let mut users: Vec<Arc<dyn MuxUser>> = Vec::new();
+            if console.is_some_and(|console| Arc::ptr_eq(console, chardev))
+                && let Some(input) = machine.console_input()
+            {
+                let wake = Arc::clone(port);
+                input.set_ready(Box::new(move || wake.wake()));
+                users.push(Arc::new(Console { input }));
+            }
+            for monitor in settings.monitors.iter().filter(|m| m.chardev == spec.id) {
+                let (context, port) = (Arc::clone(&context), Arc::clone(port));
+                match monitor.face {
+                    MonitorFace::Human => {
+                        let echo = match spec.kind {
+                            ChardevKind::Stdio { .. } => isatty(stdin()),
+                            ChardevKind::Socket(_) => true,
+                            _ => false,
+                        };
+                        let human = Arc::new(Hmp::new(context, port, spec.mux, echo));
+                        users.push(Arc::clone(&human) as _);
+                        vm_humans.push(human);
+                    }
+                    MonitorFace::Control { pretty } => {
+                        let program = Arc::new(Qmp::new(context, port, pretty));
+                        let sink: Arc<dyn EventSink> = Arc::clone(&program) as _;
+                        events.subscribe(Arc::downgrade(&sink));
+                        users.push(Arc::clone(&program) as _);
+                        vm_programs.push(program);
+                    }
+                }
+            }
+            let user: Option<Arc<dyn Frontend>> = if spec.mux {
+                let exit = Arc::new(ExitKey(control.clone()));
+                Some(Arc::new(Mux::new(Arc::clone(port), users, exit)))
+            } else {
+                users.pop().map(|user| user as Arc<dyn Frontend>)
+            };
+            lines.push(Line { chardev: Arc::clone(chardev), user });
+        }
+
+        let owner = Owner::new(OwnerParts {
+            machine: Arc::clone(&machine),
+            clocks,
+            guest,
+            control: control_end,
+            events,
+            actions: settings.actions,
+            console: console.map(|chardev| Arc::clone(chardev.port())),
+        });
+        Ok(Self {
+            control,
+            owner,
+            machine,
+            console: console.map(|chardev| Arc::clone(chardev.port())),
+            lines,
+            humans: vm_humans,
+            programs: vm_programs,
+        })
+    }
+
+    /// Lets the character devices' input in.
+    fn start(&self) -> Result<(), CliError> {
+        for line in &self.lines {
+            line.chardev.start(line.user.clone()).map_err(|e| {
+                CliError::new(
+                    format!("chardev {}", line.chardev.label()),
+                    format!("the host refuses a thread: {e}"),
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Runs the VM to its end on this thread; returns the exit status.
+    fn run(self, start_stopped: bool) -> u8 {
+        let ending = self.owner.run(start_stopped);
+        // vCPUs that wait for a slow reader must come out to end.
+        if let Some(console) = &self.console {
+            console.relieve(true);
+        }
+        self.machine.shut_down();
+        wait_until(HURRIED, || {
+            self.humans.iter().all(|human| human.is_idle())
+                && self.programs.iter().all(|program| program.is_idle())
+        });
+        if let Some(console) = &self.console {
+            console.drain(console_patience(ending));
+        }
+        for line in &self.lines {
+            line.chardev.port().drain(HURRIED);
+            line.chardev.port().close();
+        }
+        ending.status
+    }
+}
+
+fn console_patience(ending: Ending) -> Duration {
+    match ending.cause {
+        ShutdownCause::Guest | ShutdownCause::GuestReset | ShutdownCause::GuestPanic => PATIENT,
+        _ => HURRIED,
+    }
+}
+
+fn wait_until(limit: Duration, done: impl Fn() -> bool) {
+    let end = Instant::now() + limit;
+    while !done() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn host_clock(choice: HostClockChoice) -> (Arc<dyn HostClock>, Option<HostPusher>) {
+    match choice {
+        HostClockChoice::Linux => (Arc::new(LinuxHost::new()), None),
+        HostClockChoice::Test => {
+            let host = PushableHost::new(LinuxHost::new());
+            let pusher = host.pusher();
+            (Arc::new(host), Some(pusher))
+        }
+    }
+}
+
+/// Names the option that a machine's error is about.
+fn machine_error(error: machine::MachineError) -> CliError {
+    use machine::MachineError;
+    match error {
+        MachineError::Kernel { .. } => CliError::new("-kernel", error.to_string()),
+        MachineError::Initrd { .. } => CliError::new("-initrd", error.to_string()),
+        MachineError::Option { option, value, expected } => {
+            CliError::new(format!("{option} {value}"), expected)
+        }
+        other => CliError::new("machine", other.to_string()),
+    }
+}
+
+/// The operator console's input, as the user of a device.
+struct Console {
+    input: Arc<dyn ConsoleInput>,
+}
+
+impl Frontend for Console {
+    fn receive(&self, bytes: &[u8]) -> usize {
+        self.input.push(bytes)
+    }
+}
+
+impl MuxUser for Console {}
+
+/// Ctrl-A x.
+struct ExitKey(Control);
+
+impl MuxHost for ExitKey {
+    fn exit(&self) {
+        self.0.request_quit(ShutdownCause::HostUi);
+    }
+}
+
+/// Runs the program with these words and machines; returns the exit status. Whatever happens,
+/// the terminal is as before and nothing of ours is left behind.
+pub fn main_with(words: &[String], types: &[&'static dyn MachineType]) -> u8 {
+    process::end_on_panic();
+    let outcome = match crate::cli::parse(words, types) {
+        Ok(crate::cli::Invocation::Print(text)) => {
+            use std::io::Write as _;
+            // A reader that has seen enough, as `head`, is no error.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            Ok(0)
+        }
+        Ok(crate::cli::Invocation::Run(settings)) => {
+            run(*settings, types, Some(SignalTarget::default()))
+        }
+        Err(error) => Err(error),
+    };
+    cleanup::run();
+    match outcome {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("emu: {error}");
+            1
+        }
+    }
+}
