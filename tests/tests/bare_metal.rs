@@ -53,6 +53,31 @@ fn instructions_are_right() {
 }
 
 #[test]
+fn storage_and_string_instructions_are_right() {
+    passes("string");
+}
+
+#[test]
+fn binary_floating_point_is_right() {
+    passes("float");
+}
+
+#[test]
+fn decimal_instructions_are_right() {
+    passes("decimal");
+}
+
+#[test]
+fn program_interruptions_are_right() {
+    passes("pgm");
+}
+
+#[test]
+fn address_translation_is_right() {
+    passes("dat");
+}
+
+#[test]
 fn code_may_change_itself() {
     passes("smc");
 }
@@ -91,7 +116,7 @@ fn a_panic_may_fail_the_process() {
 
 #[test]
 fn an_orderly_wait_ends_the_process_with_status_0() {
-    let mut emu = run("dwait", "addr=fff");
+    let mut emu = run("dwait", "code=4095");
     assert_eq!(emu.wait(60).code(), Some(0));
 }
 
