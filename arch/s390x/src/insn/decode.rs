@@ -102,27 +102,20 @@ pub fn decode(image: u64) -> Option<Insn> {
 mod tests {
     use std::collections::HashMap;
 
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::insn::encode::{encode, with_opcode};
     use crate::insn::table;
 
-    /// An image with a row's operation code and given other bits.
-    fn image_of(row: &Row, fill: u64) -> u64 {
-        let code = u64::from(row.opcode);
-        let (bits, mask) = match row.format.opcode_shape(row.opcode) {
-            OpcodeShape::Byte0 => (code << 40, 0xff << 40),
-            OpcodeShape::Byte1 => (code << 32, 0xffff << 32),
-            OpcodeShape::Nibble => (code >> 4 << 40 | (code & 0xf) << 32, 0xff0f << 32),
-            OpcodeShape::Byte5 => (code >> 8 << 40 | code & 0xff, 0xff << 40 | 0xff),
-        };
-        (bits | fill & !mask) & 0xffff_ffff_ffff
-    }
+    const IMAGE: u64 = 0xffff_ffff_ffff;
 
     #[test]
     fn no_two_rows_collide() {
         let mut names = HashMap::new();
         for row in table::rows() {
-            for fill in [0, u64::MAX] {
-                let found = find_row(image_of(row, fill)).map(|row| row.name);
+            for fill in [0, IMAGE] {
+                let found = find_row(with_opcode(row, fill)).map(|row| row.name);
                 assert_eq!(found, Some(row.name), "{:x}", row.opcode);
             }
             let other = names.insert(row.name, row.opcode);
@@ -133,8 +126,72 @@ mod tests {
     #[test]
     fn lengths_agree_with_formats() {
         for row in table::rows() {
-            let first = (image_of(row, 0) >> 40) as u8;
-            assert_eq!(length(first), row.format.len(), "{}", row.name);
+            let first = (with_opcode(row, 0) >> 40) as u8;
+            assert_eq!(length(first), row.format.length(), "{}", row.name);
         }
+    }
+
+    /// All fields of a decoded instruction.
+    fn fields(i: &Insn) -> [i64; 19] {
+        [
+            i.r1.into(),
+            i.r2.into(),
+            i.r3.into(),
+            i.x2.into(),
+            i.b1.into(),
+            i.b2.into(),
+            i.b4.into(),
+            i.d1.into(),
+            i.d2.into(),
+            i.d4.into(),
+            i.i2,
+            i.ri4.into(),
+            i64::from(i.i3) << 16 | i64::from(i.i4) << 8 | i64::from(i.i5),
+            i.m1.into(),
+            i.m3.into(),
+            i.m4.into(),
+            i.l1.into(),
+            i.l2.into(),
+            i.len.into(),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn fields_survive_encoding(fill in 0..=IMAGE) {
+            for row in table::rows() {
+                let insn = Insn::new(row, with_opcode(row, fill));
+                let again = decode(encode(&insn)).expect("a row's operation code");
+                prop_assert_eq!(again.row.name, row.name);
+                prop_assert_eq!(fields(&again), fields(&insn), "{} {:012x}", row.name, fill);
+            }
+        }
+    }
+
+    /// Every bit of an image belongs to the operation code, to one field, or to none.
+    #[test]
+    fn each_bit_belongs_to_one_field() {
+        for row in table::rows() {
+            let base = fields(&Insn::new(row, with_opcode(row, 0)));
+            let code = with_opcode(row, IMAGE) ^ with_opcode(row, 0);
+            let bits = 8 * u32::from(row.format.length());
+            for bit in 48 - bits..48 {
+                let changed = fields(&Insn::new(row, with_opcode(row, 1 << bit)));
+                let different = changed.iter().zip(&base).filter(|(a, b)| a != b).count();
+                // RR's first register is also its mask.
+                let most = if row.format == crate::insn::Format::RR {
+                    2
+                } else {
+                    1
+                };
+                let opcode_bit = code & 1 << bit == 0;
+                reject(opcode_bit && different > 0, row.name, bit);
+                reject(different > most, row.name, bit);
+            }
+        }
+    }
+
+    fn reject(wrong: bool, name: &str, bit: u32) {
+        assert!(!wrong, "{name} bit {bit}");
     }
 }

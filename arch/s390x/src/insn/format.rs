@@ -148,7 +148,7 @@ impl Format {
     }
 
     /// Length in bytes.
-    pub fn len(self) -> u8 {
+    pub fn length(self) -> u8 {
         use Format::*;
         match self {
             E | I | RR => 2,
@@ -281,7 +281,7 @@ impl Insn {
         Self {
             row,
             bytes: image,
-            len: row.format.len(),
+            len: row.format.length(),
             r1: 0,
             r2: 0,
             r3: 0,

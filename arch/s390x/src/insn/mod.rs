@@ -4,6 +4,8 @@
 //! capstone. Not here: what instructions do ([`crate::translate`]).
 
 pub mod decode;
+#[cfg(test)]
+pub(crate) mod encode;
 pub mod format;
 pub mod table;
 pub mod text;

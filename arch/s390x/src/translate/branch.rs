@@ -1,11 +1,12 @@
 //! Branches, linkage, addressing modes, supervisor and monitor calls.
 
-use tcg::ir::{BinOp, Cond, Exit, MemSize, Val};
+use tcg::ir::{BinOp, Cond, Exit, Val};
 use tcg::{Effects, HelperDef};
 
 use super::{Flow, Target, Tx, require};
+use crate::cpu::control::MonitorEvent;
 use crate::cpu::key::Addressing;
-use crate::cpu::{BREAKING_EVENT, PSW_MASK, ProgramCode, S390Cpu, interrupt, lowcore, psw};
+use crate::cpu::{BREAKING_EVENT, PSW_MASK, ProgramCode, S390Cpu, interrupt, psw};
 use crate::insn::Insn;
 
 /// BRANCH RELATIVE ON CONDITION (LONG).
@@ -395,8 +396,10 @@ static MONITOR_CALL: HelperDef =
         if cpu.cr[8] & 0x8000 >> class == 0 {
             return Ok(0);
         }
-        cpu.set_lowcore(lowcore::MONITOR_CLASS, MemSize::B2, class);
-        cpu.set_lowcore(lowcore::MONITOR_CODE, MemSize::B8, code);
+        cpu.control.monitor = MonitorEvent {
+            class: class as u8,
+            code,
+        };
         Err(ProgramCode::Monitor.into())
     });
 

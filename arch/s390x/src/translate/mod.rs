@@ -264,3 +264,6 @@ impl Tx<'_> {
         Flow::Ended
     }
 }
+
+#[cfg(test)]
+mod tests;
