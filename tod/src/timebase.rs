@@ -37,6 +37,10 @@ const COUNTER_FLOOR_NS: u64 = 100_000;
 /// clock continued by it after a counter reset goes ahead by this much.
 const SLEW_PPB: u64 = 500_000;
 
+/// A counter this little behind was read by another core of the host, whose
+/// counter lags (by some ten ticks, or the kernel would not use it): no reset.
+const SKEW_TICKS: u64 = 4096;
+
 /// The shortest span that a rate is measured over.
 const RATE_SPAN_NS: u64 = 1_000_000_000;
 
@@ -207,7 +211,20 @@ struct Inner {
     tracks: Vec<Weak<PublishedEpoch>>,
 }
 
+impl Inner {
+    /// Whether the counter was reset.
+    fn is_behind(&self, counter: u64) -> bool {
+        counter.saturating_add(SKEW_TICKS) < self.last.counter.max(self.mapping.counter_base)
+    }
+}
+
 /// The shared mapping from the host counter to TOD units.
+///
+/// # Limits
+/// A counter that was reset is noticed at once when it then shows less than it
+/// did when the mapping was last changed, else at the next reading; a reset that
+/// skips back by less than the time since the last reading goes unnoticed by
+/// readers in between. Call [`Timebase::check`] often enough for that to be rare.
 pub struct Timebase {
     host: Arc<dyn HostClock>,
     source: CounterSource,
@@ -304,7 +321,7 @@ impl Timebase {
     }
 
     fn reading_locked(&self, inner: &mut Inner) -> HostReading {
-        let behind = self.source.read() < inner.mapping.counter_base;
+        let behind = inner.is_behind(self.source.read());
         let attempts = if behind {
             RECOVERY_ATTEMPTS
         } else {
@@ -382,7 +399,7 @@ impl Timebase {
         let expected = FineSpan::from_ns(monotonic).bits();
         let old_host = inner.mapping.at(last.counter);
         let moved = inner.mapping.at(sample.counter).since(old_host).bits();
-        let behind = sample.counter < last.counter.max(inner.mapping.counter_base);
+        let behind = inner.is_behind(sample.counter);
         if behind || moved < expected - tolerance {
             events.push(HostEvent::CounterReset { error_ns });
             let by = FineSpan::from_bits(expected)
@@ -611,7 +628,7 @@ impl Track {
     fn recover(&self) -> FineTod {
         let mut inner = self.timebase.inner();
         // Another reader may have been here in the meantime.
-        if self.source.read() < inner.mapping.counter_base {
+        if inner.is_behind(self.source.read()) {
             let _ = self.timebase.reading_locked(&mut inner);
         }
         self.published.load().at(self.source.read())
@@ -662,7 +679,7 @@ impl Track {
     /// Returns by how much it jumped.
     pub fn set(&self, value: FineTod) -> FineSpan {
         let mut inner = self.timebase.inner();
-        if self.source.read() < inner.mapping.counter_base {
+        if inner.is_behind(self.source.read()) {
             let _ = self.timebase.reading_locked(&mut inner);
         }
         let old = self.published.load();

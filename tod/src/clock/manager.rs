@@ -20,6 +20,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Proof that the clocks are installed. Only [`ClockManager::on_cont`] makes
 /// one; opening the vCPU gate uses it up (R9).
+///
+/// Nobody else can make one, and it opens the gate once:
+/// ```compile_fail,E0423
+/// let gate = tod::VcpuGate::new(Vec::new());
+/// gate.open(tod::StartToken(()));
+/// ```
+/// ```compile_fail,E0382
+/// fn start(gate: &tod::VcpuGate, clocks: &tod::ClockManager) {
+///     let token = clocks.on_cont(tod::Cause::Monitor);
+///     gate.open(token);
+///     gate.open(token);
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "no vCPU runs until the gate is opened with this token"]
 pub struct StartToken(());
@@ -255,8 +268,8 @@ impl ClockManager {
             return Vec::new();
         }
         let at = self.timebase.reading();
-        let _ = self.timebase.take_events();
         inner.ledger = saved.ledger;
+        inner.book_host_events(&self.timebase);
         inner.phase = VmPhase::Stopped;
         self.timeline.restore(saved.timeline);
         let mut fallbacks = Vec::new();
@@ -708,6 +721,10 @@ fn capture_exactness(captured: &Captured) -> Exactness {
     }
 }
 
+fn is_extrapolated(reading: &HostReading) -> bool {
+    matches!(reading.quality, ReadingQuality::Extrapolated { .. })
+}
+
 struct Gap {
     span: FineSpan,
     error_ns: u64,
@@ -733,7 +750,10 @@ fn gap(clock: &str, stopped: &StoppedAt, now: &HostReading) -> Gap {
             (u64::try_from(ns).unwrap_or(0), now.error_ns())
         }
     };
-    let extrapolated = matches!(now.quality, ReadingQuality::Extrapolated { .. });
+    let extrapolated = match stopped {
+        StoppedAt::Here(then) => is_extrapolated(then) || is_extrapolated(now),
+        StoppedAt::Elsewhere { .. } => is_extrapolated(now),
+    };
     let error_ns = if extrapolated {
         error_ns.saturating_add(ns)
     } else {

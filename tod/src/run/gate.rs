@@ -29,7 +29,17 @@ mod sync {
 pub type Kick = Box<dyn Fn() + Send + Sync>;
 
 /// Proof that no vCPU is in the guest. Only [`VcpuGate::close_and_wait`] makes
-/// one; capturing the clocks uses it up (R1).
+/// one; capturing the clocks uses it up (R1):
+/// ```
+/// fn stop(gate: &tod::VcpuGate, clocks: &tod::ClockManager) {
+///     clocks.on_stop(gate.close_and_wait(), tod::Cause::Monitor);
+/// }
+/// ```
+/// ```compile_fail,E0423
+/// fn stop(clocks: &tod::ClockManager) {
+///     clocks.on_stop(tod::AllParked(()), tod::Cause::Monitor);
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "clocks are captured with this proof"]
 pub struct AllParked(());

@@ -404,7 +404,9 @@ impl Test {
         let before = self.host();
         self.model.resets += 1;
         // Always below every earlier base; see the crate's limits on resets.
-        self.vm.host.reset_counter((1 << 30) - self.model.resets);
+        self.vm
+            .host
+            .reset_counter((1 << 30) - self.model.resets * 10_000);
         let reading = self.vm.timebase.reading();
         let host = reading.host.bits();
         let ahead = host.wrapping_sub(before) as i128;
