@@ -12,6 +12,7 @@ pub mod branch;
 pub mod bytes;
 pub mod check;
 pub mod compare;
+pub mod control;
 pub mod decimal;
 pub mod execute;
 pub mod fps;

@@ -3,6 +3,7 @@
 mod arith;
 mod bfp;
 mod branch;
+mod control;
 mod decimal;
 mod fps;
 mod interlocked;
@@ -19,6 +20,7 @@ static GROUPS: &[&[Row]] = &[
     arith::ROWS,
     bfp::ROWS,
     branch::ROWS,
+    control::ROWS,
     fps::ROWS,
     decimal::ROWS,
     interlocked::ROWS,

@@ -1,0 +1,150 @@
+//! Instructions that read and set clocks. What clocks are is in [`crate::clock`].
+
+use tcg::ir::{BinOp, Ty};
+use tcg::{Effects, HelperDef, mem};
+
+use super::super::operand::B8;
+use super::super::{Flow, Tx, require};
+use super::{CONTROLS, LOOKS, mode};
+use crate::cpu::{ProgramCode, S390Cpu};
+use crate::insn::Insn;
+
+static TOD: HelperDef =
+    HelperDef::new0("tod", LOOKS, |cpu: &mut S390Cpu| Ok(cpu.read_tod().clock()));
+static TOD_UNIQUE: HelperDef = HelperDef::new0("tod_unique", LOOKS, |cpu: &mut S390Cpu| {
+    Ok(cpu.read_tod_unique())
+});
+
+/// STORE CLOCK: serialised; no two CPUs and no two executions store the same value.
+pub(crate) fn stck(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    let address = tx.ea2(i);
+    tx.b.fence();
+    let value = tx.call(&TOD_UNIQUE, &[]);
+    tx.store(B8, i.b2, address, value);
+    tx.set_cc_const(0);
+    Flow::Next
+}
+
+/// STORE CLOCK FAST.
+pub(crate) fn stckf(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    let address = tx.ea2(i);
+    let value = tx.call(&TOD, &[]);
+    tx.store(B8, i.b2, address, value);
+    tx.set_cc_const(0);
+    Flow::Next
+}
+
+/// STORE CLOCK EXTENDED.
+pub(crate) fn stcke(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    static STORE: HelperDef = HelperDef::new2(
+        "stcke",
+        Effects::MEMORY,
+        |cpu: &mut S390Cpu, address, space| {
+            let image = cpu.tod_extended();
+            mem::write_bytes(cpu, mode(space), address, &image)?;
+            Ok(0)
+        },
+    );
+    let (address, space) = (tx.ea2(i), tx.data_mode_arg(i.b2));
+    tx.b.fence();
+    tx.call(&STORE, &[address, space]);
+    tx.set_cc_const(0);
+    Flow::Next
+}
+
+/// An instruction that takes an aligned doubleword.
+fn takes(tx: &mut Tx<'_>, i: &Insn, helper: &'static HelperDef) -> Flow {
+    require!(tx.privileged());
+    let address = tx.ea2(i);
+    let value = tx.load_aligned(Ty::I64, B8, i.b2, address);
+    tx.call(helper, &[value]);
+    // A condition that holds now interrupts before the next instruction.
+    Flow::NewBlock
+}
+
+/// An instruction that stores an aligned doubleword.
+fn gives(tx: &mut Tx<'_>, i: &Insn, helper: &'static HelperDef) -> Flow {
+    require!(tx.privileged());
+    let address = tx.ea2(i);
+    let value = tx.call(helper, &[]);
+    tx.store_aligned(B8, i.b2, address, value);
+    Flow::Next
+}
+
+/// SET CLOCK.
+pub(crate) fn sck(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    static SET: HelperDef = HelperDef::new1("sck", CONTROLS, |cpu: &mut S390Cpu, value| {
+        cpu.set_tod(value);
+        Ok(0)
+    });
+    let flow = takes(tx, i, &SET);
+    if flow == Flow::NewBlock {
+        tx.set_cc_const(0);
+    }
+    flow
+}
+
+/// SET CLOCK COMPARATOR.
+pub(crate) fn sckc(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    static SET: HelperDef = HelperDef::new1("sckc", CONTROLS, |cpu: &mut S390Cpu, value| {
+        cpu.set_comparator(value);
+        Ok(0)
+    });
+    takes(tx, i, &SET)
+}
+
+/// STORE CLOCK COMPARATOR.
+pub(crate) fn stckc(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    static GET: HelperDef = HelperDef::new0("ckc", LOOKS, |cpu: &mut S390Cpu| {
+        Ok(cpu.control.clock.comparator)
+    });
+    gives(tx, i, &GET)
+}
+
+/// SET CPU TIMER.
+pub(crate) fn spt(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    static SET: HelperDef = HelperDef::new1("spt", CONTROLS, |cpu: &mut S390Cpu, value| {
+        cpu.set_cpu_timer(value);
+        Ok(0)
+    });
+    takes(tx, i, &SET)
+}
+
+static CPU_TIMER: HelperDef =
+    HelperDef::new0("cpu_timer", LOOKS, |cpu: &mut S390Cpu| Ok(cpu.cpu_timer()));
+
+/// STORE CPU TIMER.
+pub(crate) fn stpt(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    gives(tx, i, &CPU_TIMER)
+}
+
+/// SET CLOCK PROGRAMMABLE FIELD: register 0, whose bits 32-47 are zero.
+pub(crate) fn sckpf(tx: &mut Tx<'_>, _: &Insn) -> Flow {
+    static SET: HelperDef = HelperDef::new1("sckpf", Effects::TRAPS, |cpu: &mut S390Cpu, value| {
+        if value & 0xffff_0000 != 0 {
+            return Err(ProgramCode::Specification.into());
+        }
+        cpu.control.clock.programmable = value as u16;
+        Ok(0)
+    });
+    require!(tx.privileged());
+    let value = tx.r64(0);
+    tx.call(&SET, &[value]);
+    Flow::Next
+}
+
+/// EXTRACT CPU TIME: register 0 gets the first operand less the CPU timer, register 1 the second
+/// operand, R3 the doubleword that it addresses.
+pub(crate) fn ectg(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    let (first, second) = (tx.ea1(i), tx.ea2(i));
+    let third = tx.register_address(i.r3);
+    let first = tx.load(Ty::I64, B8, i.b1, first);
+    let second = tx.load(Ty::I64, B8, i.b2, second);
+    let third = tx.load(Ty::I64, B8, i.r3, third);
+    let timer = tx.call(&CPU_TIMER, &[]);
+    let elapsed = tx.b.bin(BinOp::Sub, first, timer);
+    tx.set_r64(0, elapsed);
+    tx.set_r64(1, second);
+    tx.set_r64(i.r3, third);
+    Flow::Next
+}

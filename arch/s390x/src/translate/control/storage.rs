@@ -1,0 +1,468 @@
+//! Instructions that translate addresses, access real storage, invalidate translations, and
+//! handle storage keys.
+
+use tcg::ir::{MemSize, Ty};
+use tcg::mem::PAGE_SIZE;
+use tcg::{Access, Effects, HelperDef, Trap, mem};
+
+use super::super::operand::{B4, B8};
+use super::super::{Flow, Tx, require};
+use super::mode;
+use crate::cpu::key::{Addressing, MODE_REAL};
+use crate::cpu::{ProgramCode, S390Cpu, psw};
+use crate::insn::Insn;
+use crate::memory::dat::{self, Asce, Fault, Level, PAGE_INVALID, TABLE_INVALID};
+use crate::memory::keys::{ALL, CHANGE, REFERENCE};
+use crate::memory::{Space, purge, translate, translate_in};
+
+/// The space that LOAD REAL ADDRESS translates in: the PSW's, whether DAT is on or not.
+fn real_address_space(cpu: &S390Cpu, base: u8) -> Result<Space, ProgramCode> {
+    let flags = crate::cpu::key::Flags(cpu.psw_mask | psw::DAT);
+    cpu.space(flags.data_mode(base))
+}
+
+/// LOAD REAL ADDRESS: the condition code, and the register's new contents.
+fn load_real_address(
+    cpu: &mut S390Cpu,
+    r1: usize,
+    address: u64,
+    base: u8,
+    wide: bool,
+) -> Result<u64, Trap> {
+    let space = match real_address_space(cpu, base) {
+        Ok(space) => space,
+        // The access register names no space: condition code 3 with the reason.
+        Err(code) => {
+            set_low(cpu, r1, 0x8000_0000 | code as u64);
+            cpu.set_cc(3);
+            return Ok(0);
+        }
+    };
+    let walked = match space {
+        Space::Real => Ok(dat::Walked {
+            real: address,
+            protected: false,
+        }),
+        Space::Virtual { asce, .. } => dat::walk_entries(&cpu.core, asce, address),
+    };
+    let wide = wide || cpu.addressing() == Addressing::A64;
+    match walked {
+        Ok(walked) => {
+            if wide {
+                cpu.gpr[r1] = walked.real;
+            } else if walked.real >> 31 != 0 {
+                return Err(ProgramCode::SpecialOperation.into());
+            } else {
+                set_low(cpu, r1, walked.real);
+            }
+            cpu.set_cc(0);
+        }
+        Err(failed) => match (failed.fault, failed.entry) {
+            (fault @ (Fault::SegmentTranslation | Fault::PageTranslation), Some(entry)) => {
+                if wide {
+                    cpu.gpr[r1] = entry;
+                } else {
+                    set_low(cpu, r1, entry);
+                }
+                cpu.set_cc(if fault == Fault::SegmentTranslation {
+                    1
+                } else {
+                    2
+                });
+            }
+            (fault @ (Fault::TranslationSpecification | Fault::Addressing), _) => {
+                return Err(fault.code().into());
+            }
+            (fault, _) => {
+                set_low(cpu, r1, 0x8000_0000 | fault.code() as u64);
+                cpu.set_cc(3);
+            }
+        },
+    }
+    Ok(0)
+}
+
+fn set_low(cpu: &mut S390Cpu, register: usize, value: u64) {
+    cpu.gpr[register] = cpu.gpr[register] & !0xffff_ffff | value & 0xffff_ffff;
+}
+
+static LRA: HelperDef = HelperDef::new4(
+    "lra",
+    Effects::ALL,
+    |cpu: &mut S390Cpu, r1, address, base, wide| {
+        load_real_address(cpu, r1 as usize, address, base as u8, wide != 0)
+    },
+);
+
+fn load_real(tx: &mut Tx<'_>, i: &Insn, wide: bool) -> Flow {
+    require!(tx.privileged());
+    let address = tx.ea2(i);
+    let (r1, base, wide) = (
+        tx.c64(i.r1.into()),
+        tx.c64(i.b2.into()),
+        tx.c64(wide.into()),
+    );
+    tx.call(&LRA, &[r1, address, base, wide]);
+    Flow::Next
+}
+
+/// LOAD REAL ADDRESS, with either displacement.
+pub(crate) fn lra(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    load_real(tx, i, false)
+}
+
+/// LOAD REAL ADDRESS (64).
+pub(crate) fn lrag(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    load_real(tx, i, true)
+}
+
+/// STORE REAL ADDRESS: the second operand's real address, at the first.
+pub(crate) fn strag(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    static REAL: HelperDef = HelperDef::new2(
+        "strag",
+        Effects::TRAPS,
+        |cpu: &mut S390Cpu, address, base| match real_address_space(cpu, base as u8)? {
+            Space::Real => Ok(address),
+            Space::Virtual { asce, .. } => {
+                let walked = dat::walk(&cpu.core, asce, address);
+                Ok(walked.map_err(|fault| Trap::from(fault.code()))?.real)
+            }
+        },
+    );
+    require!(tx.privileged());
+    let (address, operand) = (tx.ea1(i), tx.ea2(i));
+    let base = tx.c64(i.b2.into());
+    let real = tx.call(&REAL, &[operand, base]);
+    tx.store_aligned(B8, i.b1, address, real);
+    Flow::Next
+}
+
+/// LOAD and STORE USING REAL ADDRESS: R1, and the real address in R2.
+fn real_op(tx: &Tx<'_>, size: MemSize) -> tcg::ir::MemOp {
+    tcg::ir::MemOp {
+        mode: MODE_REAL,
+        ..tx.aligned_op(size, 0)
+    }
+}
+
+pub(crate) fn lura(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    require!(tx.privileged());
+    let (address, op) = (tx.register_address(i.r2), real_op(tx, B4));
+    let value = tx.b.load(Ty::I32, op, address);
+    tx.set_r32(i.r1, value);
+    Flow::Next
+}
+
+pub(crate) fn lurag(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    require!(tx.privileged());
+    let (address, op) = (tx.register_address(i.r2), real_op(tx, B8));
+    let value = tx.b.load(Ty::I64, op, address);
+    tx.set_r64(i.r1, value);
+    Flow::Next
+}
+
+pub(crate) fn stura(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    require!(tx.privileged());
+    let (address, op, value) = (tx.register_address(i.r2), real_op(tx, B4), tx.r32(i.r1));
+    tx.b.store(op, address, value);
+    Flow::Next
+}
+
+pub(crate) fn sturg(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    require!(tx.privileged());
+    let (address, op, value) = (tx.register_address(i.r2), real_op(tx, B8), tx.r64(i.r1));
+    tx.b.store(op, address, value);
+    Flow::Next
+}
+
+/// Sets a bit of a table entry, interlocked; whether that changed it.
+fn invalidate_entry(cpu: &S390Cpu, at: u64, bit: u64) -> Result<bool, Trap> {
+    if !cpu.core.system().ram().contains(at, 8) {
+        return Err(ProgramCode::Addressing.into());
+    }
+    loop {
+        let old = mem::load_absolute(&cpu.core, at, B8);
+        if old & bit != 0 {
+            return Ok(false);
+        }
+        if mem::compare_swap_absolute(&cpu.core, at, old, old | bit) == old {
+            return Ok(true);
+        }
+    }
+}
+
+/// INVALIDATE PAGE TABLE ENTRY: table origin in R1, virtual address in R2. Complete once no CPU
+/// uses the entry any more, or only this one with the local-clearing control (facility 51).
+pub(crate) fn ipte(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    static INVALIDATE: HelperDef = HelperDef::new3(
+        "ipte",
+        Effects::ALL,
+        |cpu: &mut S390Cpu, table, address, local| {
+            let at = (table & !0x7ff) + (address >> 12 & 0xff) * 8;
+            invalidate_entry(cpu, at, PAGE_INVALID)?;
+            cpu.core.flush_page(address & !(PAGE_SIZE - 1));
+            if local == 0 {
+                purge::others(cpu);
+            }
+            Ok(0)
+        },
+    );
+    require!(tx.privileged());
+    let (table, address) = (tx.r64(i.r1), tx.r64(i.r2));
+    let local = tx.c64(u64::from(i.m4 & 1));
+    tx.call(&INVALIDATE, &[table, address, local]);
+    Flow::NewBlock
+}
+
+/// INVALIDATE DAT TABLE ENTRY: table in R1 (with its type), address and count in R2, control
+/// element in R3. With bit 52 of R2 nothing is invalidated and what was formed under the control
+/// element is cleared.
+pub(crate) fn idte(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    static INVALIDATE: HelperDef = HelperDef::new4(
+        "idte",
+        Effects::ALL,
+        |cpu: &mut S390Cpu, table, what, asce, local| {
+            const CLEAR_BY_ASCE: u64 = 0x800;
+            if what & 0x000f_f000 != 0 {
+                return Err(ProgramCode::Specification.into());
+            }
+            if what & CLEAR_BY_ASCE != 0 {
+                cpu.control.spaces.forget(Asce(asce));
+                cpu.core.spaces_changed();
+            } else {
+                let level: Level = Asce(table).level();
+                let first = level.index(what);
+                for n in 0..(what & 0x7ff) + 1 {
+                    let at = Asce(table).origin() + (first + n & 0x7ff) * 8;
+                    invalidate_entry(cpu, at, TABLE_INVALID)?;
+                }
+                cpu.core.flush_tlb();
+            }
+            if local == 0 {
+                purge::others(cpu);
+            }
+            Ok(0)
+        },
+    );
+    require!(tx.privileged());
+    let (table, what, asce) = (tx.r64(i.r1), tx.r64(i.r2), tx.r64(i.r3));
+    let local = tx.c64(u64::from(i.m4 & 1));
+    tx.call(&INVALIDATE, &[table, what, asce, local]);
+    Flow::NewBlock
+}
+
+/// PURGE TLB, and PURGE ALB, of which there is none.
+pub(crate) fn ptlb(tx: &mut Tx<'_>, _: &Insn) -> Flow {
+    static PURGE: HelperDef = HelperDef::new0("ptlb", Effects::ALL, |cpu: &mut S390Cpu| {
+        cpu.core.flush_tlb();
+        Ok(0)
+    });
+    require!(tx.privileged());
+    tx.call(&PURGE, &[]);
+    Flow::NewBlock
+}
+
+/// COMPARE AND SWAP AND PURGE: R1 and the register after it against storage at R2, whose lowest
+/// bit wants all CPUs' TLBs purged.
+fn swap_and_purge(
+    cpu: &mut S390Cpu,
+    r1: u64,
+    r2: u64,
+    size: MemSize,
+    space: u64,
+) -> Result<u64, Trap> {
+    let (r1, operand) = (r1 as usize, cpu.gpr[r2 as usize]);
+    let address = cpu.wrap(operand & !(size.bytes() - 1));
+    let op = tcg::ir::MemOp {
+        size,
+        signed: false,
+        aligned: true,
+        mode: mode(space),
+    };
+    let mask = u64::MAX >> (64 - 8 * size.bytes());
+    let (expected, new) = (cpu.gpr[r1] & mask, cpu.gpr[r1 + 1] & mask);
+    let old = mem::compare_swap(cpu, op, address, expected, new)?;
+    if old == expected {
+        if operand & 1 != 0 {
+            cpu.core.flush_tlb();
+            purge::others(cpu);
+        }
+        cpu.set_cc(0);
+    } else {
+        cpu.gpr[r1] = cpu.gpr[r1] & !mask | old;
+        cpu.set_cc(1);
+    }
+    Ok(0)
+}
+
+static CSP: HelperDef = HelperDef::new3("csp", Effects::ALL, |cpu: &mut S390Cpu, r1, r2, space| {
+    swap_and_purge(cpu, r1, r2, B4, space)
+});
+static CSPG: HelperDef =
+    HelperDef::new3("cspg", Effects::ALL, |cpu: &mut S390Cpu, r1, r2, space| {
+        swap_and_purge(cpu, r1, r2, B8, space)
+    });
+
+fn compare_swap_purge(tx: &mut Tx<'_>, i: &Insn, helper: &'static HelperDef) -> Flow {
+    require!(tx.privileged());
+    require!(tx.even(i.r1));
+    let (r1, r2, space) = (
+        tx.c64(i.r1.into()),
+        tx.c64(i.r2.into()),
+        tx.data_mode_arg(i.r2),
+    );
+    tx.b.fence();
+    tx.call(helper, &[r1, r2, space]);
+    Flow::NewBlock
+}
+
+pub(crate) fn csp(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    compare_swap_purge(tx, i, &CSP)
+}
+
+pub(crate) fn cspg(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    compare_swap_purge(tx, i, &CSPG)
+}
+
+/// TEST PROTECTION: 0 fetch and store, 1 fetch only, 3 not translatable.
+pub(crate) fn tprot(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    static TEST: HelperDef = HelperDef::new2(
+        "tprot",
+        Effects::ALL,
+        |cpu: &mut S390Cpu, address, space| {
+            let space = cpu.space(mode(space))?;
+            let cc = match translate_in(cpu, address, Access::Write, space) {
+                Ok(_) => 0,
+                Err((ProgramCode::Protection, _)) => {
+                    match translate_in(cpu, address, Access::Read, space) {
+                        Ok(_) => 1,
+                        Err((code, _)) => return Err(code.into()),
+                    }
+                }
+                Err((
+                    code @ (ProgramCode::Addressing | ProgramCode::TranslationSpecification),
+                    _,
+                )) => return Err(code.into()),
+                Err(_) => 3,
+            };
+            cpu.set_cc(cc);
+            Ok(0)
+        },
+    );
+    require!(tx.privileged());
+    let (address, space) = (tx.ea1(i), tx.data_mode_arg(i.b1));
+    tx.call(&TEST, &[address, space]);
+    Flow::Next
+}
+
+/// The absolute address of a real one in storage.
+fn in_storage(cpu: &S390Cpu, real: u64) -> Result<u64, Trap> {
+    let absolute = cpu.absolute(cpu.wrap(real) & !(PAGE_SIZE - 1));
+    if cpu.core.system().ram().contains(absolute, PAGE_SIZE) {
+        Ok(absolute)
+    } else {
+        Err(ProgramCode::Addressing.into())
+    }
+}
+
+/// TEST BLOCK: clears a block of 4 KiB, and finds it usable.
+pub(crate) fn tb(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    static TEST: HelperDef = HelperDef::new1("tb", Effects::ALL, |cpu: &mut S390Cpu, address| {
+        let address = cpu.wrap(address) & !(PAGE_SIZE - 1);
+        let page = translate(cpu, address, Access::Write, MODE_REAL)?.page;
+        mem::write_absolute(&cpu.core, page, &[0; PAGE_SIZE as usize]);
+        cpu.gpr[0] = 0;
+        cpu.set_cc(0);
+        Ok(0)
+    });
+    require!(tx.privileged());
+    let address = tx.r64(i.r2);
+    tx.call(&TEST, &[address]);
+    Flow::Next
+}
+
+/// INSERT STORAGE KEY EXTENDED: bits 56-62 of R1.
+pub(crate) fn iske(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    static KEY: HelperDef =
+        HelperDef::new1("iske", Effects::TRAPS, |cpu: &mut S390Cpu, address| {
+            let absolute = in_storage(cpu, address)?;
+            Ok(cpu.control.shared.keys.get(absolute).unwrap_or(0).into())
+        });
+    require!(tx.privileged());
+    let address = tx.r64(i.r2);
+    insert_key(tx, i, &KEY, address)
+}
+
+fn insert_key(
+    tx: &mut Tx<'_>,
+    i: &Insn,
+    helper: &'static HelperDef,
+    address: tcg::ir::Val,
+) -> Flow {
+    let key = tx.call(helper, &[address]);
+    let old = tx.r64(i.r1);
+    let new = tx.b.deposit(old, key, 0, 8);
+    tx.set_r64(i.r1, new);
+    Flow::Next
+}
+
+/// INSERT VIRTUAL STORAGE KEY: access control and fetch protection of a virtual address's page.
+pub(crate) fn ivsk(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    static KEY: HelperDef = HelperDef::new2(
+        "ivsk",
+        Effects::TRAPS,
+        |cpu: &mut S390Cpu, address, space| {
+            let page = translate(cpu, address, Access::Read, mode(space))?.page;
+            Ok(u64::from(
+                cpu.control.shared.keys.get(page).unwrap_or(0) & 0xf8,
+            ))
+        },
+    );
+    require!(tx.demand(tx.flags.0 & psw::DAT != 0, ProgramCode::SpecialOperation));
+    require!(tx.privileged());
+    let (address, space) = (tx.register_address(i.r2), tx.data_mode_arg(i.r2));
+    let key = tx.call(&KEY, &[address, space]);
+    let old = tx.r64(i.r1);
+    let new = tx.b.deposit(old, key, 0, 8);
+    tx.set_r64(i.r1, new);
+    Flow::Next
+}
+
+/// SET STORAGE KEY EXTENDED. Translations that remember the change bit as set are forgotten
+/// everywhere before it completes.
+pub(crate) fn sske(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    static SET: HelperDef =
+        HelperDef::new2("sske", Effects::ALL, |cpu: &mut S390Cpu, address, key| {
+            let absolute = in_storage(cpu, address)?;
+            cpu.control.shared.keys.update(absolute, ALL, key as u8);
+            cpu.core.flush_tlb();
+            purge::others(cpu);
+            Ok(0)
+        });
+    require!(tx.privileged());
+    let (address, key) = (tx.r64(i.r2), tx.r64(i.r1));
+    tx.call(&SET, &[address, key]);
+    Flow::NewBlock
+}
+
+/// RESET REFERENCE BIT EXTENDED: the old reference and change bits as the condition code.
+pub(crate) fn rrbe(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    static RESET: HelperDef =
+        HelperDef::new1("rrbe", Effects::ALL, |cpu: &mut S390Cpu, address| {
+            let absolute = in_storage(cpu, address)?;
+            let old = cpu
+                .control
+                .shared
+                .keys
+                .update(absolute, REFERENCE, 0)
+                .unwrap_or(0);
+            cpu.core.flush_tlb();
+            purge::others(cpu);
+            cpu.set_cc((old & (REFERENCE | CHANGE)) >> 1);
+            Ok(0)
+        });
+    require!(tx.privileged());
+    let address = tx.r64(i.r2);
+    tx.call(&RESET, &[address]);
+    Flow::NewBlock
+}
