@@ -19,6 +19,15 @@ pub struct AccessFault {
     pub access_id: u8,
 }
 
+/// Details of a monitor event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MonitorEvent {
+    /// Monitor class, 0 to 15.
+    pub class: u8,
+    /// Monitor code.
+    pub code: u64,
+}
+
 /// Why a CPU has left the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leave {
@@ -49,6 +58,8 @@ pub struct Control {
     pub spaces: Spaces,
     /// Details of the access exception under way.
     pub fault: AccessFault,
+    /// Details of the monitor event under way.
+    pub monitor: MonitorEvent,
     /// Instruction address of a PSW that was found invalid as soon as it was loaded.
     pub(super) early_address: u64,
     /// Why the CPU leaves; set by `poll`.
@@ -75,6 +86,7 @@ impl Control {
             clock,
             spaces: Spaces::default(),
             fault: AccessFault::default(),
+            monitor: MonitorEvent::default(),
             early_address: 0,
             leave: None,
             crash: None,

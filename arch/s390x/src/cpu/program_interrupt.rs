@@ -92,6 +92,11 @@ pub fn deliver(cpu: &mut S390Cpu, trap: Trap) {
             u64::from(fault.access_id),
         );
     }
+    if code == ProgramCode::Monitor as u16 {
+        let event = cpu.control.monitor;
+        cpu.set_lowcore(lowcore::MONITOR_CLASS, MemSize::B2, u64::from(event.class));
+        cpu.set_lowcore(lowcore::MONITOR_CODE, MemSize::B8, event.code);
+    }
     cpu.set_lowcore(lowcore::BREAKING_EVENT, MemSize::B8, cpu.breaking_event);
 
     let new = cpu.lowcore_psw(lowcore::PROGRAM_NEW);
