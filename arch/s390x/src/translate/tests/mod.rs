@@ -2,6 +2,9 @@
 //! integers. [`Lab`] runs single instructions; the groups are in the modules.
 
 mod arith;
+mod logic;
+mod multiply;
+mod shift;
 
 use std::sync::Arc;
 
