@@ -30,6 +30,11 @@
     brasl %r14, check_pgm
 9943:
 .endm
+# Program mask: fixed-point overflow interrupts. Changes %r1.
+.macro OVERFLOW_ON
+    llilf %r1, 0x08000000
+    spm %r1
+.endm
 # In the problem state: a privileged-operation exception
 .macro PRIVILEGED length, insn
     ON_PGM 9941f
@@ -229,7 +234,9 @@ main:
 0:  ON_PGM unexpected_pgm
     llgh %r5, LC_PGM_CODE
     EXPECT %r5, 6
-    lg %r2, LC_PGM_OLD+8
+    lg %r2, LC_PGM_OLD+8                # behind the instruction, whose length code
+    llgc %r5, LC_PGM_ILC+1              # is not defined
+    sgr %r2, %r5
     lgr %r3, %r7
     CHECK
     END
@@ -307,19 +314,25 @@ main:
     srlg %r5, %r5, 40                   # condition code and program mask
     nill %r5, 0x3f
     EXPECT %r5, 0x38
-    # each instruction that can overflow; completed, so the address is the next
-    llilf %r1, 0x08000000
-    spm %r1
+    # each instruction that can overflow; completed, so the address is the next. Each
+    # interruption has set the program mask to zero.
     lgrl %r6, most_negative
+    OVERFLOW_ON
     PGM 8, 4, AFTER, "lcgr %r7, %r6"
+    lghi %r7, 1
+    OVERFLOW_ON
     PGM 8, 4, AFTER, "sgr %r7, %r6"
     lgrl %r6, most_negative
+    OVERFLOW_ON
     PGM 8, 6, AFTER, "slag %r7, %r6, 1"
     lgrl %r7, most_negative
+    OVERFLOW_ON
     PGM 8, 4, AFTER, "aghi %r7, -1"
     lgrl %r7, most_negative
+    OVERFLOW_ON
     PGM 8, 6, AFTER, "agfi %r7, -1"
     larl %r8, most_negative
+    OVERFLOW_ON
     PGM 8, 6, AFTER, "asi 0(%r8), -1"
     EXPECT %r7, 0x7fffffffffffffff
     lghi %r1, 0
@@ -447,7 +460,7 @@ main:
     EXPECT %r6, 0x26                    # condition code 2, program mask 6
     epsw %r6, %r8
     llgfr %r6, %r6
-    EXPECT %r6, 0x00f02601              # all but the mask's instruction address
+    EXPECT %r6, 0x00f00601              # the condition code is the comparison's above
     llgfr %r8, %r8
     EXPECT %r8, 0x80000000
     larl %r1, 0f
@@ -467,7 +480,8 @@ main:
     .long 0
 0:  lghi %r6, 0
     basr %r6, %r0
-1:  larl %r8, 1b
+1:  lghi %r8, 0
+    larl %r8, 1b
     oilh %r8, 0x8000                    # the link: bit 32 on, bits 0-31 unchanged
     lgr %r5, %r6
     sam64
