@@ -2,6 +2,8 @@
 //! integers. [`Lab`] runs single instructions; the groups are in the modules.
 
 mod arith;
+mod branch;
+mod load_store;
 mod logic;
 mod multiply;
 mod shift;
