@@ -42,8 +42,8 @@ struct Fields {
     left_length: usize,
     right: [u8; 16],
     right_length: usize,
-    /// How far the first operand begins behind the second.
-    distance: u64,
+    /// How far the first operand begins behind the second, if both are in one space.
+    distance: Option<u64>,
     mask: u64,
 }
 
@@ -71,11 +71,11 @@ impl Fields {
         let Some(at) = self.right_length.checked_sub(from_right + 1) else {
             return 0;
         };
-        let inside = (at as u64).wrapping_sub(self.distance) & self.mask;
-        match self.left[..self.left_length].get(inside as usize) {
-            Some(&stored) if self.distance != u64::MAX => stored,
-            _ => self.right[at],
-        }
+        let stored = self.distance.and_then(|distance| {
+            let inside = (at as u64).wrapping_sub(distance) & self.mask;
+            self.left[..self.left_length].get(inside as usize)
+        });
+        *stored.unwrap_or(&self.right[at])
     }
 
     /// Replaces the first operand's byte, counted from the right.

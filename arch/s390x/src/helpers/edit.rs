@@ -48,10 +48,11 @@ fn edit(
                 let digit = match pending.take() {
                     Some(digit) => digit,
                     None => {
-                        let inside = ahead.wrapping_add(fetched);
-                        let byte = match text.get(inside as usize) {
-                            Some(&byte) if ahead != u64::MAX => byte,
-                            _ => {
+                        let inside = ahead.map(|ahead| ahead.wrapping_add(fetched));
+                        let edited = inside.and_then(|inside| text.get(inside as usize));
+                        let byte = match edited {
+                            Some(&byte) => byte,
+                            None => {
                                 let address = cpu.wrap_address(source.wrapping_add(fetched));
                                 read_byte(cpu, second(spaces), address)?
                             }

@@ -10,7 +10,7 @@ use tcg::Trap;
 use tcg::helper::{Effects, HelperDef};
 
 use super::operand::{
-    BUDGET, RESTART, address, distance, first, length, low_half, mismatch, order, piece, read,
+    BUDGET, RESTART, address, first, length, low_half, mismatch, order, overlap, piece, read,
     second, set_address, set_length, write,
 };
 use crate::cpu::S390Cpu;
@@ -168,8 +168,8 @@ fn save_short(cpu: &mut S390Cpu, pair: &Pair) {
 fn mvcl(cpu: &mut S390Cpu, r1: u64, r2: u64, spaces: u64) -> Result<u64, Trap> {
     let mut pair = short_pair(cpu, r1, r2, spaces);
     let cc = order(pair.left[0], pair.left[1]);
-    let distance = distance(cpu, pair.at[0], pair.at[1], spaces);
-    if distance != 0 && distance < pair.left[0].min(pair.left[1]) {
+    let moved = pair.left[0].min(pair.left[1]);
+    if overlap(cpu, pair.at[0], pair.at[1], moved, spaces).is_some() {
         save_short(cpu, &pair);
         return Ok(3);
     }

@@ -16,3 +16,6 @@ pub mod string;
 pub mod system;
 pub mod translate_bytes;
 pub mod unicode;
+
+#[cfg(test)]
+mod tests;

@@ -100,16 +100,16 @@ pub fn piece(address: u64, limit: u64, unit: u64) -> u64 {
     (most - most % unit).max(unit)
 }
 
-/// How far the first operand begins behind the second, or `u64::MAX` if they are in different
-/// spaces: a distance from 1 to below the length means that bytes stored are fetched again.
+/// How far the first operand begins behind the second; `None` if they are in different spaces.
 /// The manual compares effective addresses and spaces, not where pages lie (chapter 5,
 /// "Interlocks for Virtual-Storage References").
-pub fn distance(cpu: &S390Cpu, dst: u64, src: u64, spaces: u64) -> u64 {
-    if same_space(cpu, first(spaces), second(spaces)) {
-        cpu.wrap_address(dst.wrapping_sub(src))
-    } else {
-        u64::MAX
-    }
+pub fn distance(cpu: &S390Cpu, dst: u64, src: u64, spaces: u64) -> Option<u64> {
+    same_space(cpu, first(spaces), second(spaces)).then(|| cpu.wrap_address(dst.wrapping_sub(src)))
+}
+
+/// The same if it is from 1 to below the length: bytes stored are then fetched again.
+pub fn overlap(cpu: &S390Cpu, dst: u64, src: u64, length: u64, spaces: u64) -> Option<u64> {
+    distance(cpu, dst, src, spaces).filter(|&distance| distance != 0 && distance < length)
 }
 
 fn same_space(cpu: &S390Cpu, a: MemMode, b: MemMode) -> bool {

@@ -9,7 +9,7 @@ use tcg::helper::{Effects, HelperDef};
 use tcg::{Guest, Trap};
 
 use super::operand::{
-    distance, first, mismatch, order, read, read_for_update, room, second, write,
+    distance, first, mismatch, order, overlap, read, read_for_update, room, second, write,
 };
 use crate::cpu::S390Cpu;
 
@@ -46,8 +46,7 @@ pub(super) fn mvc(
     let mut field = [0; FIELD];
     let field = &mut field[..count];
     read(cpu, second(spaces), src, field)?;
-    let distance = distance(cpu, dst, src, spaces);
-    if distance != 0 && distance < count as u64 {
+    if let Some(distance) = overlap(cpu, dst, src, count as u64, spaces) {
         repeat(field, distance as usize);
     }
     write(cpu, first(spaces), dst, field)?;
@@ -90,8 +89,7 @@ fn combine(
     let (left, right) = (&mut left[..count], &mut right[..count]);
     read_for_update(cpu, first(spaces), dst, left)?;
     read(cpu, second(spaces), src, right)?;
-    let distance = distance(cpu, dst, src, spaces);
-    if distance != 0 && distance < count as u64 {
+    if let Some(distance) = overlap(cpu, dst, src, count as u64, spaces) {
         let distance = distance as usize;
         for at in 0..count {
             let source = match at.checked_sub(distance) {
@@ -156,7 +154,7 @@ pub(super) fn xc(
     length: u64,
     spaces: u64,
 ) -> Result<u64, Trap> {
-    if distance(cpu, dst, src, spaces) == 0 {
+    if distance(cpu, dst, src, spaces) == Some(0) {
         return clear(cpu, dst, length, spaces);
     }
     combine(cpu, (dst, src, length, spaces), |a, b| a ^ b)

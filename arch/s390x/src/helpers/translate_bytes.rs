@@ -104,10 +104,13 @@ pub(super) fn tr(
     let mut field = [0; FIELD];
     let field = &mut field[..count];
     read_for_update(cpu, first(spaces), dst, field)?;
-    let ahead = distance(cpu, dst, table, spaces);
-    let behind = distance(cpu, table, dst, spaces);
+    let within = |distance: Option<u64>, length: usize| {
+        distance.is_some_and(|distance| distance < length as u64)
+    };
+    let overlaps = within(distance(cpu, dst, table, spaces), FIELD)
+        || within(distance(cpu, table, dst, spaces), count);
     let mut lookup = Table::new(second(spaces), cpu.wrap_address(table));
-    if ahead < FIELD as u64 || behind < count as u64 {
+    if overlaps {
         // The field is part of the table: bytes replaced so far count.
         for at in 0..count {
             let entry = cpu.wrap_address(table.wrapping_add(u64::from(field[at])));
