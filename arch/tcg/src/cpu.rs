@@ -1,16 +1,25 @@
-//! The translated part of a vCPU, and what all vCPUs of a machine share.
+//! The translated part of a vCPU.
 //!
-//! [`CpuCore`] is the first field of every [`crate::Guest`]. Not here: guest registers.
+//! [`CpuCore`] is the first field of every [`crate::Guest`]. Not here: guest registers, and what
+//! all vCPUs of a machine share ([`crate::system`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use machine::GuestRam;
+use crate::exec::JumpCache;
+use crate::interp::Running;
+use crate::mem::tlb::Tlb;
+use crate::system::{CpuShared, Flush, System};
 
 /// A word that other threads set to get a vCPU's attention; not zero makes it leave its blocks
 /// at the next block boundary and ask [`crate::Guest::poll`]. Bits 0-23 are the architecture's.
 #[derive(Debug, Default)]
 pub struct Attention(AtomicU32);
+
+/// The attention bits that belong to the engine.
+pub(crate) const ENGINE_ATTENTION: u32 = 0xff00_0000;
+/// Another thread wants translations forgotten or memory reclaimed.
+pub(crate) const ATTENTION_SERVICE: u32 = 1 << 24;
 
 impl Attention {
     /// Sets bits. What was written before is seen by the vCPU when it sees the bits.
@@ -23,32 +32,20 @@ impl Attention {
         self.0.fetch_and(!bits, Ordering::AcqRel) & bits
     }
 
+    /// The word itself, for engines.
+    pub(crate) fn word(&self) -> &AtomicU32 {
+        &self.0
+    }
+
     /// All bits.
+    #[inline]
     pub fn get(&self) -> u32 {
         self.0.load(Ordering::Acquire)
     }
 }
 
-/// What all vCPUs of one machine share.
-pub struct System {
-    ram: Arc<GuestRam>,
-    pub(crate) blocks: crate::exec::Blocks,
-}
-
-impl System {
-    /// Translation for a machine with this RAM.
-    pub fn new(ram: Arc<GuestRam>) -> Arc<Self> {
-        Arc::new(Self {
-            blocks: crate::exec::Blocks::new(ram.size()),
-            ram,
-        })
-    }
-
-    /// The machine's RAM.
-    pub fn ram(&self) -> &Arc<GuestRam> {
-        &self.ram
-    }
-}
+/// Words that the interpreter keeps its intermediate values in.
+pub(crate) const SCRATCH_WORDS: usize = 192;
 
 /// The part of a vCPU that engines know. Plain fields are guest state.
 #[repr(C)]
@@ -64,12 +61,24 @@ pub struct CpuCore {
     pub cc_a: u64,
     /// Its second operand.
     pub cc_b: u64,
-    /// Guest instructions executed.
+    /// Guest instructions executed: exact between blocks, behind inside helpers. One that traps
+    /// is not counted.
     pub insns: u64,
     /// Not 0: what the running block was made for may have changed; it is left after the
     /// current instruction.
     pub(crate) leave_block: AtomicU32,
-    attention: Arc<Attention>,
+    /// Host address of guest-absolute 0, and bytes of RAM; `system` keeps it mapped.
+    pub(crate) ram_host: u64,
+    pub(crate) ram_size: u64,
+    /// Address of the code-line words, one a page of RAM; `system` keeps them.
+    pub(crate) lines: u64,
+    pub(crate) scratch: [u64; SCRATCH_WORDS],
+    pub(crate) tlb: Tlb,
+    pub(crate) jumps: JumpCache,
+    pub(crate) running: Running,
+    /// What `translate` fetched (absolute address, halfword), while it runs.
+    pub(crate) fetched: Option<Vec<(u64, u16)>>,
+    shared: Arc<CpuShared>,
     system: Arc<System>,
 }
 
@@ -84,35 +93,89 @@ impl CpuCore {
             cc_b: 0,
             insns: 0,
             leave_block: AtomicU32::new(0),
-            attention: Arc::default(),
+            ram_host: system.ram().host_base().addr() as u64,
+            ram_size: system.ram().size(),
+            lines: system.lines.base(),
+            scratch: [0; SCRATCH_WORDS],
+            tlb: Tlb::new(),
+            jumps: JumpCache::new(),
+            running: Running::new(),
+            fetched: None,
+            shared: system.register(),
             system,
         }
     }
 
     /// The word by which others get this vCPU's attention.
+    #[inline]
     pub fn attention(&self) -> &Arc<Attention> {
-        &self.attention
+        &self.shared.attention
     }
 
     /// What all vCPUs share.
+    #[inline]
     pub fn system(&self) -> &Arc<System> {
         &self.system
     }
 
-    /// The meaning of address-space tags, or protection under them, has changed for this CPU
-    /// only in what [`crate::Guest::space_tag`] answers: engines ask again. Entries stay valid
-    /// under their tags.
+    pub(crate) fn shared(&self) -> &Arc<CpuShared> {
+        &self.shared
+    }
+
+    /// The running block is left after the current instruction, and everything it was chosen by
+    /// is looked at again.
+    #[inline]
+    pub fn leave_block(&self) {
+        self.leave_block.store(1, Ordering::Relaxed);
+    }
+
+    /// What [`crate::Guest::space_tag`] answers has changed for this CPU: engines ask again.
+    /// Entries stay valid under their tags.
     pub fn spaces_changed(&mut self) {
-        *self.leave_block.get_mut() = 1;
+        self.tlb.forget_tags();
+        self.leave_block();
     }
 
     /// Forgets every translation of this vCPU (s390x: PTLB).
     pub fn flush_tlb(&mut self) {
-        *self.leave_block.get_mut() = 1;
+        self.tlb.flush();
+        self.leave_block();
     }
 
     /// Forgets this vCPU's translations of one page in all address spaces.
-    pub fn flush_page(&mut self, _address: u64) {
-        *self.leave_block.get_mut() = 1;
+    pub fn flush_page(&mut self, address: u64) {
+        self.tlb.flush_page(address);
+        self.leave_block();
+    }
+
+    /// Forgets every translation of every vCPU (s390x: IDTE, CSPG). On return no vCPU uses an
+    /// old one. Takes no lock that another vCPU waits for; the caller must hold none either.
+    pub fn flush_tlb_everywhere(&mut self) {
+        self.flush_tlb();
+        let system = Arc::clone(&self.system);
+        system.flush_others(Some(self), Flush::All);
+    }
+
+    /// Forgets the translations of one page in all address spaces of every vCPU (s390x: IPTE).
+    /// As [`Self::flush_tlb_everywhere`].
+    pub fn flush_page_everywhere(&mut self, address: u64) {
+        self.flush_page(address);
+        let system = Arc::clone(&self.system);
+        system.flush_others(Some(self), Flush::Page(address));
+    }
+
+    /// Does what other threads asked of this vCPU: the flushes.
+    pub(crate) fn serve_flushes(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        shared.serve(|flush| match flush {
+            Flush::All => self.flush_tlb(),
+            Flush::Page(address) => self.flush_page(address),
+        });
+    }
+}
+
+impl Drop for CpuCore {
+    fn drop(&mut self) {
+        self.system.unregister(&self.shared);
     }
 }

@@ -1,173 +1,376 @@
-//! The run loop of a vCPU: attention, block look-up, translation, execution, traps.
+//! The run loop of a vCPU: attention, block look-up, translation, traps.
 //!
-//! Not here: what executes a block ([`crate::reference`]).
+//! Not here: what executes a block ([`crate::engine`]), and where blocks are kept
+//! ([`crate::cache`]).
+#![allow(
+    unsafe_code,
+    reason = "blocks are raw pointers that live until this vCPU announces an epoch"
+)]
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ptr::null;
+use std::sync::Arc;
 
+use crate::cache::StoredBlock;
+use crate::cpu::{ATTENTION_SERVICE, CpuCore, ENGINE_ATTENTION};
+use crate::engine::{self, Leave};
 use crate::guest::{Access, BlockKey, Guest, Poll, Trap};
-use crate::ir::{Block, Builder};
-use crate::mem::PAGE_SIZE;
-use crate::reference;
+use crate::ir::Builder;
+use crate::mem::{self, PAGE_SIZE};
+use crate::opt;
+use crate::system::{EngineKind, System, trace};
 
-/// Bytes of a line, the grain at which stores are told from code.
-const LINE: u64 = 64;
+/// Entries of a vCPU's jump cache.
+const JUMPS: usize = 4096;
 
-/// Translated blocks of a machine.
-pub(crate) struct Blocks {
-    lines: Vec<AtomicU64>,
-    store: Mutex<Store>,
+/// A vCPU's own table of blocks by key, in front of the shared store. An entry may be a block
+/// that is no longer in the store; it is valid memory until the vCPU announces the next epoch.
+pub(crate) struct JumpCache {
+    blocks: Box<[*const StoredBlock; JUMPS]>,
+    epoch: u64,
 }
 
-#[derive(Default)]
-struct Store {
-    map: HashMap<(BlockKey, u64), Arc<Stored>>,
-    pages: HashMap<u64, Vec<Arc<Stored>>>,
-}
+// SAFETY: the pointers are followed only by the vCPU's thread inside the run loop, where the
+// reclamation protocol keeps them valid; the blocks are shared between threads.
+unsafe impl Send for JumpCache {}
 
-struct Stored {
-    id: (BlockKey, u64),
-    block: Block,
-    /// Absolute ranges of code it was made from.
-    code: Vec<(u64, u64)>,
-}
-
-fn line_bits(start: u64, end: u64) -> u64 {
-    let first = start % PAGE_SIZE / LINE;
-    let last = (end - 1) % PAGE_SIZE / LINE;
-    (u64::MAX >> (63 - last)) & (u64::MAX << first)
-}
-
-impl Blocks {
-    pub(crate) fn new(ram_bytes: u64) -> Self {
+impl JumpCache {
+    pub(crate) fn new() -> Self {
         Self {
-            lines: (0..ram_bytes / PAGE_SIZE)
-                .map(|_| AtomicU64::new(0))
-                .collect(),
-            store: Mutex::default(),
+            blocks: Box::new([null(); JUMPS]),
+            epoch: 0,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    #[inline]
+    fn slot(key: &BlockKey) -> usize {
+        let pc = key.pc >> 1;
+        ((pc ^ pc >> 11 ^ key.aux >> 17 ^ key.aux >> 34 ^ key.flags >> 31) as usize) % JUMPS
     }
 
-    /// Bytes were written: forgets the blocks made from them, and says whether there were any.
-    pub(crate) fn written(&self, absolute: u64, length: u64) -> bool {
-        let mut any = false;
-        for_pages(absolute, length, |start, end| {
-            let page = start / PAGE_SIZE;
-            if let Some(lines) = self.lines.get(page as usize)
-                && lines.load(Ordering::Relaxed) & line_bits(start, end) != 0
-            {
-                let store = &mut *self.lock();
-                if let Some(list) = store.pages.get_mut(&page) {
-                    let map = &mut store.map;
-                    list.retain(|stored| {
-                        let hit = stored.code.iter().any(|&(s, e)| s < end && start < e);
-                        if hit {
-                            map.remove(&stored.id);
-                            any = true;
-                        }
-                        !hit
-                    });
-                    let mut bits = 0;
-                    for stored in list.iter() {
-                        for &(s, e) in &stored.code {
-                            for_pages(s, e - s, |s, e| {
-                                if s / PAGE_SIZE == page {
-                                    bits |= line_bits(s, e);
-                                }
-                            });
-                        }
-                    }
-                    lines.store(bits, Ordering::Relaxed);
-                }
-            }
-        });
-        any
-    }
-
-    fn insert(&self, stored: Arc<Stored>) {
-        let store = &mut *self.lock();
-        for &(start, end) in &stored.code {
-            for_pages(start, end - start, |start, end| {
-                if let Some(lines) = self.lines.get((start / PAGE_SIZE) as usize) {
-                    lines.fetch_or(line_bits(start, end), Ordering::Relaxed);
-                }
-                let list = store.pages.entry(start / PAGE_SIZE).or_default();
-                if !list.last().is_some_and(|last| Arc::ptr_eq(last, &stored)) {
-                    list.push(Arc::clone(&stored));
-                }
-            });
-        }
-        store.map.insert(stored.id, stored);
+    #[inline]
+    fn set(&mut self, block: *const StoredBlock, key: &BlockKey) {
+        self.blocks[Self::slot(key)] = block;
     }
 }
 
-/// Calls `f(start, end)` for the part of a range in each page it touches.
-fn for_pages(start: u64, length: u64, mut f: impl FnMut(u64, u64)) {
-    let end = start.saturating_add(length);
-    let mut at = start;
-    while at < end {
-        let next = (at / PAGE_SIZE + 1).saturating_mul(PAGE_SIZE).min(end);
-        f(at, next);
-        at = next;
+/// The block of a key in the jump cache, if this vCPU's translations lead to the same code.
+///
+/// The pointer is valid until this vCPU announces the next epoch.
+#[inline]
+pub(crate) fn find_jump<G: Guest>(core: &CpuCore, key: &BlockKey) -> Option<*const StoredBlock> {
+    let place = core.jumps.blocks[JumpCache::slot(key)];
+    if place.is_null() {
+        return None;
     }
-}
-
-fn find<G: Guest>(cpu: &mut G, key: &BlockKey) -> Result<Arc<Stored>, Trap> {
+    // SAFETY: entries are valid, see `JumpCache`.
+    let block = unsafe { &*place };
+    if block.key != *key || block.is_invalid() {
+        return None;
+    }
     let mode = G::code_mode(key.flags);
-    let absolute = cpu.translate_address(key.pc, Access::Execute, mode)?.page + key.pc % PAGE_SIZE;
-    let id = (*key, absolute);
-    let system = Arc::clone(cpu.core().system());
-    if let Some(stored) = system.blocks.lock().map.get(&id) {
-        return Ok(Arc::clone(stored));
+    let host = core.tlb.hit(Access::Execute, mode, key.pc, 1)?;
+    if host.wrapping_sub(core.ram_host) != block.absolute {
+        return None;
     }
-    let mut builder = Builder::new(G::GLOBALS, key.pc);
-    cpu.translate(key, &mut builder)?;
-    let block = builder.finish();
-    let bytes = u64::from(block.code_bytes);
-    let room = PAGE_SIZE - absolute % PAGE_SIZE;
-    let mut code = vec![(absolute, absolute + bytes.min(room))];
-    let mut passing = bytes > room;
-    if passing {
-        let next = cpu.wrap_address(key.pc.wrapping_add(room));
-        match cpu.translate_address(next, Access::Execute, mode) {
-            Ok(mapping) => code.push((mapping.page, mapping.page + bytes - room)),
-            Err(_) => passing = true,
+    if let Some(second) = block.second {
+        let next = (key.pc / PAGE_SIZE).wrapping_add(1).wrapping_mul(PAGE_SIZE);
+        let host = core.tlb.hit(Access::Execute, mode, next, 1)?;
+        if host.wrapping_sub(core.ram_host) != second {
+            return None;
         }
     }
-    code.extend(block.extra_code.iter().map(|&(a, n)| (a, a + u64::from(n))));
-    let stored = Arc::new(Stored { id, block, code });
-    // A block over two pages depends on both mappings: it is made anew each time.
-    if !passing {
-        system.blocks.insert(Arc::clone(&stored));
+    Some(place)
+}
+
+/// The absolute address of an instruction.
+fn code_address<G: Guest>(cpu: &mut G, flags: u64, pc: u64) -> Result<u64, Trap> {
+    let host = mem::page_host(cpu, G::code_mode(flags), Access::Execute, pc)?;
+    Ok(host - cpu.core().ram_host)
+}
+
+/// Finds or makes the block of a key.
+fn find<G: Guest>(
+    cpu: &mut G,
+    system: &System,
+    key: &BlockKey,
+) -> Result<*const StoredBlock, Trap> {
+    if let Some(block) = find_jump::<G>(cpu.core(), key) {
+        return Ok(block);
     }
-    Ok(stored)
+    while system.cache.is_choked(system) {
+        // Others hold dropped blocks: wait for them, answering what they ask meanwhile.
+        let core = cpu.core_mut();
+        core.serve_flushes();
+        catch_up(core, system);
+        std::thread::yield_now();
+    }
+    let absolute = code_address(cpu, key.flags, key.pc)?;
+    if let Some(place) = system.cache.find(key, absolute) {
+        // SAFETY: found in the store since this vCPU last announced an epoch.
+        let second = unsafe { (*place).second };
+        let same = match second {
+            None => true,
+            Some(second) => second_page(cpu, key)? == second,
+        };
+        if same {
+            cpu.core_mut().jumps.set(place, key);
+            return Ok(place);
+        }
+    }
+    loop {
+        if let Some(place) = translate(cpu, system, key, absolute)? {
+            cpu.core_mut().jumps.set(place, key);
+            return Ok(place);
+        }
+    }
+}
+
+/// The absolute address of the page after a block's first.
+fn second_page<G: Guest>(cpu: &mut G, key: &BlockKey) -> Result<u64, Trap> {
+    let next = (key.pc / PAGE_SIZE).wrapping_add(1).wrapping_mul(PAGE_SIZE);
+    let next = cpu.wrap_address(next);
+    code_address(cpu, key.flags, next)
+}
+
+/// Translates a block and stores it; `None` if its code changed meanwhile.
+#[cold]
+fn translate<G: Guest>(
+    cpu: &mut G,
+    system: &System,
+    key: &BlockKey,
+    absolute: u64,
+) -> Result<Option<*const StoredBlock>, Trap> {
+    cpu.core_mut().fetched = Some(Vec::with_capacity(128));
+    let mut builder = Builder::new(G::GLOBALS, key.pc);
+    let result = cpu.translate(key, &mut builder);
+    let fetched = cpu.core_mut().fetched.take().unwrap_or_default();
+    result?;
+    let mut block = builder.finish();
+    if cfg!(debug_assertions)
+        && let Err(error) = block.verify::<G>()
+    {
+        log::error!(
+            "front end made a block that is not valid: {error}\n{}",
+            block.display::<G>()
+        );
+    }
+
+    let bytes = u64::from(block.code_bytes).max(1);
+    let room = PAGE_SIZE - absolute % PAGE_SIZE;
+    let mut ranges = vec![(absolute, bytes.min(room))];
+    let second = if bytes > room {
+        // It was fetched from just now; if it is gone, the block ends before it next time.
+        let Ok(second) = second_page(cpu, key) else {
+            return Ok(None);
+        };
+        ranges.push((second, bytes - room));
+        Some(second)
+    } else {
+        None
+    };
+    for &(start, length) in &block.extra_code {
+        mem::code_lines::for_pages(start, u64::from(length), |s, n| ranges.push((s, n)));
+    }
+    ranges.dedup();
+
+    let printed = system.trace();
+    if printed & trace::IN_ASM != 0 {
+        print_code(cpu, &block, &fetched);
+    }
+    if printed & trace::OP != 0 {
+        log::trace!(target: "tcg::op", "{:#x}:\n{}", key.pc, block.display::<G>());
+    }
+    let kind = system.options().engine;
+    if kind != EngineKind::Reference {
+        opt::optimise::<G>(&mut block);
+        if cfg!(debug_assertions)
+            && let Err(error) = block.verify::<G>()
+        {
+            log::error!(
+                "optimiser made a block that is not valid: {error}\n{}",
+                block.display::<G>()
+            );
+        }
+        if printed & trace::OP_OPT != 0 {
+            log::trace!(target: "tcg::op_opt", "{:#x}:\n{}", key.pc, block.display::<G>());
+        }
+    }
+    let (compiled, exits) = engine::compile::<G>(kind, block);
+    if printed & trace::OUT_ASM != 0 {
+        log::trace!(target: "tcg::out_asm", "{:#x}:\n{compiled:#?}", key.pc);
+    }
+    let stored = StoredBlock::new(*key, absolute, second, ranges, compiled, &exits);
+
+    let core = cpu.core();
+    Ok(system.cache.insert(system, stored, system.is_single(), || {
+        fetched.iter().all(|&(absolute, code)| {
+            mem::load_absolute(core, absolute, crate::ir::MemSize::B2) == u64::from(code)
+        })
+    }))
+}
+
+fn print_code<G: Guest>(cpu: &G, block: &crate::ir::Block, fetched: &[(u64, u16)]) {
+    let Some(&(first, _)) = fetched.first() else {
+        return;
+    };
+    let mut text = String::new();
+    let start = block.first_pc();
+    for op in &block.ops {
+        if let crate::ir::Op::Insn { pc, len } = *op {
+            let mut code = [0; 16];
+            let at = first.wrapping_add(pc.wrapping_sub(start));
+            mem::read_absolute(cpu.core(), at, &mut code[..usize::from(len.min(16))]);
+            let (_, line) = cpu.disassemble(pc, &code[..usize::from(len.min(16))]);
+            text.push_str(&format!("{pc:#018x}  {line}\n"));
+        }
+    }
+    log::trace!(target: "tcg::in_asm", "{text}");
+}
+
+/// This vCPU holds no block: clears the jump cache and announces the current epoch, if it is new.
+#[inline]
+fn catch_up(core: &mut CpuCore, system: &System) {
+    let epoch = system.epoch();
+    if epoch != core.jumps.epoch {
+        core.jumps.blocks.fill(null());
+        core.jumps.epoch = epoch;
+        system.announce(core.shared(), epoch);
+    }
+}
+
+fn go_online(core: &mut CpuCore, system: &System) {
+    loop {
+        let epoch = system.epoch();
+        core.jumps.blocks.fill(null());
+        core.jumps.epoch = epoch;
+        system.announce(core.shared(), epoch);
+        // An epoch that began before the announcement may not have waited for this vCPU.
+        if system.epoch() == epoch {
+            break;
+        }
+    }
+    core.serve_flushes();
+}
+
+/// Takes the vCPU out of the run loop's books also if the architecture panics.
+struct Online<'a>(&'a System, Arc<crate::system::CpuShared>);
+
+impl Drop for Online<'_> {
+    fn drop(&mut self) {
+        self.0.go_offline(&self.1);
+    }
 }
 
 /// Executes guest code until [`Guest::poll`] says to leave.
+///
+/// The owner of the vCPU's thread calls it again for the vCPU to go on. While it runs, other
+/// threads reach the vCPU through its [`crate::Attention`] word only.
 pub fn run<G: Guest>(cpu: &mut G) {
-    let attention = Arc::clone(cpu.core().attention());
+    let system = Arc::clone(cpu.core().system());
+    let shared = Arc::clone(cpu.core().shared());
+    go_online(cpu.core_mut(), &system);
+    let online = Online(&system, shared);
+    let shared = &online.1;
+    // The key of the next block, and the exit that leads there.
+    let mut next: Option<BlockKey> = None;
+    let mut exit: Option<(*const StoredBlock, u32)> = None;
     loop {
-        if attention.get() != 0 && cpu.poll() == Poll::Leave {
-            return;
+        let attention = shared.attention.get();
+        if attention != 0 {
+            next = None;
+            if attention & ATTENTION_SERVICE != 0 {
+                shared.attention.take(ATTENTION_SERVICE);
+                cpu.core_mut().serve_flushes();
+            }
+            if attention & !ENGINE_ATTENTION != 0 && cpu.poll() == Poll::Leave {
+                return;
+            }
         }
-        *cpu.core_mut().leave_block.get_mut() = 0;
-        let key = cpu.key();
-        let result = match find(cpu, &key) {
-            Ok(stored) => reference::execute(cpu, &stored.block),
+        let core = cpu.core_mut();
+        if core.jumps.epoch != system.epoch() {
+            // The exit's block may be freed from here on.
+            exit = None;
+            catch_up(core, &system);
+        }
+        *core.leave_block.get_mut() = 0;
+        let key = match next.take() {
+            Some(key) => key,
+            None => {
+                exit = None;
+                cpu.key()
+            }
+        };
+        let epoch = cpu.core().jumps.epoch;
+        let block = match find(cpu, &system, &key) {
+            Ok(block) => block,
             Err(trap) => {
+                exit = None;
                 let core = cpu.core_mut();
                 core.pc = key.pc;
                 core.ilen = 0;
-                Err(trap)
+                deliver(cpu, &system, trap);
+                continue;
             }
         };
-        if let Err(trap) = result {
-            cpu.deliver(trap);
+        // SAFETY: found since this vCPU last announced an epoch; it announces none before the
+        // block is left.
+        let entered = unsafe { &*block };
+        if let Some((from, slot)) = exit.take()
+            && cpu.core().jumps.epoch == epoch
+        {
+            // SAFETY: `from` was executed, and `block` found, since the last announcement: none
+            // was made since the check above, which forgets the exit.
+            unsafe { link(&system, from, slot, block) };
+        }
+        if system.trace() & trace::EXEC != 0 {
+            log::trace!(target: "tcg::exec", "{:#x} {:#x} {:#x}", key.pc, key.flags, key.aux);
+        }
+        let flags = key.flags;
+        match engine::enter(cpu, entered) {
+            Leave::Lookup => {}
+            Leave::Jump => {
+                next = Some(BlockKey {
+                    pc: cpu.core().pc,
+                    flags,
+                    aux: 0,
+                });
+            }
+            Leave::Chain { from, exit: slot } => {
+                next = Some(BlockKey {
+                    pc: cpu.core().pc,
+                    flags,
+                    aux: 0,
+                });
+                exit = Some((from, slot));
+            }
+            Leave::Trap(trap) => deliver(cpu, &system, trap),
         }
     }
+}
+
+/// Links an exit if the target is sure to be reached through the same translations as the source:
+/// it lies in one page, and that is one the source lies in.
+///
+/// # Safety
+/// As for [`crate::cache::BlockCache::link`].
+unsafe fn link(system: &System, from: *const StoredBlock, slot: u32, to: *const StoredBlock) {
+    // SAFETY: the caller's promise.
+    let (source, target) = unsafe { (&*from, &*to) };
+    let page = target.key.pc / PAGE_SIZE;
+    let first = source.key.pc / PAGE_SIZE;
+    let same = page == first && target.absolute / PAGE_SIZE == source.absolute / PAGE_SIZE
+        || page == first.wrapping_add(1)
+            && source.second.map(|second| second / PAGE_SIZE) == Some(target.absolute / PAGE_SIZE);
+    if same && target.second.is_none() && target.key.aux == 0 {
+        // SAFETY: the caller's promise.
+        unsafe { system.cache.link(from, slot, to) };
+    }
+}
+
+fn deliver<G: Guest>(cpu: &mut G, system: &System, trap: Trap) {
+    if system.trace() & trace::INT != 0 {
+        let core = cpu.core();
+        log::trace!(target: "tcg::int", "{:#x} at {:#x} + {}", trap.0, core.pc, core.ilen);
+    }
+    cpu.deliver(trap);
 }

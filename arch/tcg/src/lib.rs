@@ -5,14 +5,22 @@
 //! engine executes IR blocks. Nothing here knows a guest instruction, and no front end knows
 //! which engine runs.
 
+mod cache;
 pub mod cpu;
+mod engine;
+pub mod eval;
 pub mod exec;
 pub mod guest;
 pub mod helper;
+mod interp;
 pub mod ir;
 pub mod mem;
-pub mod reference;
+pub mod opt;
+mod reference;
+pub mod system;
 
+pub use cache::CacheStats;
 pub use cpu::{Attention, CpuCore};
 pub use guest::{Access, BlockKey, CcOperand, CcTest, Guest, PageMapping, Poll, Protection, Trap};
 pub use helper::{Effects, HelperDef, HelperRet, Intrinsic};
+pub use system::{EngineKind, Options, System};

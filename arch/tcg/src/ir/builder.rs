@@ -44,6 +44,12 @@ impl Builder {
         val
     }
 
+    /// Any op, as it stands; the value it makes. Operands must have been made before.
+    pub fn op(&mut self, op: Op) -> Val {
+        let ty = op.result_ty(self.globals);
+        self.push(op, ty)
+    }
+
     fn effect(&mut self, op: Op) {
         self.push(op, Ty::I64);
     }

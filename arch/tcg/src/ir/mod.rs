@@ -12,10 +12,15 @@
 //! trapping ops before its `Put`s, unless the architecture says otherwise.
 
 mod builder;
+mod operands;
+mod print;
+mod verify;
 
 use crate::helper::HelperDef;
 
 pub use builder::{Builder, MAX_INSNS};
+pub use print::DisplayBlock;
+pub use verify::Invalid;
 
 /// Width of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

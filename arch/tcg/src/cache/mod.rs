@@ -1,0 +1,305 @@
+//! The store of translated blocks, shared by all vCPUs of a machine.
+//!
+//! Blocks are found by key and absolute address. Each is in the list of every page it was made
+//! from, so that a store finds what it changes; a page's word of code lines follows its list. The
+//! store is bounded: when full it drops everything. What is dropped is unlinked at once and freed
+//! when no vCPU can be executing it any more ([`reclaim`]).
+//!
+//! All changes happen under one lock; executing and following links takes none. Not here: who
+//! translates ([`crate::exec`]).
+#![allow(
+    unsafe_code,
+    reason = "links between blocks are raw pointers that reclamation keeps valid"
+)]
+
+pub(crate) mod block;
+mod reclaim;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ptr::null_mut;
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub(crate) use block::StoredBlock;
+use reclaim::Garbage;
+
+use crate::guest::BlockKey;
+use crate::mem::PAGE_SIZE;
+use crate::mem::code_lines;
+use crate::system::System;
+
+/// Multiplies and folds: keys are addresses, and nobody attacks the table but the guest itself.
+#[derive(Default)]
+pub(crate) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+    fn write_u64(&mut self, v: u64) {
+        let mixed = (self.0.rotate_left(23) ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ mixed >> 32;
+    }
+}
+
+type Map<K, V> = HashMap<K, V, BuildHasherDefault<KeyHasher>>;
+type Blocks = Vec<*mut StoredBlock>;
+
+/// Numbers about the store, for statistics and tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CacheStats {
+    /// Blocks in the store.
+    pub blocks: usize,
+    /// Bytes they take.
+    pub bytes: usize,
+    /// Bytes of dropped blocks that are not freed yet.
+    pub garbage_bytes: usize,
+    /// Blocks ever put into the store.
+    pub translated: u64,
+    /// Blocks dropped because their code changed.
+    pub invalidated: u64,
+    /// Times that everything was dropped because the store was full.
+    pub overflows: u64,
+}
+
+/// The store.
+pub(crate) struct BlockCache {
+    store: Mutex<Store>,
+    limit: usize,
+}
+
+#[derive(Default)]
+struct Store {
+    map: Map<(BlockKey, u64), *mut StoredBlock>,
+    pages: Map<u64, Blocks>,
+    garbage: Garbage,
+    stats: CacheStats,
+}
+
+// SAFETY: the pointers are owned by the store, which is behind a lock; a `StoredBlock` itself is
+// shared between threads by atomics and locks only.
+unsafe impl Send for Store {}
+
+impl BlockCache {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            store: Mutex::default(),
+            limit,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn stats(&self) -> CacheStats {
+        let store = self.lock();
+        CacheStats {
+            blocks: store.map.len(),
+            garbage_bytes: store.garbage.bytes(),
+            ..store.stats
+        }
+    }
+
+    /// True while dropped blocks take more than the store may.
+    pub(crate) fn is_choked(&self, system: &System) -> bool {
+        let mut store = self.lock();
+        store.garbage.free(system);
+        store.garbage.bytes() > self.limit
+    }
+
+    /// A block by key and place.
+    pub(crate) fn find(&self, key: &BlockKey, absolute: u64) -> Option<*const StoredBlock> {
+        let store = self.lock();
+        store
+            .map
+            .get(&(*key, absolute))
+            .map(|&block| block.cast_const())
+    }
+
+    /// Puts a block into the store and returns where it is. `check` is called once its code
+    /// lines are marked and visible; if it says that the code is not what the block was made
+    /// from, nothing is stored.
+    pub(crate) fn insert(
+        &self,
+        system: &System,
+        block: StoredBlock,
+        alone: bool,
+        check: impl FnOnce() -> bool,
+    ) -> Option<*const StoredBlock> {
+        let mut guard = self.lock();
+        let store = &mut *guard;
+        let bytes = block.bytes();
+        if store.stats.bytes + bytes > self.limit {
+            store.drop_all(system);
+        }
+        let mut fresh = false;
+        for &(start, length) in &block.ranges {
+            fresh |= system.lines.add(start, length);
+        }
+        if fresh {
+            system.lines.publish(alone);
+        }
+        if !check() {
+            for &(start, _) in &block.ranges {
+                store.refresh_lines(system, start / PAGE_SIZE);
+            }
+            return None;
+        }
+        let id = (block.key, block.absolute);
+        if let Some(&old) = store.map.get(&id) {
+            store.drop_block(system, old);
+        }
+        let ranges = block.ranges.clone();
+        let place = Box::into_raw(Box::new(block));
+        for (start, _) in ranges {
+            let list = store.pages.entry(start / PAGE_SIZE).or_default();
+            if list.last() != Some(&place) {
+                list.push(place);
+            }
+        }
+        store.map.insert(id, place);
+        store.stats.bytes += bytes;
+        store.stats.translated += 1;
+        store.garbage.collect(system, self.limit);
+        Some(place)
+    }
+
+    /// Bytes were written: drops the blocks made from them, and says whether there were any.
+    pub(crate) fn written(&self, system: &System, absolute: u64, length: u64) -> bool {
+        let mut guard = self.lock();
+        let store = &mut *guard;
+        let mut hit = Vec::new();
+        code_lines::for_pages(absolute, length, |start, count| {
+            let end = start + count;
+            for &block in store.pages.get(&(start / PAGE_SIZE)).into_iter().flatten() {
+                // SAFETY: what is in the store is valid.
+                let ranges = unsafe { &(*block).ranges };
+                if ranges.iter().any(|&(s, n)| s < end && start < s + n) && !hit.contains(&block) {
+                    hit.push(block);
+                }
+            }
+        });
+        for &block in &hit {
+            store.drop_block(system, block);
+        }
+        store.stats.invalidated += hit.len() as u64;
+        store.garbage.collect(system, self.limit);
+        !hit.is_empty()
+    }
+
+    /// Links an exit of a block to another one, unless either is no longer in the store.
+    ///
+    /// # Safety
+    /// Both pointers came from this store since the calling vCPU last announced an epoch.
+    pub(crate) unsafe fn link(&self, from: *const StoredBlock, exit: u32, to: *const StoredBlock) {
+        let _guard = self.lock();
+        // SAFETY: the caller's promise: neither is freed before this vCPU's next announcement.
+        let (source, target) = unsafe { (&*from, &*to) };
+        if source.is_invalid() || target.is_invalid() {
+            return;
+        }
+        let Some(slot) = source.exits.get(exit as usize) else {
+            return;
+        };
+        if slot.target.load(Ordering::Relaxed).is_null() {
+            target.incoming().push((from, exit));
+            slot.target.store(to.cast_mut(), Ordering::Release);
+        }
+    }
+
+    /// Drops every block.
+    pub(crate) fn clear(&self, system: &System) {
+        let mut store = self.lock();
+        store.drop_all(system);
+        store.garbage.collect(system, self.limit);
+    }
+}
+
+impl Store {
+    /// Recomputes a page's code lines from its list, and forgets an empty list.
+    fn refresh_lines(&mut self, system: &System, page: u64) {
+        let mut bits = 0;
+        if let Some(list) = self.pages.get(&page) {
+            for &block in list {
+                // SAFETY: what is in the store is valid.
+                for &(start, length) in unsafe { &(*block).ranges } {
+                    if start / PAGE_SIZE == page {
+                        bits |= code_lines::bits(start, length);
+                    }
+                }
+            }
+            if list.is_empty() {
+                self.pages.remove(&page);
+            }
+        }
+        system.lines.set_page(page, bits);
+    }
+
+    /// Takes a block out of everything that leads to it.
+    fn drop_block(&mut self, system: &System, block: *mut StoredBlock) {
+        // SAFETY: what is in the store is valid, and garbage lives until reclaimed.
+        let dropped = unsafe { &*block };
+        self.map.remove(&(dropped.key, dropped.absolute));
+        for &(start, _) in &dropped.ranges {
+            let page = start / PAGE_SIZE;
+            if let Some(list) = self.pages.get_mut(&page) {
+                list.retain(|&other| other != block);
+            }
+            self.refresh_lines(system, page);
+        }
+        self.stats.bytes -= dropped.bytes();
+        self.discard(block);
+    }
+
+    /// Unlinks a block that is in no list any more and gives it to the garbage.
+    fn discard(&mut self, block: *mut StoredBlock) {
+        // SAFETY: the block is valid, and so is what it is linked with: links are cut on both
+        // sides before either becomes garbage.
+        unsafe {
+            let dropped = &*block;
+            dropped.invalid.store(true, Ordering::Release);
+            for (from, exit) in dropped.incoming().drain(..) {
+                let source = &*from;
+                if let Some(slot) = source.exits.get(exit as usize) {
+                    slot.target.store(null_mut(), Ordering::Release);
+                }
+            }
+            for slot in &dropped.exits {
+                let target = slot.target.swap(null_mut(), Ordering::AcqRel);
+                if !target.is_null() {
+                    let linked = &*target;
+                    linked
+                        .incoming()
+                        .retain(|&(from, _)| !std::ptr::eq(from, block));
+                }
+            }
+            self.garbage.push(Box::from_raw(block));
+        }
+    }
+
+    fn drop_all(&mut self, system: &System) {
+        for (_, block) in std::mem::take(&mut self.map) {
+            self.discard(block);
+        }
+        for (page, _) in std::mem::take(&mut self.pages) {
+            system.lines.set_page(page, 0);
+        }
+        self.stats.bytes = 0;
+        self.stats.overflows += 1;
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        for (_, block) in std::mem::take(&mut self.map) {
+            self.discard(block);
+        }
+    }
+}

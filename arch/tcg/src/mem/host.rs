@@ -1,0 +1,261 @@
+//! The raw accesses to guest RAM through host addresses. Everything else in `mem` says where.
+//!
+//! Guest memory is shared with other vCPUs and devices: single accesses are volatile, so the
+//! compiler makes each exactly one machine access, and on x86-64 an aligned one is then seen
+//! whole and in the order that the z/Architecture asks for. Elsewhere aligned accesses are
+//! acquire loads and release stores.
+#![allow(
+    unsafe_code,
+    reason = "guest RAM is reached by host address, checked by the TLB or against RAM's size"
+)]
+
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+
+use crate::ir::{AtomicOp, MemSize};
+
+/// A number at any alignment.
+#[repr(C, packed)]
+#[derive(Clone, Copy)]
+struct Loose<T: Copy>(T);
+
+macro_rules! access {
+    ($read:ident, $write:ident, $ty:ident, $atomic:ident) => {
+        /// Reads a big-endian number.
+        ///
+        /// # Safety
+        /// `host` is the address of that many bytes of mapped guest RAM.
+        #[inline(always)]
+        pub(crate) unsafe fn $read(host: u64) -> $ty {
+            let place = host as usize as *const Loose<$ty>;
+            if cfg!(target_arch = "x86_64") || host % (size_of::<$ty>() as u64) != 0 {
+                // SAFETY: the caller's promise; `Loose` has no alignment.
+                $ty::from_be(unsafe { place.read_volatile() }.0)
+            } else {
+                // SAFETY: the caller's promise, and it is aligned.
+                $ty::from_be(unsafe { (*place.cast::<$atomic>()).load(Ordering::Acquire) })
+            }
+        }
+
+        /// Writes a big-endian number.
+        ///
+        /// # Safety
+        /// `host` is the address of that many bytes of mapped guest RAM.
+        #[inline(always)]
+        pub(crate) unsafe fn $write(host: u64, value: $ty) {
+            let place = host as usize as *mut Loose<$ty>;
+            if cfg!(target_arch = "x86_64") || host % (size_of::<$ty>() as u64) != 0 {
+                // SAFETY: the caller's promise; `Loose` has no alignment.
+                unsafe { place.write_volatile(Loose(value.to_be())) };
+            } else {
+                // SAFETY: the caller's promise, and it is aligned.
+                unsafe { (*place.cast::<$atomic>()).store(value.to_be(), Ordering::Release) };
+            }
+        }
+    };
+}
+
+access!(read_u8, write_u8, u8, AtomicU8);
+access!(read_u16, write_u16, u16, AtomicU16);
+access!(read_u32, write_u32, u32, AtomicU32);
+access!(read_u64, write_u64, u64, AtomicU64);
+
+/// Reads a big-endian number, zero-extended.
+///
+/// # Safety
+/// `host` is the address of that many bytes of mapped guest RAM.
+#[inline]
+pub(crate) unsafe fn read(host: u64, size: MemSize) -> u64 {
+    // SAFETY: passed on.
+    unsafe {
+        match size {
+            MemSize::B1 => u64::from(read_u8(host)),
+            MemSize::B2 => u64::from(read_u16(host)),
+            MemSize::B4 => u64::from(read_u32(host)),
+            MemSize::B8 => read_u64(host),
+        }
+    }
+}
+
+/// Writes the low bytes of a number.
+///
+/// # Safety
+/// `host` is the address of that many bytes of mapped guest RAM.
+#[inline]
+pub(crate) unsafe fn write(host: u64, size: MemSize, value: u64) {
+    // SAFETY: passed on.
+    unsafe {
+        match size {
+            MemSize::B1 => write_u8(host, value as u8),
+            MemSize::B2 => write_u16(host, value as u16),
+            MemSize::B4 => write_u32(host, value as u32),
+            MemSize::B8 => write_u64(host, value),
+        }
+    }
+}
+
+/// Copies guest bytes out.
+///
+/// # Safety
+/// `host` is the address of that many bytes of mapped guest RAM.
+pub(crate) unsafe fn read_bytes(host: u64, buffer: &mut [u8]) {
+    // SAFETY: the caller's promise; ours is no guest memory.
+    unsafe {
+        std::ptr::copy_nonoverlapping(
+            host as usize as *const u8,
+            buffer.as_mut_ptr(),
+            buffer.len(),
+        );
+    }
+}
+
+/// Copies bytes into guest memory.
+///
+/// # Safety
+/// `host` is the address of that many bytes of mapped guest RAM.
+pub(crate) unsafe fn write_bytes(host: u64, bytes: &[u8]) {
+    // SAFETY: the caller's promise; ours is no guest memory.
+    unsafe {
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), host as usize as *mut u8, bytes.len());
+    }
+}
+
+/// Sets guest bytes.
+///
+/// # Safety
+/// `host` is the address of that many bytes of mapped guest RAM.
+pub(crate) unsafe fn fill(host: u64, byte: u8, length: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { std::ptr::write_bytes(host as usize as *mut u8, byte, length) };
+}
+
+/// Copies guest memory byte by byte from left to right, as observed: where the destination
+/// begins inside the source, what was copied is copied again.
+///
+/// # Safety
+/// Both are addresses of that many bytes of mapped guest RAM.
+pub(crate) unsafe fn copy_forward(to: u64, from: u64, length: usize) {
+    let (dst, src) = (to as usize as *mut u8, from as usize as *const u8);
+    let ahead = to.wrapping_sub(from);
+    if ahead == 0 {
+        return;
+    }
+    if ahead >= length as u64 {
+        // SAFETY: the caller's promise. Overlap with the source ahead of the destination reads
+        // every byte before it is replaced, as byte by byte does.
+        unsafe { std::ptr::copy(src, dst, length) };
+        return;
+    }
+    // The first `ahead` bytes repeat. Each step copies twice as many as the one before.
+    let period = ahead as usize;
+    let mut done = 0;
+    while done < length {
+        let count = (period + done).min(length - done);
+        // SAFETY: the caller's promise; `[src, src + period + done)` is complete by now and ends
+        // where the destination of this step begins.
+        unsafe { std::ptr::copy_nonoverlapping(src, dst.add(done), count) };
+        done += count;
+    }
+}
+
+/// Guest bytes as a slice to compare with.
+///
+/// # Safety
+/// `host` is the address of that many bytes of mapped guest RAM, and the slice is dropped before
+/// this thread writes them. Other threads may write them: what is compared then is undetermined,
+/// as for the guest.
+pub(crate) unsafe fn view<'a>(host: u64, length: usize) -> &'a [u8] {
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts(host as usize as *const u8, length) }
+}
+
+macro_rules! sized {
+    ($size:expr, $atomic:ident => $body:expr) => {
+        match $size {
+            MemSize::B1 => sized!(@one AtomicU8, u8, $atomic => $body),
+            MemSize::B2 => sized!(@one AtomicU16, u16, $atomic => $body),
+            MemSize::B4 => sized!(@one AtomicU32, u32, $atomic => $body),
+            MemSize::B8 => sized!(@one AtomicU64, u64, $atomic => $body),
+        }
+    };
+    (@one $type:ident, $int:ident, $atomic:ident => $body:expr) => {{
+        type $atomic = $type;
+        #[allow(dead_code, reason = "not every body needs it")]
+        type Int = $int;
+        u64::from($body)
+    }};
+}
+
+/// Compares and swaps a big-endian number; the old value, zero-extended.
+///
+/// # Safety
+/// `host` is the address of that many bytes of mapped guest RAM, a multiple of the size.
+#[inline]
+pub(crate) unsafe fn compare_swap(host: u64, size: MemSize, expected: u64, new: u64) -> u64 {
+    sized!(size, Cell => {
+        // SAFETY: the caller's promise.
+        let cell = unsafe { &*(host as usize as *const Cell) };
+        let old = cell.compare_exchange(
+            (expected as Int).to_be(),
+            (new as Int).to_be(),
+            Ordering::SeqCst,
+            Ordering::SeqCst,
+        );
+        Int::from_be(match old {
+            Ok(old) | Err(old) => old,
+        })
+    })
+}
+
+/// An interlocked update of a big-endian number; the old value, zero-extended.
+///
+/// # Safety
+/// `host` is the address of that many bytes of mapped guest RAM, a multiple of the size.
+#[inline]
+pub(crate) unsafe fn update(host: u64, size: MemSize, op: AtomicOp, v: u64) -> u64 {
+    sized!(size, Cell => {
+        // SAFETY: the caller's promise.
+        let cell = unsafe { &*(host as usize as *const Cell) };
+        let swapped = (v as Int).to_be();
+        Int::from_be(match op {
+            AtomicOp::And => cell.fetch_and(swapped, Ordering::SeqCst),
+            AtomicOp::Or => cell.fetch_or(swapped, Ordering::SeqCst),
+            AtomicOp::Xor => cell.fetch_xor(swapped, Ordering::SeqCst),
+            AtomicOp::Exchange => cell.swap(swapped, Ordering::SeqCst),
+            AtomicOp::Add => {
+                let mut old = cell.load(Ordering::Relaxed);
+                loop {
+                    let new = Int::from_be(old).wrapping_add(v as Int).to_be();
+                    match cell.compare_exchange_weak(old, new, Ordering::SeqCst, Ordering::Relaxed)
+                    {
+                        Ok(_) => break old,
+                        Err(now) => old = now,
+                    }
+                }
+            }
+        })
+    })
+}
+
+/// Compares and swaps 16 bytes, as big-endian numbers; the old value. `None` where the host has
+/// no such instruction.
+///
+/// # Safety
+/// `host` is the address of 16 bytes of mapped guest RAM, a multiple of 16.
+#[inline]
+pub(crate) unsafe fn compare_swap_16(host: u64, expected: u128, new: u128) -> Option<u128> {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("cmpxchg16b") {
+        #[target_feature(enable = "cmpxchg16b")]
+        unsafe fn swap(place: *mut u128, old: u128, new: u128) -> u128 {
+            // SAFETY: the caller's promise: valid and aligned.
+            unsafe {
+                std::arch::x86_64::cmpxchg16b(place, old, new, Ordering::SeqCst, Ordering::SeqCst)
+            }
+        }
+        // SAFETY: the caller's promise, and the host has the instruction.
+        let old = unsafe { swap(host as usize as *mut u128, expected.to_be(), new.to_be()) };
+        return Some(u128::from_be(old));
+    }
+    let _ = (host, expected, new);
+    None
+}

@@ -1,0 +1,216 @@
+//! The softmmu's TLB: a vCPU's own, direct-mapped, tagged by address space.
+//!
+//! A tag is the page's address with a number in its low 12 bits. The number stands for an
+//! address space since the last flush: a flush hands out new numbers instead of clearing
+//! entries. The fast path is one comparison: the address of the access's *last* byte, page part,
+//! against the entry of its *first* byte, so that what crosses a page misses.
+//!
+//! A write tag says that the page is marked dirty already (or marks are off). Code is not its
+//! matter: that is looked up after each store ([`super::code_lines`]).
+
+use crate::guest::{Access, Protection};
+use crate::ir::MemMode;
+
+use super::PAGE_SIZE;
+
+/// Entries; a power of two.
+pub(crate) const ENTRIES: usize = 1024;
+
+/// Address-space numbers are below this; it is the mask of the low 12 bits of a tag.
+const NUMBERS: u64 = PAGE_SIZE - 1;
+
+/// The page part of an address.
+pub(crate) const PAGE_MASK: u64 = !(PAGE_SIZE - 1);
+
+/// A tag that no access has: no number is this large.
+const NEVER: u64 = NUMBERS;
+
+/// Address spaces that the architecture can name.
+const SPACES: usize = 1 << 11;
+
+/// Address-space indexes that a mode can hold.
+pub(crate) const MODES: usize = 32;
+
+/// One translated page.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(32))]
+pub(crate) struct Entry {
+    pub(crate) read: u64,
+    pub(crate) write: u64,
+    pub(crate) execute: u64,
+    /// Host address = guest address + this, wrapping.
+    pub(crate) addend: u64,
+}
+
+const EMPTY: Entry = Entry {
+    read: NEVER,
+    write: NEVER,
+    execute: NEVER,
+    addend: 0,
+};
+
+/// A vCPU's TLB.
+#[repr(C)]
+pub(crate) struct Tlb {
+    /// The number of each mode's address space now; 0 where it must be asked for.
+    pub(crate) tags: [u64; MODES],
+    pub(crate) entries: Box<[Entry; ENTRIES]>,
+    /// The number of each address space, with the flush count in which it was given.
+    numbers: Box<[(u32, u32); SPACES]>,
+    flushes: u32,
+    next: u64,
+}
+
+impl Tlb {
+    pub(crate) fn new() -> Self {
+        Self {
+            tags: [0; MODES],
+            entries: Box::new([EMPTY; ENTRIES]),
+            numbers: Box::new([(0, 0); SPACES]),
+            flushes: 1,
+            next: 1,
+        }
+    }
+
+    /// The slot of an address's page.
+    #[inline]
+    pub(crate) fn slot(address: u64) -> usize {
+        (address / PAGE_SIZE) as usize % ENTRIES
+    }
+
+    /// The host address of an access that the TLB allows: `size` bytes in one page.
+    #[inline]
+    pub(crate) fn hit(
+        &self,
+        access: Access,
+        mode: MemMode,
+        address: u64,
+        size: u64,
+    ) -> Option<u64> {
+        let entry = &self.entries[Self::slot(address)];
+        let wanted = (address.wrapping_add(size - 1) & PAGE_MASK) | self.tags[usize::from(mode.0)];
+        let tag = match access {
+            Access::Read => entry.read,
+            Access::Write => entry.write,
+            Access::Execute => entry.execute,
+        };
+        (tag == wanted).then(|| address.wrapping_add(entry.addend))
+    }
+
+    /// The mode's tag, if it need not be asked for.
+    pub(crate) fn tag(&self, mode: MemMode) -> Option<u64> {
+        Some(self.tags[usize::from(mode.0)]).filter(|&tag| tag != 0)
+    }
+
+    /// The mode means this address space now.
+    pub(crate) fn set_space(&mut self, mode: MemMode, space: u16) -> u64 {
+        let slot = usize::from(space) % SPACES;
+        if self.numbers[slot].0 != self.flushes {
+            if self.next == NUMBERS {
+                self.clear();
+            }
+            self.numbers[slot] = (self.flushes, self.next as u32);
+            self.next += 1;
+        }
+        let tag = u64::from(self.numbers[slot].1);
+        self.tags[usize::from(mode.0)] = tag;
+        tag
+    }
+
+    /// Remembers a page under a tag.
+    pub(crate) fn insert(&mut self, address: u64, tag: u64, protection: Protection, host: u64) {
+        let page = address & PAGE_MASK;
+        let when = |allowed| if allowed { page | tag } else { NEVER };
+        self.entries[Self::slot(address)] = Entry {
+            read: when(protection.read),
+            write: when(protection.write),
+            execute: when(protection.execute),
+            addend: host.wrapping_sub(page),
+        };
+    }
+
+    /// Every mode's address space must be asked for.
+    pub(crate) fn forget_tags(&mut self) {
+        self.tags = [0; MODES];
+    }
+
+    /// Forgets everything.
+    pub(crate) fn flush(&mut self) {
+        self.forget_tags();
+        match self.flushes.checked_add(1) {
+            Some(flushes) => self.flushes = flushes,
+            None => self.clear(),
+        }
+    }
+
+    fn clear(&mut self) {
+        self.entries.fill(EMPTY);
+        self.numbers.fill((0, 0));
+        self.forget_tags();
+        self.flushes = 1;
+        self.next = 1;
+    }
+
+    /// Forgets one page in all address spaces.
+    pub(crate) fn flush_page(&mut self, address: u64) {
+        let page = address & PAGE_MASK;
+        let entry = &mut self.entries[Self::slot(address)];
+        if [entry.read, entry.write, entry.execute]
+            .iter()
+            .any(|tag| tag & PAGE_MASK == page)
+        {
+            *entry = EMPTY;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Protection = Protection {
+        read: true,
+        write: true,
+        execute: true,
+    };
+    const M0: MemMode = MemMode(0);
+
+    #[test]
+    fn spaces_are_apart_and_come_back() {
+        let mut tlb = Tlb::new();
+        let tag = tlb.set_space(M0, 7);
+        tlb.insert(0x5123, tag, ALL, 0x10_0000);
+        assert_eq!(tlb.hit(Access::Read, M0, 0x5ff8, 8), Some(0x10_0ff8));
+        assert_eq!(tlb.hit(Access::Read, M0, 0x5ff9, 8), None);
+        tlb.set_space(M0, 8);
+        assert_eq!(tlb.hit(Access::Read, M0, 0x5000, 8), None);
+        tlb.forget_tags();
+        assert_eq!(tlb.tag(M0), None);
+        assert_eq!(tlb.hit(Access::Read, M0, 0x5000, 8), None);
+        tlb.set_space(M0, 7);
+        assert_eq!(tlb.hit(Access::Write, M0, 0x5000, 8), Some(0x10_0000));
+    }
+
+    #[test]
+    fn no_old_entry_returns_when_the_numbers_run_out() {
+        let mut tlb = Tlb::new();
+        let tag = tlb.set_space(M0, 1);
+        tlb.insert(0, tag, ALL, 0);
+        for _ in 0..10_000 {
+            tlb.flush();
+            tlb.set_space(M0, 1);
+            assert_eq!(tlb.hit(Access::Read, M0, 0, 1), None);
+        }
+    }
+
+    #[test]
+    fn a_page_is_flushed_in_every_space() {
+        let mut tlb = Tlb::new();
+        let tag = tlb.set_space(M0, 1);
+        tlb.insert(0x3000, tag, ALL, 0);
+        tlb.set_space(M0, 2);
+        tlb.flush_page(0x3fff);
+        tlb.set_space(M0, 1);
+        assert_eq!(tlb.hit(Access::Read, M0, 0x3000, 1), None);
+    }
+}

@@ -1,0 +1,323 @@
+//! What all vCPUs of one machine share: RAM, translated blocks, and ways to reach every vCPU.
+//!
+//! A vCPU is *online* while it is inside [`crate::exec::run`]. What must be gone from every
+//! vCPU before somebody goes on (a flushed translation) is asked of the online ones, which answer
+//! at their next block boundary or while they wait for an answer themselves; the others look when
+//! they come online. Not here: a vCPU's own state ([`crate::cpu`]).
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use machine::GuestRam;
+
+use crate::cache::{BlockCache, CacheStats};
+use crate::cpu::{ATTENTION_SERVICE, Attention, CpuCore};
+use crate::mem::code_lines::CodeLines;
+
+/// Which engine executes the blocks of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineKind {
+    /// Executes IR as written, without the optimiser ([`crate::reference`]).
+    Reference,
+    /// The portable interpreter ([`crate::interp`]).
+    #[default]
+    Interp,
+}
+
+/// How translation works on one machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The engine.
+    pub engine: EngineKind,
+    /// Bytes that translated blocks may take; beyond it all are dropped and made anew. 64 MiB
+    /// unless told.
+    pub cache_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            engine: EngineKind::default(),
+            cache_bytes: 64 << 20,
+        }
+    }
+}
+
+/// What translation prints, for [`System::set_trace`]. Text goes to the `log` crate at trace
+/// level under the target named here.
+pub mod trace {
+    /// `tcg::in_asm`: guest code of each block when it is translated.
+    pub const IN_ASM: u32 = 1;
+    /// `tcg::op`: its IR as the front end made it.
+    pub const OP: u32 = 2;
+    /// `tcg::op_opt`: its IR after the optimiser.
+    pub const OP_OPT: u32 = 4;
+    /// `tcg::out_asm`: what the engine made of it.
+    pub const OUT_ASM: u32 = 8;
+    /// `tcg::exec`: each block when the run loop enters it (chained entries are not seen).
+    pub const EXEC: u32 = 16;
+    /// `tcg::int`: each trap that is delivered.
+    pub const INT: u32 = 32;
+}
+
+/// What a vCPU is asked to forget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flush {
+    All,
+    Page(u64),
+}
+
+/// More page flushes than this waiting for one vCPU become one full flush.
+const PAGE_FLUSHES: usize = 16;
+
+/// The value of [`CpuShared::epoch`] of a vCPU outside the run loop.
+const OFFLINE: u64 = u64::MAX;
+
+/// What other threads see of a vCPU.
+#[derive(Debug)]
+pub(crate) struct CpuShared {
+    pub(crate) attention: Arc<Attention>,
+    /// The last reclamation epoch at whose beginning this vCPU held no block, or [`OFFLINE`].
+    epoch: AtomicU64,
+    pending: Mutex<Vec<Flush>>,
+    /// How many flushes were asked, and how many are done.
+    asked: AtomicU64,
+    done: AtomicU64,
+}
+
+impl CpuShared {
+    fn lock(&self) -> MutexGuard<'_, Vec<Flush>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_online(&self) -> bool {
+        self.epoch.load(Ordering::SeqCst) != OFFLINE
+    }
+
+    /// Asks for a flush; the ticket that `is_done` answers for.
+    fn ask(&self, flush: Flush) -> u64 {
+        let mut pending = self.lock();
+        if pending.len() >= PAGE_FLUSHES {
+            pending.clear();
+            pending.push(Flush::All);
+        } else {
+            pending.push(flush);
+        }
+        let ticket = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        drop(pending);
+        self.attention.raise(ATTENTION_SERVICE);
+        ticket
+    }
+
+    fn is_done(&self, ticket: u64) -> bool {
+        self.done.load(Ordering::SeqCst) >= ticket
+    }
+
+    /// Takes what was asked, does it, and says so. Called by the vCPU's own thread.
+    pub(crate) fn serve(&self, mut flush: impl FnMut(Flush)) {
+        if self.asked.load(Ordering::SeqCst) == self.done.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut pending = self.lock();
+        for what in pending.drain(..) {
+            flush(what);
+        }
+        // Under the lock: no request is counted that was not taken.
+        self.done
+            .store(self.asked.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
+/// What all vCPUs of one machine share.
+pub struct System {
+    ram: Arc<GuestRam>,
+    options: Options,
+    pub(crate) lines: CodeLines,
+    pub(crate) cache: BlockCache,
+    cpus: Mutex<Vec<Arc<CpuShared>>>,
+    /// Reclamation epoch; see [`crate::cache::reclaim`].
+    epoch: AtomicU64,
+    track_dirty: AtomicBool,
+    trace: AtomicU32,
+    /// Makes 16-byte updates one on hosts that have no such instruction.
+    pub(crate) wide: Mutex<()>,
+}
+
+impl System {
+    /// Translation for a machine with this RAM, with default options.
+    pub fn new(ram: Arc<GuestRam>) -> Arc<Self> {
+        Self::with_options(ram, Options::default())
+    }
+
+    /// Translation for a machine with this RAM.
+    pub fn with_options(ram: Arc<GuestRam>, options: Options) -> Arc<Self> {
+        Arc::new(Self {
+            lines: CodeLines::new(ram.size()),
+            cache: BlockCache::new(options.cache_bytes),
+            ram,
+            options,
+            cpus: Mutex::default(),
+            epoch: AtomicU64::new(0),
+            track_dirty: AtomicBool::new(false),
+            trace: AtomicU32::new(0),
+            wide: Mutex::default(),
+        })
+    }
+
+    /// The machine's RAM.
+    #[inline]
+    pub fn ram(&self) -> &Arc<GuestRam> {
+        &self.ram
+    }
+
+    /// The options it was made with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Chooses what is printed: bits of [`trace`].
+    pub fn set_trace(&self, bits: u32) {
+        self.trace.store(bits, Ordering::Relaxed);
+    }
+
+    /// What is printed.
+    #[inline]
+    pub fn trace(&self) -> u32 {
+        self.trace.load(Ordering::Relaxed)
+    }
+
+    /// Whether vCPUs mark the pages they write in the RAM's dirty bitmap.
+    #[inline]
+    pub fn is_tracking_dirty(&self) -> bool {
+        self.track_dirty.load(Ordering::SeqCst)
+    }
+
+    /// Starts or stops marking pages that vCPUs write. When this returns, every later write by
+    /// a vCPU is marked (or none is). Pages written while it was off are not marked. Called by
+    /// a thread that is no vCPU.
+    pub fn dirty_tracking(&self, on: bool) {
+        self.track_dirty.store(on, Ordering::SeqCst);
+        if on {
+            self.flush_all_cpus();
+        }
+    }
+
+    /// Makes every vCPU mark again what it writes: called after marks were cleared and before
+    /// the pages are read. Called by a thread that is no vCPU.
+    pub fn dirty_marks_cleared(&self) {
+        if self.is_tracking_dirty() {
+            self.flush_all_cpus();
+        }
+    }
+
+    /// Forgets every translation of every vCPU; on return no vCPU uses an old one. Called by a
+    /// thread that is no vCPU; vCPUs call [`CpuCore::flush_tlb_everywhere`].
+    pub fn flush_all_cpus(&self) {
+        self.flush_others(None, Flush::All);
+    }
+
+    /// Forgets the blocks made from these bytes, which something other than a vCPU has changed
+    /// (a device, a loader). vCPUs see it at their next block boundary.
+    pub fn code_changed(&self, absolute: u64, length: u64) {
+        if self.lines.any(absolute, length) {
+            self.cache.written(self, absolute, length);
+        }
+    }
+
+    /// Forgets every block (system reset). vCPUs see it at their next block boundary.
+    pub fn forget_blocks(&self) {
+        self.cache.clear(self);
+    }
+
+    /// Numbers about the store of blocks.
+    pub fn cache_stats(&self) -> CacheStats {
+        self.cache.stats()
+    }
+
+    /// Whether there is one vCPU only.
+    pub(crate) fn is_single(&self) -> bool {
+        self.cpus().len() <= 1
+    }
+
+    fn cpus(&self) -> MutexGuard<'_, Vec<Arc<CpuShared>>> {
+        self.cpus.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn register(&self) -> Arc<CpuShared> {
+        let shared = Arc::new(CpuShared {
+            attention: Arc::default(),
+            epoch: AtomicU64::new(OFFLINE),
+            pending: Mutex::default(),
+            asked: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+        });
+        self.cpus().push(Arc::clone(&shared));
+        shared
+    }
+
+    pub(crate) fn unregister(&self, shared: &Arc<CpuShared>) {
+        self.cpus().retain(|other| !Arc::ptr_eq(other, shared));
+    }
+
+    /// Asks all vCPUs but the caller for a flush and waits until none can use what it forgets.
+    pub(crate) fn flush_others(&self, mut caller: Option<&mut CpuCore>, flush: Flush) {
+        let own = caller.as_ref().map(|core| Arc::clone(core.shared()));
+        let waiting: Vec<_> = self
+            .cpus()
+            .iter()
+            .filter(|cpu| own.as_ref().is_none_or(|own| !Arc::ptr_eq(own, cpu)))
+            .map(|cpu| (Arc::clone(cpu), cpu.ask(flush)))
+            .collect();
+        for (cpu, ticket) in waiting {
+            let mut spins = 0u32;
+            // One that is offline serves what was asked before it uses a translation.
+            while cpu.is_online() && !cpu.is_done(ticket) {
+                // Two callers that wait for each other both go on.
+                if let Some(core) = caller.as_mut() {
+                    core.serve_flushes();
+                }
+                spins += 1;
+                if spins < 200 {
+                    std::hint::spin_loop();
+                } else {
+                    std::thread::yield_now();
+                }
+            }
+        }
+    }
+
+    /// The current reclamation epoch.
+    #[inline]
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Begins an epoch and has every vCPU pass through its run loop; the new epoch.
+    pub(crate) fn begin_epoch(&self) -> u64 {
+        let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
+        for cpu in self.cpus().iter() {
+            cpu.attention.raise(ATTENTION_SERVICE);
+        }
+        epoch
+    }
+
+    /// The epoch that every online vCPU has reached.
+    pub(crate) fn epoch_reached(&self) -> u64 {
+        fence(Ordering::SeqCst);
+        self.cpus()
+            .iter()
+            .map(|cpu| cpu.epoch.load(Ordering::SeqCst))
+            .min()
+            .unwrap_or(OFFLINE)
+    }
+
+    /// A vCPU holds no block (its jump cache included) and has seen this epoch.
+    pub(crate) fn announce(&self, shared: &CpuShared, epoch: u64) {
+        shared.epoch.store(epoch, Ordering::SeqCst);
+    }
+
+    /// A vCPU leaves the run loop.
+    pub(crate) fn go_offline(&self, shared: &CpuShared) {
+        shared.epoch.store(OFFLINE, Ordering::SeqCst);
+    }
+}
