@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::exec::JumpCache;
 use crate::interp::Running;
 use crate::mem::tlb::Tlb;
-use crate::system::{CpuShared, Flush, System};
+pub use crate::system::System;
+use crate::system::{CpuShared, Flush};
 
 /// A word that other threads set to get a vCPU's attention; not zero makes it leave its blocks
 /// at the next block boundary and ask [`crate::Guest::poll`]. Bits 0-23 are the architecture's.

@@ -10,7 +10,7 @@ use crate::guest::{Access, Guest, Trap};
 use crate::ir::{AtomicOp, MemMode, MemOp};
 
 use super::access::{page_host, stored};
-use super::{PAGE_SIZE, host, load, probe, store};
+use super::{host, load, probe, store};
 
 /// Compares an aligned operand of 4 or 8 bytes with `expected` and replaces it by `new` if equal,
 /// as one interlocked update; the old value, zero-extended.
@@ -84,7 +84,6 @@ fn place_16<G: Guest>(
     if address % 16 != 0 {
         return Err(cpu.unaligned(address, mode));
     }
-    debug_assert!(PAGE_SIZE % 16 == 0);
     let address = cpu.wrap_address(address);
     page_host(cpu, mode, access, address)
 }
