@@ -1,0 +1,3 @@
+//! Small architectures for the tests of translation.
+
+pub(crate) mod scripted;
