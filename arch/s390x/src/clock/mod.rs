@@ -13,6 +13,8 @@
 //! for the rest. Nothing polls.
 
 mod cpu_timer;
+pub mod kvm_abi;
+pub mod tod_kvm;
 mod tod_tcg;
 
 use std::sync::Arc;
