@@ -28,21 +28,34 @@ const HURRIED: Duration = Duration::from_millis(500);
 /// output is to be lost. A signal cuts it short.
 const PATIENT: Duration = Duration::from_secs(24 * 3600);
 
-/// Runs what `settings` describe; returns the exit status.
+/// Runs what `settings` describe on this thread; returns the exit status. The process's own
+/// affairs, as signals, are left to the caller.
 ///
 /// # Errors
 /// Anything that keeps it from starting, as one line.
-pub(crate) fn run(
+pub fn run_inside(settings: Settings, types: &[&'static dyn MachineType]) -> Result<u8, CliError> {
+    run(settings, types, None)
+}
+
+fn run(
     mut settings: Settings,
     types: &[&'static dyn MachineType],
     signals: Option<SignalTarget>,
 ) -> Result<u8, CliError> {
     logging::start(&settings.log, &settings.config.identity.name)?;
-    let daemon = if settings.daemonize { Some(daemonize(&mut settings)?) } else { None };
+    let daemon = if settings.daemonize {
+        Some(daemonize(&mut settings)?)
+    } else {
+        None
+    };
     if let Some(name) = &settings.process_name {
         process::set_name(name);
     }
-    let _pidfile = settings.pidfile.as_deref().map(PidFile::create).transpose()?;
+    let _pidfile = settings
+        .pidfile
+        .as_deref()
+        .map(PidFile::create)
+        .transpose()?;
     if let Some(target) = &signals {
         process::handle_signals(Arc::clone(target))
             .map_err(|e| CliError::new("signals", e.to_string()))?;
@@ -54,15 +67,23 @@ pub(crate) fn run(
         let _ = target.set(vm.control.clone());
     }
     if let Some(daemon) = daemon {
-        daemon.ready().map_err(|e| CliError::new("-daemonize", e.to_string()))?;
+        daemon
+            .ready()
+            .map_err(|e| CliError::new("-daemonize", e.to_string()))?;
     }
     Ok(vm.run(settings.start_stopped))
 }
 
 fn daemonize(settings: &mut Settings) -> Result<Daemon, CliError> {
     // Files that a reset reads again must be found from another folder.
-    for path in [&mut settings.config.boot.kernel, &mut settings.config.boot.initrd] {
-        if let Some(absolute) = path.as_deref().and_then(|path| std::path::absolute(path).ok()) {
+    for path in [
+        &mut settings.config.boot.kernel,
+        &mut settings.config.boot.initrd,
+    ] {
+        if let Some(absolute) = path
+            .as_deref()
+            .and_then(|path| std::path::absolute(path).ok())
+        {
             *path = Some::<PathBuf>(absolute);
         }
     }
@@ -112,8 +133,11 @@ impl Vm {
             events: events_in,
             console: console.map(|chardev| Arc::clone(chardev.port()) as Arc<dyn ConsoleOutput>),
         };
-        let machine: Arc<dyn Machine> =
-            settings.kind.create(&settings.config, parts).map_err(machine_error)?.into();
+        let machine: Arc<dyn Machine> = settings
+            .kind
+            .create(&settings.config, parts)
+            .map_err(machine_error)?
+            .into();
 
         let (control, control_end) = Control::new();
         let context = Arc::new(Context {
@@ -124,7 +148,10 @@ impl Vm {
             types: types.to_vec(),
             identity: settings.config.identity.clone(),
             accel: settings.config.accel,
-            ports: chardevs.iter().map(|chardev| Arc::clone(chardev.port())).collect(),
+            ports: chardevs
+                .iter()
+                .map(|chardev| Arc::clone(chardev.port()))
+                .collect(),
             pusher,
         });
 
@@ -170,7 +197,10 @@ impl Vm {
             } else {
                 users.pop().map(|user| user as Arc<dyn Frontend>)
             };
-            lines.push(Line { chardev: Arc::clone(chardev), user });
+            lines.push(Line {
+                chardev: Arc::clone(chardev),
+                user,
+            });
         }
 
         let owner = Owner::new(OwnerParts {
@@ -260,9 +290,11 @@ fn machine_error(error: machine::MachineError) -> CliError {
     match error {
         MachineError::Kernel { .. } => CliError::new("-kernel", error.to_string()),
         MachineError::Initrd { .. } => CliError::new("-initrd", error.to_string()),
-        MachineError::Option { option, value, expected } => {
-            CliError::new(format!("{option} {value}"), expected)
-        }
+        MachineError::Option {
+            option,
+            value,
+            expected,
+        } => CliError::new(format!("{option} {value}"), expected),
         other => CliError::new("machine", other.to_string()),
     }
 }

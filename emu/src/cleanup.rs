@@ -20,8 +20,15 @@ pub fn unlink_at_exit(path: &Path) {
     // A path relative to a folder that is left behind (-daemonize) must still be found.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     if let Ok(found) = std::fs::symlink_metadata(&path) {
-        let file = OwnFile { path, device: found.dev(), inode: found.ino() };
-        FILES.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+        let file = OwnFile {
+            path,
+            device: found.dev(),
+            inode: found.ino(),
+        };
+        FILES
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(file);
     }
 }
 

@@ -14,4 +14,4 @@ pub mod monitor;
 mod process;
 pub mod terminal;
 
-pub use assemble::main_with;
+pub use assemble::{main_with, run_inside};

@@ -30,10 +30,15 @@ pub(crate) fn start(settings: &LogSettings, guest_name: &str) -> Result<(), CliE
         })?),
     };
     let mut builder = Builder::new();
-    builder.filter_level(LevelFilter::Warn).target(Target::Pipe(log));
+    builder
+        .filter_level(LevelFilter::Warn)
+        .target(Target::Pipe(log));
     for item in &settings.items {
         let own = [*item];
-        let modules = MODULES.iter().find(|(name, _)| name == item).map_or(&own[..], |(_, m)| m);
+        let modules = MODULES
+            .iter()
+            .find(|(name, _)| name == item)
+            .map_or(&own[..], |(_, m)| m);
         for module in modules {
             builder.filter_module(module, LevelFilter::Trace);
         }

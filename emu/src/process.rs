@@ -11,6 +11,7 @@ use std::thread;
 
 use machine::ShutdownCause;
 use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::pipe::PipeFlags;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
@@ -21,7 +22,7 @@ use crate::{cleanup, terminal};
 
 /// In the background process of `-daemonize`: tells the waiting parent that all is set up.
 pub(crate) struct Daemon {
-    parent: io::PipeWriter,
+    parent: File,
 }
 
 /// Goes to the background: returns in the child only. The parent waits until the child is
@@ -30,7 +31,8 @@ pub(crate) struct Daemon {
 /// # Errors
 /// The host refuses.
 pub(crate) fn daemonize() -> io::Result<Daemon> {
-    let (mut ready, parent) = io::pipe()?;
+    let (ready, parent) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    let (mut ready, parent) = (File::from(ready), File::from(parent));
     // SAFETY: no other thread exists, so the child may do whatever the parent might.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
@@ -55,7 +57,10 @@ impl Daemon {
     /// The host refuses.
     pub(crate) fn ready(mut self) -> io::Result<()> {
         rustix::process::chdir("/")?;
-        let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+        let null = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/null")?;
         rustix::stdio::dup2_stdin(&null)?;
         rustix::stdio::dup2_stdout(&null)?;
         rustix::stdio::dup2_stderr(&null)?;
@@ -99,7 +104,10 @@ impl PidFile {
 
 /// Names the process, as `ps` shows it: its first 15 bytes.
 pub(crate) fn set_name(name: &str) {
-    let end = name.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= 15);
+    let end = name
+        .char_indices()
+        .map(|(at, c)| at + c.len_utf8())
+        .take_while(|end| *end <= 15);
     if let Ok(name) = CString::new(&name[..end.last().unwrap_or(0)]) {
         // A name is a convenience: nothing depends on it.
         let _ = rustix::thread::set_name(&name);
@@ -116,32 +124,33 @@ pub(crate) type SignalTarget = Arc<OnceLock<Control>>;
 /// # Errors
 /// The host refuses.
 pub(crate) fn handle_signals(target: SignalTarget) -> io::Result<()> {
-    let mut signals =
-        Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT])?;
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        let mut asked = false;
-        for signal in signals.forever() {
-            match signal {
-                SIGTSTP => {
-                    terminal::lend();
-                    // Stops the process; goes on at SIGCONT.
-                    let _ = emulate_default_handler(SIGTSTP);
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT])?;
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            let mut asked = false;
+            for signal in signals.forever() {
+                match signal {
+                    SIGTSTP => {
+                        terminal::lend();
+                        // Stops the process; goes on at SIGCONT.
+                        let _ = emulate_default_handler(SIGTSTP);
+                    }
+                    SIGCONT => terminal::take_back(),
+                    signal => match target.get() {
+                        Some(control) if !asked => {
+                            asked = true;
+                            eprintln!("emu: terminating on signal {signal}");
+                            control.request_quit(ShutdownCause::HostSignal);
+                        }
+                        _ => {
+                            cleanup::run();
+                            let _ = emulate_default_handler(signal);
+                        }
+                    },
                 }
-                SIGCONT => terminal::take_back(),
-                signal => match target.get() {
-                    Some(control) if !asked => {
-                        asked = true;
-                        log::info!("terminating on signal {signal}");
-                        control.request_quit(ShutdownCause::HostSignal);
-                    }
-                    _ => {
-                        cleanup::run();
-                        let _ = emulate_default_handler(signal);
-                    }
-                },
             }
-        }
-    })?;
+        })?;
     Ok(())
 }
 

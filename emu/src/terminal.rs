@@ -47,7 +47,11 @@ pub fn enter_raw_mode(fd: BorrowedFd<'_>, signal: bool) -> std::io::Result<()> {
     raw.control_modes |= ControlModes::CS8;
     raw.special_codes[SpecialCodeIndex::VMIN] = 1;
     raw.special_codes[SpecialCodeIndex::VTIME] = 0;
-    let taken = Taken { fd: fd.try_clone_to_owned()?, found, raw };
+    let taken = Taken {
+        fd: fd.try_clone_to_owned()?,
+        found,
+        raw,
+    };
     let mut slot = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     if in_foreground(&taken.fd) {
         tcsetattr(&taken.fd, OptionalActions::Now, &taken.raw)?;

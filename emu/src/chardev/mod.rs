@@ -83,8 +83,11 @@ impl Chardev {
             ChardevKind::File { path, append } => {
                 let mut options = OpenOptions::new();
                 options.create(true).write(true);
-                let options =
-                    if *append { options.append(true) } else { options.truncate(true) };
+                let options = if *append {
+                    options.append(true)
+                } else {
+                    options.truncate(true)
+                };
                 let file = options
                     .open(path)
                     .map_err(|e| fail(format!("could not open '{}': {e}", path.display())))?;
@@ -101,7 +104,11 @@ impl Chardev {
             }
             ChardevKind::Socket(socket) => socket::open(&port, socket).map_err(fail)?,
         };
-        Ok(Arc::new(Self { port, mux: spec.mux, source: Mutex::new(Some(source)) }))
+        Ok(Arc::new(Self {
+            port,
+            mux: spec.mux,
+            source: Mutex::new(Some(source)),
+        }))
     }
 
     /// The device's id.
@@ -125,7 +132,11 @@ impl Chardev {
     /// # Errors
     /// The host refuses a thread.
     pub fn start(&self, user: Option<Arc<dyn Frontend>>) -> std::io::Result<()> {
-        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let source = self
+            .source
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let Some(source) = source else { return Ok(()) };
         let user = user.unwrap_or_else(|| Arc::new(Nobody));
         let port = Arc::clone(&self.port);
@@ -136,7 +147,13 @@ impl Chardev {
             }
             Source::Stream { input } => Box::new(move || {
                 user.opened();
-                io::serve(&port, &input, &*user, io::AtEnd::KeepWriting, &mut Vec::new());
+                io::serve(
+                    &port,
+                    &input,
+                    &*user,
+                    io::AtEnd::KeepWriting,
+                    &mut Vec::new(),
+                );
             }),
             Source::Connection { input } => Box::new(move || {
                 user.opened();
@@ -146,7 +163,10 @@ impl Chardev {
             }),
             Source::Server(server) => Box::new(move || server.serve(&port, &*user)),
         };
-        thread::Builder::new().name(format!("chr-{}", self.label())).spawn(run).map(drop)
+        thread::Builder::new()
+            .name(format!("chr-{}", self.label()))
+            .spawn(run)
+            .map(drop)
     }
 }
 

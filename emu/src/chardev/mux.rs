@@ -59,34 +59,54 @@ enum Asked {
 impl Mux {
     /// `users` share the device of `port`; the first has the focus.
     pub fn new(port: Arc<Port>, users: Vec<Arc<dyn MuxUser>>, host: Arc<dyn MuxHost>) -> Self {
-        let users =
-            users.into_iter().map(|user| User { user, held: VecDeque::new() }).collect();
-        Self { port, host, state: Mutex::new(State { users, focus: 0, escaped: false }) }
+        let users = users
+            .into_iter()
+            .map(|user| User {
+                user,
+                held: VecDeque::new(),
+            })
+            .collect();
+        Self {
+            port,
+            host,
+            state: Mutex::new(State {
+                users,
+                focus: 0,
+                escaped: false,
+            }),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the one in focus what waits for it.
+    /// Gives everybody what waits for them, those too that the focus has left meanwhile.
     fn pass_on(&self) {
+        let count = self.state().users.len();
+        for index in 0..count {
+            self.pass_on_to(index);
+        }
+    }
+
+    fn pass_on_to(&self, index: usize) {
         loop {
             let (user, bytes) = {
                 let mut state = self.state();
-                let focus = state.focus;
-                let Some(user) = state.users.get_mut(focus) else { return };
+                let Some(user) = state.users.get_mut(index) else {
+                    return;
+                };
                 if user.held.is_empty() {
                     return;
                 }
                 (Arc::clone(&user.user), user.held.make_contiguous().to_vec())
             };
+            // Not locked here: the user may write, ask run control, or end the program.
             let taken = user.receive(&bytes);
             if taken == 0 {
                 return;
             }
-            let mut state = self.state();
-            let focus = state.focus;
-            if let Some(user) = state.users.get_mut(focus) {
+            if let Some(user) = self.state().users.get_mut(index) {
                 let taken = taken.min(user.held.len());
                 user.held.drain(..taken);
             }
@@ -164,7 +184,12 @@ impl Frontend for Mux {
     }
 
     fn opened(&self) {
-        let users: Vec<_> = self.state().users.iter().map(|u| Arc::clone(&u.user)).collect();
+        let users: Vec<_> = self
+            .state()
+            .users
+            .iter()
+            .map(|u| Arc::clone(&u.user))
+            .collect();
         for user in users {
             user.opened();
         }
@@ -176,7 +201,12 @@ impl Frontend for Mux {
     }
 
     fn closed(&self) {
-        let users: Vec<_> = self.state().users.iter().map(|u| Arc::clone(&u.user)).collect();
+        let users: Vec<_> = self
+            .state()
+            .users
+            .iter()
+            .map(|u| Arc::clone(&u.user))
+            .collect();
         for user in users {
             user.closed();
         }

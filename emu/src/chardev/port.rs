@@ -43,7 +43,10 @@ impl Sink {
             }
             Self::Blocking(fd) => {
                 let mut polled = [PollFd::new(fd, PollFlags::OUT)];
-                let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+                let now = Timespec {
+                    tv_sec: 0,
+                    tv_nsec: 0,
+                };
                 match poll(&mut polled, Some(&now)) {
                     Ok(0) => Ok(0),
                     // A writable pipe takes this many without blocking.
@@ -88,7 +91,10 @@ impl Port {
         Ok(Arc::new(Self {
             label: label.to_owned(),
             description: Mutex::default(),
-            out: Mutex::new(Out { sink: None, queue: VecDeque::new() }),
+            out: Mutex::new(Out {
+                sink: None,
+                queue: VecDeque::new(),
+            }),
             room: Condvar::new(),
             wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             closing: AtomicBool::new(false),
@@ -107,11 +113,17 @@ impl Port {
 
     /// What it is and where, as `query-chardev` shows it.
     pub fn description(&self) -> String {
-        self.description.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.description
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(super) fn describe(&self, text: impl Into<String>) {
-        *self.description.lock().unwrap_or_else(PoisonError::into_inner) = text.into();
+        *self
+            .description
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = text.into();
     }
 
     pub(super) fn connect(&self, sink: Sink) {
@@ -250,10 +262,14 @@ impl Port {
             if self.health().queued == 0 {
                 return;
             }
-            let Some(left) = end.checked_duration_since(Instant::now()) else { return };
+            let Some(left) = end.checked_duration_since(Instant::now()) else {
+                return;
+            };
             let Some(sink) = self.sink() else { return };
             let slice = left.min(Duration::from_millis(200));
-            let Ok(slice) = Timespec::try_from(slice) else { return };
+            let Ok(slice) = Timespec::try_from(slice) else {
+                return;
+            };
             let _ = poll(&mut [PollFd::new(&sink, PollFlags::OUT)], Some(&slice));
         }
     }

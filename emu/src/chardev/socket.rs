@@ -14,8 +14,8 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use super::io::{AtEnd, serve};
 use super::port::{Port, Sink};
 use super::{Frontend, Source};
-use crate::cli::{Mode, SocketAddress, SocketSpec};
 use crate::cleanup;
+use crate::cli::{Mode, SocketAddress, SocketSpec};
 
 /// Clients that may wait while one is served.
 const BACKLOG: i32 = 16;
@@ -91,7 +91,9 @@ pub(super) fn open(port: &Port, spec: &SocketSpec) -> Result<Source, String> {
             let listener = TcpListener::bind((host, *port))
                 .map_err(|e| format!("could not listen on {name}: {e}"))?;
             // The port that the host chose for 0 is told.
-            let name = listener.local_addr().map_or(name, |address| format!("tcp:{address}"));
+            let name = listener
+                .local_addr()
+                .map_or(name, |address| format!("tcp:{address}"));
             (Listener::Tcp(listener), name)
         }
     };
@@ -99,11 +101,19 @@ pub(super) fn open(port: &Port, spec: &SocketSpec) -> Result<Source, String> {
     port.describe(format!("disconnected:{name}"));
     let first = if wait {
         eprintln!("emu: info: waiting for a connection on {name}");
-        Some(listener.accept().map_err(|e| format!("no connection on {name}: {e}"))?)
+        Some(
+            listener
+                .accept()
+                .map_err(|e| format!("no connection on {name}: {e}"))?,
+        )
     } else {
         None
     };
-    Ok(Source::Server(Server { listener, name, first: Mutex::new(first) }))
+    Ok(Source::Server(Server {
+        listener,
+        name,
+        first: Mutex::new(first),
+    }))
 }
 
 /// A listening socket at `path` that only this user may connect to: the mode is set before the
@@ -111,7 +121,9 @@ pub(super) fn open(port: &Port, spec: &SocketSpec) -> Result<Source, String> {
 fn listen_unix(path: &Path) -> std::io::Result<UnixListener> {
     if let Ok(found) = std::fs::symlink_metadata(path) {
         if !found.file_type().is_socket() {
-            return Err(std::io::Error::other("there is a file of that name, not a socket"));
+            return Err(std::io::Error::other(
+                "there is a file of that name, not a socket",
+            ));
         }
         std::fs::remove_file(path)?;
     }
@@ -136,7 +148,9 @@ impl Server {
         let mut carry = Vec::new();
         let mut next = self.first.lock().ok().and_then(|mut first| first.take());
         while let Some(client) = next.take().or_else(|| self.accept(port)) {
-            let Ok(output) = client.try_clone() else { continue };
+            let Ok(output) = client.try_clone() else {
+                continue;
+            };
             log::debug!(target: "chardev", "{}: a client has come", port.label());
             port.connect(Sink::Socket(output));
             port.describe(self.name.clone());

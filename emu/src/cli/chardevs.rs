@@ -92,12 +92,16 @@ impl ChardevSpec {
         let argument = kv.argument().to_owned();
         let kind = match backend.as_str() {
             "null" => ChardevKind::Null,
-            "stdio" => ChardevKind::Stdio { signal: kv.switch("signal")?.unwrap_or(true) },
+            "stdio" => ChardevKind::Stdio {
+                signal: kv.switch("signal")?.unwrap_or(true),
+            },
             "file" => ChardevKind::File {
                 path: kv.require("path", "a file name")?.into(),
                 append: kv.switch("append")?.unwrap_or(false),
             },
-            "pipe" => ChardevKind::Pipe { path: kv.require("path", "a path")?.into() },
+            "pipe" => ChardevKind::Pipe {
+                path: kv.require("path", "a path")?.into(),
+            },
             "socket" => {
                 let address = match (kv.take("path")?, kv.take("host")?, kv.take("port")?) {
                     (Some(path), None, None) => SocketAddress::Unix(path.into()),
@@ -120,12 +124,22 @@ impl ChardevSpec {
             other => {
                 return Err(kv.error(format!(
                     "'{other}' is not a chardev kind, expected one of: {}",
-                    help::chardevs().lines().skip(1).map(str::trim).collect::<Vec<_>>().join(", ")
+                    help::chardevs()
+                        .lines()
+                        .skip(1)
+                        .map(str::trim)
+                        .collect::<Vec<_>>()
+                        .join(", ")
                 )));
             }
         };
         kv.finish()?;
-        Ok(Self { id, kind, mux, argument })
+        Ok(Self {
+            id,
+            kind,
+            mux,
+            argument,
+        })
     }
 
     /// The short form, as `-serial VALUE` has it. `id` names the new device.
@@ -141,12 +155,19 @@ impl ChardevSpec {
             Some(("mon", "stdio")) => ChardevKind::Stdio { signal: false },
             Some(("mon", rest)) => {
                 let inner = Self::parse_short(option, rest, id)?;
-                return Ok(Self { mux: true, argument, ..inner });
+                return Ok(Self {
+                    mux: true,
+                    argument,
+                    ..inner
+                });
             }
             Some(("file" | "pipe" | "unix" | "tcp", "")) => {
                 return fail("expected something after the colon");
             }
-            Some(("file", path)) => ChardevKind::File { path: path.into(), append: false },
+            Some(("file", path)) => ChardevKind::File {
+                path: path.into(),
+                append: false,
+            },
             Some(("pipe", path)) => ChardevKind::Pipe { path: path.into() },
             Some((scheme @ ("unix" | "tcp"), _)) => {
                 let mut kv = KeyVals::parse(option, value, Some("address"))?;
@@ -159,7 +180,10 @@ impl ChardevSpec {
                         return fail("expected tcp:HOST:PORT");
                     };
                     let host = host.trim_start_matches('[').trim_end_matches(']');
-                    SocketAddress::Tcp { host: host.into(), port: parse_port(&kv, port)? }
+                    SocketAddress::Tcp {
+                        host: host.into(),
+                        port: parse_port(&kv, port)?,
+                    }
                 };
                 let spec = socket(&mut kv, address)?;
                 kv.finish()?;
@@ -173,7 +197,12 @@ impl ChardevSpec {
             }
         };
         let mux = value.starts_with("mon:");
-        Ok(Self { id, kind, mux, argument })
+        Ok(Self {
+            id,
+            kind,
+            mux,
+            argument,
+        })
     }
 }
 
@@ -187,7 +216,9 @@ fn socket(kv: &mut KeyVals, address: SocketAddress) -> Result<SocketSpec, CliErr
         return Err(kv.error("this version always sends at once, expected nodelay=on"));
     }
     let mode = match (server, wait) {
-        (true, wait) => Mode::Server { wait: wait.unwrap_or(true) },
+        (true, wait) => Mode::Server {
+            wait: wait.unwrap_or(true),
+        },
         (false, None) => Mode::Client,
         (false, Some(_)) => {
             return Err(kv.error("parameter 'wait' is for servers, expected server=on with it"));

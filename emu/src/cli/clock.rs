@@ -19,9 +19,9 @@ pub(super) fn parse_rtc(option: &str, value: &str) -> Result<Rtc, CliError> {
     let base = match kv.take("base")? {
         None => RtcBase::Utc,
         Some(text) if text == "utc" => RtcBase::Utc,
-        Some(text) if text == "localtime" => {
-            RtcBase::Localtime { utc_offset_s: jiff::Zoned::now().offset().seconds() }
-        }
+        Some(text) if text == "localtime" => RtcBase::Localtime {
+            utc_offset_s: jiff::Zoned::now().offset().seconds(),
+        },
         Some(text) => RtcBase::Date {
             unix_s: parse_date(&text).ok_or_else(|| {
                 kv.error(format!(
@@ -33,7 +33,9 @@ pub(super) fn parse_rtc(option: &str, value: &str) -> Result<Rtc, CliError> {
     };
     // Guest clocks follow the VM's timeline whichever of these is given.
     kv.choice("clock", &[("host", ()), ("rt", ()), ("vm", ())])?;
-    let slew = kv.choice("driftfix", &[("none", false), ("slew", true)])?.unwrap_or(false);
+    let slew = kv
+        .choice("driftfix", &[("none", false), ("slew", true)])?
+        .unwrap_or(false);
     kv.finish()?;
     Ok(Rtc { base, slew })
 }
@@ -41,11 +43,16 @@ pub(super) fn parse_rtc(option: &str, value: &str) -> Result<Rtc, CliError> {
 /// Seconds since 1970 of a date in UTC.
 fn parse_date(text: &str) -> Option<i64> {
     // The forms are exact: the library alone would take more.
-    let shape: String =
-        text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    let shape: String = text
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '0' } else { c })
+        .collect();
     let when: DateTime = match shape.as_str() {
         "0000-00-00T00:00:00" => text.parse().ok()?,
-        "0000-00-00" => text.parse::<Date>().ok()?.to_datetime(jiff::civil::Time::midnight()),
+        "0000-00-00" => text
+            .parse::<Date>()
+            .ok()?
+            .to_datetime(jiff::civil::Time::midnight()),
         _ => return None,
     };
     Some(when.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
@@ -58,10 +65,15 @@ mod tests {
     #[test]
     fn dates_are_utc_and_exact() {
         let base = |text: &str| parse_rtc("-rtc", text).map(|rtc| rtc.base);
-        assert_eq!(base("base=1970-01-02"), Ok(RtcBase::Date { unix_s: 86_400 }));
+        assert_eq!(
+            base("base=1970-01-02"),
+            Ok(RtcBase::Date { unix_s: 86_400 })
+        );
         assert_eq!(
             base("base=2026-11-21T10:00:00"),
-            Ok(RtcBase::Date { unix_s: 1_795_255_200 })
+            Ok(RtcBase::Date {
+                unix_s: 1_795_255_200
+            })
         );
         assert_eq!(base("base=utc"), Ok(RtcBase::Utc));
         assert_eq!(base("clock=vm"), Ok(RtcBase::Utc));

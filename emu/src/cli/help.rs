@@ -63,7 +63,12 @@ pub(super) fn machines(types: &[&'static dyn MachineType]) -> String {
                 (0, _) => String::new(),
                 _ => format!(" (alias of {})", kind.names()[0]),
             };
-            let _ = writeln!(text, "{name:<24} {}: {}{note}", kind.arch(), kind.description());
+            let _ = writeln!(
+                text,
+                "{name:<24} {}: {}{note}",
+                kind.arch(),
+                kind.description()
+            );
         }
     }
     text
@@ -72,7 +77,11 @@ pub(super) fn machines(types: &[&'static dyn MachineType]) -> String {
 pub(super) fn cpu_models(kind: &dyn MachineType) -> String {
     let mut text = "Available CPUs:\n".to_owned();
     for (index, model) in kind.cpu_models().iter().enumerate() {
-        let _ = writeln!(text, "  {model}{}", if index == 0 { " (default)" } else { "" });
+        let _ = writeln!(
+            text,
+            "  {model}{}",
+            if index == 0 { " (default)" } else { "" }
+        );
     }
     text
 }

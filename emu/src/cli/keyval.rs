@@ -30,18 +30,34 @@ impl KeyVals {
         let mut items = Vec::new();
         for (index, piece) in split_commas(value).into_iter().enumerate() {
             let item = match piece.split_once('=') {
-                Some((key, value)) => Item { key: key.into(), value: Some(value.into()) },
+                Some((key, value)) => Item {
+                    key: key.into(),
+                    value: Some(value.into()),
+                },
                 None => match implied {
-                    Some(key) if index == 0 => Item { key: key.into(), value: Some(piece) },
-                    _ => Item { key: piece, value: None },
+                    Some(key) if index == 0 => Item {
+                        key: key.into(),
+                        value: Some(piece),
+                    },
+                    _ => Item {
+                        key: piece,
+                        value: None,
+                    },
                 },
             };
             if item.key.is_empty() {
-                return Err(CliError::new(argument, "expected key=value items, found an empty one"));
+                return Err(CliError::new(
+                    argument,
+                    "expected key=value items, found an empty one",
+                ));
             }
             items.push(item);
         }
-        Ok(Self { argument, items, known: Vec::new() })
+        Ok(Self {
+            argument,
+            items,
+            known: Vec::new(),
+        })
     }
 
     /// The option with its whole value, for messages.
@@ -107,9 +123,9 @@ impl KeyVals {
             false
         });
         match wrong {
-            Some(value) => {
-                Err(self.error(format!("parameter '{key}' expects 'on' or 'off', not '{value}'")))
-            }
+            Some(value) => Err(self.error(format!(
+                "parameter '{key}' expects 'on' or 'off', not '{value}'"
+            ))),
             None => Ok(found),
         }
     }
@@ -136,7 +152,9 @@ impl KeyVals {
         key: &'static str,
         choices: &[(&str, T)],
     ) -> Result<Option<T>, CliError> {
-        let Some(text) = self.take(key)? else { return Ok(None) };
+        let Some(text) = self.take(key)? else {
+            return Ok(None);
+        };
         match choices.iter().find(|(name, _)| *name == text) {
             Some((_, value)) => Ok(Some(*value)),
             None => {

@@ -10,7 +10,11 @@ pub(super) fn parse_accel(option: &str, value: &str) -> Result<Accel, CliError> 
     let name = kv.require("accel", "an accelerator")?;
     let engine = kv.choice(
         "engine",
-        &[("default", Engine::Default), ("interp", Engine::Interp), ("jit", Engine::Jit)],
+        &[
+            ("default", Engine::Default),
+            ("interp", Engine::Interp),
+            ("jit", Engine::Jit),
+        ],
     )?;
     // `a:b` is QEMU's list of choices: the first that exists here.
     let known = name.split(':').find_map(|name| match name {
@@ -18,8 +22,8 @@ pub(super) fn parse_accel(option: &str, value: &str) -> Result<Accel, CliError> 
         "kvm" => Some(Accel::Kvm),
         _ => None,
     });
-    let accel = known
-        .ok_or_else(|| kv.error(format!("no accelerator '{name}', expected tcg or kvm")))?;
+    let accel =
+        known.ok_or_else(|| kv.error(format!("no accelerator '{name}', expected tcg or kvm")))?;
     if engine.is_some() && !matches!(accel, Accel::Tcg(_)) {
         return Err(kv.error("parameter 'engine' is for tcg only"));
     }
@@ -38,16 +42,16 @@ pub(super) fn parse_smp(option: &str, value: &str) -> Result<Smp, CliError> {
     let max = take("maxcpus")?;
     let mut product = 1_u64;
     let mut complete = true;
-    for key in ["drawers", "books", "sockets", "dies", "modules", "clusters", "cores", "threads"] {
+    for key in [
+        "drawers", "books", "sockets", "dies", "modules", "clusters", "cores", "threads",
+    ] {
         let count = take(key)?;
         if matches!(key, "sockets" | "cores") {
             complete &= count.is_some();
         }
         product = product.saturating_mul(u64::from(count.unwrap_or(1)));
     }
-    let total = max
-        .or(cpus)
-        .map_or(product, u64::from);
+    let total = max.or(cpus).map_or(product, u64::from);
     if total % product != 0 || (complete && total != product) {
         return Err(kv.error(format!(
             "the topology holds {product} CPUs, expected as many as maxcpus ({total})"
@@ -104,7 +108,11 @@ fn parse_size(text: &str) -> Option<u64> {
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let number = |text: &str| {
-        if text.bytes().all(|b| b.is_ascii_digit()) { text.parse::<u128>().ok() } else { None }
+        if text.bytes().all(|b| b.is_ascii_digit()) {
+            text.parse::<u128>().ok()
+        } else {
+            None
+        }
     };
     let mut bytes = number(whole)?.checked_mul(1 << shift)?;
     if !fraction.is_empty() {
@@ -134,7 +142,16 @@ mod tests {
                  k, M, G, T (M without one)"
             ))
         };
-        for bad in ["abc", "1x", "", "1.", "-1", "99999999999999999999", "17E", "+1"] {
+        for bad in [
+            "abc",
+            "1x",
+            "",
+            "1.",
+            "-1",
+            "99999999999999999999",
+            "17E",
+            "+1",
+        ] {
             assert_eq!(size(bad), text(bad), "{bad}");
         }
         assert_eq!(
@@ -143,24 +160,34 @@ mod tests {
         );
         assert_eq!(
             size("1G,slots=2"),
-            Err("-m 1G,slots=2: parameter 'slots' is for memory hotplug, which this version \
+            Err(
+                "-m 1G,slots=2: parameter 'slots' is for memory hotplug, which this version \
                  does not offer"
-                .into())
+                    .into()
+            )
         );
     }
 
     #[test]
     fn cpus_and_their_topology() {
         let smp = |text: &str| {
-            parse_smp("-smp", text).map(|s| (s.cpus, s.max_cpus)).map_err(|e| e.to_string())
+            parse_smp("-smp", text)
+                .map(|s| (s.cpus, s.max_cpus))
+                .map_err(|e| e.to_string())
         };
         assert_eq!(smp("2"), Ok((2, 2)));
         assert_eq!(smp("1,maxcpus=8"), Ok((1, 8)));
         assert_eq!(smp("maxcpus=8"), Ok((8, 8)));
-        assert_eq!(smp("cpus=2,drawers=2,books=2,sockets=2,cores=2,maxcpus=16"), Ok((2, 16)));
+        assert_eq!(
+            smp("cpus=2,drawers=2,books=2,sockets=2,cores=2,maxcpus=16"),
+            Ok((2, 16))
+        );
         assert_eq!(smp("sockets=2,cores=2"), Ok((4, 4)));
         assert_eq!(smp("4,sockets=2"), Ok((4, 4)));
-        assert_eq!(smp("0"), Err("-smp 0: parameter 'cpus' is 0, expected at least 1".into()));
+        assert_eq!(
+            smp("0"),
+            Err("-smp 0: parameter 'cpus' is 0, expected at least 1".into())
+        );
         assert_eq!(
             smp("abc"),
             Err("-smp abc: parameter 'cpus' expects a number, not 'abc'".into())
@@ -171,11 +198,17 @@ mod tests {
         );
         assert_eq!(
             smp("2,sockets=1,cores=1"),
-            Err("-smp 2,sockets=1,cores=1: the topology holds 1 CPUs, expected as many as \
+            Err(
+                "-smp 2,sockets=1,cores=1: the topology holds 1 CPUs, expected as many as \
                  maxcpus (2)"
-                .into())
+                    .into()
+            )
         );
-        assert!(smp("4,foo=3").unwrap_err().starts_with("-smp 4,foo=3: invalid parameter 'foo'"));
+        assert!(
+            smp("4,foo=3")
+                .unwrap_err()
+                .starts_with("-smp 4,foo=3: invalid parameter 'foo'")
+        );
     }
 
     #[test]
@@ -191,9 +224,11 @@ mod tests {
         );
         assert_eq!(
             accel("tcg,engine=warp"),
-            Err("-accel tcg,engine=warp: parameter 'engine' does not accept value 'warp', \
+            Err(
+                "-accel tcg,engine=warp: parameter 'engine' does not accept value 'warp', \
                  expected one of: default, interp, jit"
-                .into())
+                    .into()
+            )
         );
         assert_eq!(
             accel("kvm,engine=jit"),

@@ -13,13 +13,12 @@ mod machine;
 mod options;
 mod settings;
 
-
 pub use chardevs::{ChardevKind, ChardevSpec, Mode, SocketAddress, SocketSpec};
 pub use help::{COMPATIBLE_VERSION, version_line};
 pub use keyval::KeyVals;
 pub use settings::{
-    Actions, HostClockChoice, LogSettings, MonitorFace, MonitorSpec, PanicAction, RebootAction, Settings,
-    ShutdownAction, WatchdogAction, parse,
+    Actions, HostClockChoice, LogSettings, MonitorFace, MonitorSpec, PanicAction, RebootAction,
+    Settings, ShutdownAction, WatchdogAction, parse,
 };
 
 /// A mistake in the command line. Reads as one line: the argument, then what was expected.
@@ -36,14 +35,21 @@ impl CliError {
     /// An error at `argument`; control characters in it are shown escaped, so that the whole
     /// stays one line.
     pub fn new(argument: impl AsRef<str>, problem: impl AsRef<str>) -> Self {
-        Self { argument: one_line(argument.as_ref()), problem: one_line(problem.as_ref()) }
+        Self {
+            argument: one_line(argument.as_ref()),
+            problem: one_line(problem.as_ref()),
+        }
     }
 }
 
 fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+        if c.is_control() {
+            line.extend(c.escape_default())
+        } else {
+            line.push(c)
+        }
     }
     line
 }

@@ -27,20 +27,44 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "which machine (also -M); 'help' lists them; without it the program's own\n\
          name decides (...-system-ARCH)",
     ),
-    option("accel", "tcg[,engine=interp|jit]", "how guest code is executed; 'help' lists the ways"),
-    option("cpu", "MODEL[,FEATURE=on|off...]", "the CPU's model; 'help' lists them"),
+    option(
+        "accel",
+        "tcg[,engine=interp|jit]",
+        "how guest code is executed; 'help' lists the ways",
+    ),
+    option(
+        "cpu",
+        "MODEL[,FEATURE=on|off...]",
+        "the CPU's model; 'help' lists them",
+    ),
     option(
         "smp",
         "[cpus=]N[,maxcpus=N][,drawers=N][,books=N][,sockets=N][,cores=N][,threads=N]",
         "how many CPUs",
     ),
-    option("m", "[size=]N[k|M|G|T]", "guest memory, in MiB unless a suffix says otherwise"),
+    option(
+        "m",
+        "[size=]N[k|M|G|T]",
+        "guest memory, in MiB unless a suffix says otherwise",
+    ),
     option("kernel", "FILE", "the kernel or ELF file to boot"),
     option("initrd", "FILE", "the initial RAM disk"),
     option("append", "TEXT", "the kernel's command line"),
-    option("nographic", "", "console and monitor on the terminal (Ctrl-A h there for help)"),
-    option("nodefaults", "", "no device or monitor that was not asked for"),
-    option("display", "none", "no display; then nothing is put on the terminal unasked"),
+    option(
+        "nographic",
+        "",
+        "console and monitor on the terminal (Ctrl-A h there for help)",
+    ),
+    option(
+        "nodefaults",
+        "",
+        "no device or monitor that was not asked for",
+    ),
+    option(
+        "display",
+        "none",
+        "no display; then nothing is put on the terminal unasked",
+    ),
     option("audio", "none", "no sound"),
     option("vga", "none", "no graphics adapter"),
     option("parallel", "none|null", "no parallel port"),
@@ -56,9 +80,21 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "a character device: stdio[,signal=off], null, file,path=P[,append=on],\n\
          pipe,path=P, socket,path=P | host=H,port=N [,server=on][,wait=off]",
     ),
-    option("device", "sclpconsole[,chardev=ID]", "a device; 'help' lists them"),
-    option("mon", "[chardev=]ID[,mode=readline|control][,pretty=on]", "a monitor on a chardev"),
-    option("monitor", "DEV", "a monitor for people on DEV (as for -serial); 'none' for none"),
+    option(
+        "device",
+        "sclpconsole[,chardev=ID]",
+        "a device; 'help' lists them",
+    ),
+    option(
+        "mon",
+        "[chardev=]ID[,mode=readline|control][,pretty=on]",
+        "a monitor on a chardev",
+    ),
+    option(
+        "monitor",
+        "DEV",
+        "a monitor for people on DEV (as for -serial); 'none' for none",
+    ),
     option("qmp", "DEV", "a monitor for programs (QMP) on DEV"),
     option("qmp-pretty", "DEV", "the same, with indented output"),
     option("S", "", "do not start the guest: 'cont' at a monitor does"),
@@ -67,12 +103,32 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=none|slew]",
         "the guest's time of day at start; DATE as 2026-11-21T10:00:00 or 2026-11-21",
     ),
-    option("name", "[guest=]NAME[,process=NAME][,debug-threads=on|off]", "the guest's name"),
+    option(
+        "name",
+        "[guest=]NAME[,process=NAME][,debug-threads=on|off]",
+        "the guest's name",
+    ),
     option("uuid", "UUID", "the machine's UUID"),
-    option("pidfile", "FILE", "write the process id there while running"),
-    option("daemonize", "", "go to the background once everything is set up"),
-    option("no-reboot", "", "end instead of a reboot (-action reboot=shutdown)"),
-    option("no-shutdown", "", "stop instead of ending at shutdown (-action shutdown=pause)"),
+    option(
+        "pidfile",
+        "FILE",
+        "write the process id there while running",
+    ),
+    option(
+        "daemonize",
+        "",
+        "go to the background once everything is set up",
+    ),
+    option(
+        "no-reboot",
+        "",
+        "end instead of a reboot (-action reboot=shutdown)",
+    ),
+    option(
+        "no-shutdown",
+        "",
+        "stop instead of ending at shutdown (-action shutdown=pause)",
+    ),
     option(
         "action",
         "EVENT=ACTION[,EVENT=ACTION...]",
@@ -80,10 +136,18 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
          panic=pause|shutdown|exit-failure|none,\n\
          watchdog=reset|shutdown|poweroff|pause|debug|none|inject-nmi",
     ),
-    option("watchdog-action", "ACTION", "the same as -action watchdog=ACTION"),
+    option(
+        "watchdog-action",
+        "ACTION",
+        "the same as -action watchdog=ACTION",
+    ),
     option("d", "ITEM[,ITEM...]", "what to log; 'help' lists the items"),
     option("D", "FILE", "where to log instead of standard error"),
-    option("msg", "[timestamp=on|off][,guest-name=on|off]", "what stands before messages"),
+    option(
+        "msg",
+        "[timestamp=on|off][,guest-name=on|off]",
+        "what stands before messages",
+    ),
     option(
         "hostclock",
         "linux|test",
@@ -93,7 +157,11 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
          captures or installs fail), for tests of what stop and cont do",
     ),
     option("sandbox", "off", "no system call filter"),
-    option("no-user-config", "", "accepted: there are no configuration files"),
+    option(
+        "no-user-config",
+        "",
+        "accepted: there are no configuration files",
+    ),
     option(
         "incoming",
         "URI",
@@ -130,9 +198,15 @@ pub(super) fn split(words: &[String]) -> Result<Vec<Given>, CliError> {
             ));
         };
         let name = name.strip_prefix('-').unwrap_or(name);
-        let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, real)| real);
+        let name = ALIASES
+            .iter()
+            .find(|(alias, _)| *alias == name)
+            .map_or(name, |(_, real)| real);
         let Some(spec) = OPTIONS.iter().find(|spec| spec.name == name) else {
-            return Err(CliError::new(word, "invalid option; 'emu -help' lists those there are"));
+            return Err(CliError::new(
+                word,
+                "invalid option; 'emu -help' lists those there are",
+            ));
         };
         let value = if spec.value.is_empty() {
             String::new()
@@ -140,11 +214,18 @@ pub(super) fn split(words: &[String]) -> Result<Vec<Given>, CliError> {
             words
                 .next()
                 .ok_or_else(|| {
-                    CliError::new(word, format!("requires an argument, expected {}", spec.value))
+                    CliError::new(
+                        word,
+                        format!("requires an argument, expected {}", spec.value),
+                    )
                 })?
                 .clone()
         };
-        given.push(Given { name: spec.name, typed: word.clone(), value });
+        given.push(Given {
+            name: spec.name,
+            typed: word.clone(),
+            value,
+        });
     }
     Ok(given)
 }

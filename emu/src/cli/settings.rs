@@ -196,10 +196,7 @@ struct Draft {
 ///
 /// # Errors
 /// The first mistake in it.
-pub fn parse(
-    words: &[String],
-    types: &[&'static dyn MachineType],
-) -> Result<Invocation, CliError> {
+pub fn parse(words: &[String], types: &[&'static dyn MachineType]) -> Result<Invocation, CliError> {
     let program = words.first().map_or("emu", String::as_str);
     let given = split(words.get(1..).unwrap_or_default())?;
     if given.iter().any(|g| g.name == "help") {
@@ -215,7 +212,9 @@ pub fn parse(
         }
         draft.take(option)?;
     }
-    draft.settle(program, types).map(|settings| Invocation::Run(Box::new(settings)))
+    draft
+        .settle(program, types)
+        .map(|settings| Invocation::Run(Box::new(settings)))
 }
 
 /// The list that a value of `help` asks for.
@@ -231,7 +230,10 @@ fn list_asked_for(
     Ok(match option.name {
         "machine" => Some(help::machines(types)),
         "cpu" => {
-            let machine = draft.machine.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
+            let machine = draft
+                .machine
+                .as_ref()
+                .map(|(name, text)| (name.as_str(), text.as_str()));
             Some(help::cpu_models(pick_machine(machine, program, types)?))
         }
         "accel" => Some(help::accelerators()),
@@ -249,31 +251,44 @@ fn pick_machine(
     types: &[&'static dyn MachineType],
 ) -> Result<&'static dyn MachineType, CliError> {
     if let Some((name, argument)) = given {
-        return types.iter().copied().find(|kind| kind.names().contains(&name)).ok_or_else(|| {
-            let names: Vec<_> = types.iter().flat_map(|kind| kind.names()).copied().collect();
-            CliError::new(
-                argument,
-                format!("no machine '{name}', expected one of: {}", names.join(", ")),
-            )
-        });
+        return types
+            .iter()
+            .copied()
+            .find(|kind| kind.names().contains(&name))
+            .ok_or_else(|| {
+                let names: Vec<_> = types
+                    .iter()
+                    .flat_map(|kind| kind.names())
+                    .copied()
+                    .collect();
+                CliError::new(
+                    argument,
+                    format!("no machine '{name}', expected one of: {}", names.join(", ")),
+                )
+            });
     }
     let file = program.rsplit('/').next().unwrap_or(program);
     if let Some((_, arch)) = file.rsplit_once("-system-") {
-        return types.iter().copied().find(|kind| kind.arch() == arch).ok_or_else(|| {
-            let arches: Vec<_> = types.iter().map(|kind| kind.arch()).collect();
-            CliError::new(
-                program,
-                format!(
-                    "no machine of architecture '{arch}', which the program's name asks for; \
+        return types
+            .iter()
+            .copied()
+            .find(|kind| kind.arch() == arch)
+            .ok_or_else(|| {
+                let arches: Vec<_> = types.iter().map(|kind| kind.arch()).collect();
+                CliError::new(
+                    program,
+                    format!(
+                        "no machine of architecture '{arch}', which the program's name asks for; \
                      expected one of: {}",
-                    arches.join(", ")
-                ),
-            )
-        });
+                        arches.join(", ")
+                    ),
+                )
+            });
     }
-    types.first().copied().ok_or_else(|| {
-        CliError::new("-machine", "this program was built without any machine")
-    })
+    types
+        .first()
+        .copied()
+        .ok_or_else(|| CliError::new("-machine", "this program was built without any machine"))
 }
 
 impl Draft {
@@ -296,9 +311,19 @@ impl Draft {
                 self.no_display = true;
             }
             "audio" => only(typed, value, &["none"], "this version has no sound")?,
-            "vga" => only(typed, value, &["none"], "this version has no graphics adapter")?,
+            "vga" => only(
+                typed,
+                value,
+                &["none"],
+                "this version has no graphics adapter",
+            )?,
             "parallel" => only(typed, value, &["none", "null"], "there is no parallel port")?,
-            "sandbox" => only(typed, value, &["off"], "this version has no system call filter")?,
+            "sandbox" => only(
+                typed,
+                value,
+                &["off"],
+                "this version has no system call filter",
+            )?,
             "no-user-config" => {}
             "serial" => self.take_serial(typed, value)?,
             "chardev" => {
@@ -366,7 +391,10 @@ impl Draft {
                 ));
             }
             other => {
-                return Err(CliError::new(other, "this option has no meaning in this version"));
+                return Err(CliError::new(
+                    other,
+                    "this option has no meaning in this version",
+                ));
             }
         }
         Ok(())
@@ -388,7 +416,10 @@ impl Draft {
         if self.chardevs.iter().any(|other| other.id == spec.id) {
             return Err(CliError::new(
                 &spec.argument,
-                format!("there is a chardev '{}' already, expected another id", spec.id),
+                format!(
+                    "there is a chardev '{}' already, expected another id",
+                    spec.id
+                ),
             ));
         }
         if matches!(spec.kind, ChardevKind::Stdio { .. }) && self.stdio_is_taken() {
@@ -402,7 +433,9 @@ impl Draft {
     }
 
     fn stdio_is_taken(&self) -> bool {
-        self.chardevs.iter().any(|spec| matches!(spec.kind, ChardevKind::Stdio { .. }))
+        self.chardevs
+            .iter()
+            .any(|spec| matches!(spec.kind, ChardevKind::Stdio { .. }))
     }
 
     fn set_console(&mut self, chardev: String, argument: String) -> Result<(), CliError> {
@@ -468,7 +501,9 @@ impl Draft {
         let control = kv.choice("mode", &[("readline", false), ("control", true)])?;
         let pretty = kv.switch("pretty")?;
         let face = match (control.unwrap_or(false), pretty) {
-            (true, pretty) => MonitorFace::Control { pretty: pretty.unwrap_or(false) },
+            (true, pretty) => MonitorFace::Control {
+                pretty: pretty.unwrap_or(false),
+            },
             (false, None) => MonitorFace::Human,
             (false, Some(_)) => {
                 return Err(kv.error("parameter 'pretty' is for mode=control only"));
@@ -477,7 +512,11 @@ impl Draft {
         kv.take("id")?;
         kv.finish()?;
         self.explicit_monitor = true;
-        self.monitors.push(MonitorSpec { chardev, face, argument });
+        self.monitors.push(MonitorSpec {
+            chardev,
+            face,
+            argument,
+        });
         Ok(())
     }
 
@@ -501,18 +540,28 @@ impl Draft {
             self.add_chardev(spec)?;
             id
         };
-        self.monitors.push(MonitorSpec { chardev, face, argument });
+        self.monitors.push(MonitorSpec {
+            chardev,
+            face,
+            argument,
+        });
         Ok(())
     }
 
     fn take_action(&mut self, mut kv: KeyVals) -> Result<(), CliError> {
         let reboot = kv.choice(
             "reboot",
-            &[("reset", RebootAction::Reset), ("shutdown", RebootAction::Shutdown)],
+            &[
+                ("reset", RebootAction::Reset),
+                ("shutdown", RebootAction::Shutdown),
+            ],
         )?;
         let shutdown = kv.choice(
             "shutdown",
-            &[("poweroff", ShutdownAction::Poweroff), ("pause", ShutdownAction::Pause)],
+            &[
+                ("poweroff", ShutdownAction::Poweroff),
+                ("pause", ShutdownAction::Pause),
+            ],
         )?;
         let panic = kv.choice(
             "panic",
@@ -553,7 +602,10 @@ impl Draft {
                     let names: Vec<_> = help::LOG_ITEMS.iter().map(|(name, _)| *name).collect();
                     return Err(CliError::new(
                         format!("{typed} {value}"),
-                        format!("no log item '{item}', expected some of: {}", names.join(", ")),
+                        format!(
+                            "no log item '{item}', expected some of: {}",
+                            names.join(", ")
+                        ),
                     ));
                 }
             }
@@ -564,14 +616,21 @@ impl Draft {
     /// Default console and monitor, where none was asked for.
     fn add_defaults(&mut self) -> Result<(), CliError> {
         if self.daemonize && self.nographic {
-            return Err(CliError::new("-daemonize", "cannot be used with -nographic"));
+            return Err(CliError::new(
+                "-daemonize",
+                "cannot be used with -nographic",
+            ));
         }
         // There is no window to show a console in, so the terminal it is, unless unwanted.
         let implicit = !self.nographic && !self.no_display && !self.daemonize;
         if self.nodefaults || !(self.nographic || implicit && !self.stdio_is_taken()) {
             return Ok(());
         }
-        let option = if self.nographic { "-nographic" } else { "default" };
+        let option = if self.nographic {
+            "-nographic"
+        } else {
+            "default"
+        };
         match (!self.explicit_serial, !self.explicit_monitor) {
             (true, true) => self.take_serial(option, "mon:stdio"),
             (true, false) => self.take_serial(option, "stdio"),
@@ -586,7 +645,11 @@ impl Draft {
             .monitors
             .iter()
             .map(|monitor| (&monitor.chardev, &monitor.argument))
-            .chain(self.console.iter().map(|(chardev, argument)| (chardev, argument)));
+            .chain(
+                self.console
+                    .iter()
+                    .map(|(chardev, argument)| (chardev, argument)),
+            );
         let mut seen: Vec<(&String, &String)> = Vec::new();
         for (id, argument) in users {
             let Some(spec) = self.chardevs.iter().find(|spec| spec.id == *id) else {
@@ -606,10 +669,15 @@ impl Draft {
             seen.push((id, argument));
         }
         if self.daemonize
-            && let Some(spec) =
-                self.chardevs.iter().find(|spec| matches!(spec.kind, ChardevKind::Stdio { .. }))
+            && let Some(spec) = self
+                .chardevs
+                .iter()
+                .find(|spec| matches!(spec.kind, ChardevKind::Stdio { .. }))
         {
-            return Err(CliError::new(&spec.argument, "cannot be used with -daemonize"));
+            return Err(CliError::new(
+                &spec.argument,
+                "cannot be used with -daemonize",
+            ));
         }
         Ok(())
     }
@@ -619,7 +687,10 @@ impl Draft {
         program: &str,
         types: &[&'static dyn MachineType],
     ) -> Result<Settings, CliError> {
-        let machine = self.machine.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
+        let machine = self
+            .machine
+            .as_ref()
+            .map(|(name, text)| (name.as_str(), text.as_str()));
         let kind = pick_machine(machine, program, types)?;
         if let Some((model, argument)) = &self.cpu {
             let base = model.split(',').next().unwrap_or_default();
@@ -667,7 +738,12 @@ impl Draft {
                 boot: self.boot,
                 identity: self.identity,
                 rtc_base: self.rtc.map_or(RtcBase::Utc, |(_, rtc)| rtc.base),
-                trace: self.log.items.iter().map(|item| (*item).to_owned()).collect(),
+                trace: self
+                    .log
+                    .items
+                    .iter()
+                    .map(|item| (*item).to_owned())
+                    .collect(),
             },
             chardevs: self.chardevs,
             monitors: self.monitors,
@@ -685,7 +761,10 @@ impl Draft {
 
 fn non_empty<'a>(typed: &str, value: &'a str, what: &str) -> Result<&'a str, CliError> {
     if value.is_empty() {
-        Err(CliError::new(typed, format!("an empty value, expected {what}")))
+        Err(CliError::new(
+            typed,
+            format!("an empty value, expected {what}"),
+        ))
     } else {
         Ok(value)
     }

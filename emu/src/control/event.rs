@@ -40,17 +40,29 @@ pub const NAMES: &[&str] = &[
 impl Event {
     /// An event without data, now.
     pub fn new(name: &'static str) -> Self {
-        Self { name, data: None, when: SystemTime::now() }
+        Self {
+            name,
+            data: None,
+            when: SystemTime::now(),
+        }
     }
 
     /// An event with data, now.
     pub fn with(name: &'static str, data: Value) -> Self {
-        Self { data: Some(data), ..Self::new(name) }
+        Self {
+            data: Some(data),
+            ..Self::new(name)
+        }
     }
 
     /// `GUEST_PANICKED`.
     pub(super) fn panicked(action: &str, info: &PanicInfo) -> Self {
-        let PanicInfo::S390 { core, psw_mask, psw_addr, reason } = info;
+        let PanicInfo::S390 {
+            core,
+            psw_mask,
+            psw_addr,
+            reason,
+        } = info;
         Self::with(
             "GUEST_PANICKED",
             json!({
@@ -73,7 +85,11 @@ impl Event {
                 "CLOCK_STOPPED",
                 json!({ "clock": clock, "value": crate::monitor::tod_value(*value) }),
             ),
-            ClockEvent::Started { clock, value, granted_ns } => Self::with(
+            ClockEvent::Started {
+                clock,
+                value,
+                granted_ns,
+            } => Self::with(
                 "CLOCK_STARTED",
                 json!({
                     "clock": clock,
@@ -81,7 +97,11 @@ impl Event {
                     "granted-ns": granted_ns,
                 }),
             ),
-            ClockEvent::Fallback { clock, phase, error } => Self::with(
+            ClockEvent::Fallback {
+                clock,
+                phase,
+                error,
+            } => Self::with(
                 "CLOCK_FALLBACK",
                 json!({ "clock": clock, "phase": phase.to_string(), "error": error }),
             ),
@@ -98,7 +118,10 @@ pub struct Events {
 impl Events {
     /// Adds somebody, for as long as they live.
     pub fn subscribe(&self, sink: Weak<dyn EventSink>) {
-        self.sinks.lock().unwrap_or_else(PoisonError::into_inner).push(sink);
+        self.sinks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(sink);
     }
 
     /// Tells everybody.

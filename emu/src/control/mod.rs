@@ -56,13 +56,18 @@ impl Control {
     pub fn new() -> (Self, ControlEnd) {
         let (requests, incoming) = unbounded();
         let state = Arc::new(Mutex::new(RunState::Prelaunch));
-        let end = ControlEnd { requests: incoming, state: Arc::clone(&state) };
+        let end = ControlEnd {
+            requests: incoming,
+            state: Arc::clone(&state),
+        };
         (Self { requests, state }, end)
     }
 
     fn ask<T>(&self, request: impl FnOnce(Sender<T>) -> Request) -> Result<T, Refusal> {
         let (reply, answer) = bounded(1);
-        self.requests.send(request(reply)).map_err(|_| Refusal::Ending)?;
+        self.requests
+            .send(request(reply))
+            .map_err(|_| Refusal::Ending)?;
         answer.recv().map_err(|_| Refusal::Ending)
     }
 

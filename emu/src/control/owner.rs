@@ -81,8 +81,10 @@ impl Vcpus for MachineVcpus {
 impl Owner {
     /// An owner of a VM that has not run yet.
     pub fn new(parts: OwnerParts) -> Self {
-        let vcpus =
-            MachineVcpus { machine: Arc::clone(&parts.machine), console: parts.console };
+        let vcpus = MachineVcpus {
+            machine: Arc::clone(&parts.machine),
+            console: parts.console,
+        };
         Self {
             run: RunControl::new(RunState::Prelaunch, vcpus, Arc::clone(&parts.clocks)),
             machine: parts.machine,
@@ -107,7 +109,11 @@ impl Owner {
             if let Some(ending) = self.ending {
                 return ending;
             }
-            let ticks = if self.run.state().is_running() { &ticks } else { &silence };
+            let ticks = if self.run.state().is_running() {
+                &ticks
+            } else {
+                &silence
+            };
             select! {
                 recv(self.control.requests) -> request => match request {
                     Ok(request) => self.request(request),
@@ -206,8 +212,10 @@ impl Owner {
     }
 
     fn tell_shutdown(&self, guest: bool, reason: &str) {
-        self.events
-            .emit(&Event::with("SHUTDOWN", json!({ "guest": guest, "reason": reason })));
+        self.events.emit(&Event::with(
+            "SHUTDOWN",
+            json!({ "guest": guest, "reason": reason }),
+        ));
     }
 
     /// Shuts down as `-action shutdown=` says.
@@ -224,9 +232,12 @@ impl Owner {
     }
 
     fn end(&mut self, cause: ShutdownCause) {
-        let failure = cause == ShutdownCause::GuestPanic
-            && self.actions.panic == PanicAction::ExitFailure;
-        self.ending.get_or_insert(Ending { cause, status: u8::from(failure) });
+        let failure =
+            cause == ShutdownCause::GuestPanic && self.actions.panic == PanicAction::ExitFailure;
+        self.ending.get_or_insert(Ending {
+            cause,
+            status: u8::from(failure),
+        });
     }
 
     fn panicked(&mut self, info: &PanicInfo) {
@@ -235,10 +246,14 @@ impl Owner {
             (PanicAction::Shutdown | PanicAction::ExitFailure, _) => "poweroff",
             (PanicAction::None, _) => "run",
         };
-        let PanicInfo::S390 { core, psw_mask, psw_addr, reason } = info;
-        log::debug!(
-            target: "guest_errors",
-            "Guest crashed on cpu {core}: {reason}, PSW: 0x{psw_mask:016x} 0x{psw_addr:016x}"
+        let PanicInfo::S390 {
+            core,
+            psw_mask,
+            psw_addr,
+            reason,
+        } = info;
+        log::warn!(
+            "the guest has crashed: {reason} on CPU {core}, PSW {psw_mask:016x} {psw_addr:016x}"
         );
         self.events.emit(&Event::panicked(action, info));
         match action {
@@ -260,7 +275,11 @@ impl Owner {
             self.end_or_pause(ShutdownCause::GuestReset);
             return Ok(());
         }
-        let clock_cause = if guest { Cause::GuestReset } else { Cause::Monitor };
+        let clock_cause = if guest {
+            Cause::GuestReset
+        } else {
+            Cause::Monitor
+        };
         let runs = self.run.state().is_running();
         if runs {
             // The vCPUs stand for a moment; the clocks do not: a reset is no gap.
@@ -281,8 +300,10 @@ impl Owner {
             return Err(Refusal::ResetFailed);
         }
         if told {
-            self.events
-                .emit(&Event::with("RESET", json!({ "guest": guest, "reason": reason })));
+            self.events.emit(&Event::with(
+                "RESET",
+                json!({ "guest": guest, "reason": reason }),
+            ));
         }
         if !runs {
             // QEMU: a VM that is reset while it does not run is as if just created.

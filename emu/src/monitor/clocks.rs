@@ -31,7 +31,10 @@ fn clock_value(clock: &ClockReport) -> Value {
         (value.as_object_mut(), to_value(&clock.state))
     {
         object.extend(state);
-        object.insert("policy".into(), to_value(clock.policy).unwrap_or(Value::Null));
+        object.insert(
+            "policy".into(),
+            to_value(clock.policy).unwrap_or(Value::Null),
+        );
         object.insert("guest".into(), clock.guest.map_or(Value::Null, tod_value));
         object.insert("host".into(), tod_value(clock.host));
         object.insert("gap-ns".into(), json!(clock.gap_ns));
@@ -79,7 +82,11 @@ pub(super) fn show(context: &Context, _: &Session, _: &Value) -> String {
             utc(clock.host)
         );
         if let Some(gap) = clock.gap_ns {
-            let _ = writeln!(text, "  gap       {} behind the host", seconds(i128::from(gap)));
+            let _ = writeln!(
+                text,
+                "  gap       {} behind the host",
+                seconds(i128::from(gap))
+            );
         }
         match clock.error_ns {
             Some(error) => {
@@ -123,7 +130,11 @@ fn state_text(state: &ClockStateReport) -> String {
             format!("stopped for {}", seconds(i128::from(*ns)))
         }
         ClockStateReport::Stopped { for_ns: None } => "stopped elsewhere".into(),
-        ClockStateReport::FreeRunning { phase, error, for_ns } => format!(
+        ClockStateReport::FreeRunning {
+            phase,
+            error,
+            for_ns,
+        } => format!(
             "FREE-RUNNING for {} since its {phase} failed ({error})",
             seconds(i128::from(*for_ns))
         ),
@@ -134,7 +145,11 @@ fn state_text(state: &ClockStateReport) -> String {
 fn seconds(ns: i128) -> String {
     let magnitude = ns.unsigned_abs();
     let sign = if ns < 0 { "-" } else { "" };
-    format!("{sign}{}.{:09} s", magnitude / 1_000_000_000, magnitude % 1_000_000_000)
+    format!(
+        "{sign}{}.{:09} s",
+        magnitude / 1_000_000_000,
+        magnitude % 1_000_000_000
+    )
 }
 
 /// A value of the ledger's own types in one line: `stop(monitor)`.
@@ -155,8 +170,7 @@ fn brief(value: &Value) -> String {
 
 fn entry_line(entry: &Entry) -> String {
     let event = to_value(&entry.event).map_or_else(|e| e.to_string(), |value| brief(&value));
-    let exactness =
-        to_value(entry.exactness).map_or_else(|e| e.to_string(), |value| brief(&value));
+    let exactness = to_value(entry.exactness).map_or_else(|e| e.to_string(), |value| brief(&value));
     let mut line = format!(
         "  #{} at {}: {event}",
         entry.number,
@@ -167,7 +181,12 @@ fn entry_line(entry: &Entry) -> String {
     }
     for (word, value) in [("before", entry.before), ("after", entry.after)] {
         if let Some(tod) = value {
-            let _ = write!(line, " {word} {:02x}.{:016x}", tod.epoch_index(), tod.clock());
+            let _ = write!(
+                line,
+                " {word} {:02x}.{:016x}",
+                tod.epoch_index(),
+                tod.clock()
+            );
         }
     }
     if entry.granted.bits() != 0 {
@@ -213,8 +232,7 @@ pub(super) fn query_ledger(context: &Context, args: &Args) -> Result<Value, Fail
             })
         })
         .collect();
-    let mut value =
-        json!({ "count": ledger.count(), "accounts": accounts, "entries": entries });
+    let mut value = json!({ "count": ledger.count(), "accounts": accounts, "entries": entries });
     match ledger.verify() {
         Ok(()) => value["verified"] = json!(true),
         Err(e) => {
@@ -249,10 +267,9 @@ fn ns(value: i128) -> i64 {
 }
 
 pub(super) fn push(context: &Context, args: &Args) -> Result<Value, Failure> {
-    let ns = args
-        .get("ns")
-        .and_then(Value::as_u64)
-        .ok_or_else(|| Failure::generic("Parameter 'ns' expects a count of nanoseconds, at least 0"))?;
+    let ns = args.get("ns").and_then(Value::as_u64).ok_or_else(|| {
+        Failure::generic("Parameter 'ns' expects a count of nanoseconds, at least 0")
+    })?;
     if let Some(pusher) = &context.pusher {
         pusher.push(ns);
     }
@@ -260,7 +277,10 @@ pub(super) fn push(context: &Context, args: &Args) -> Result<Value, Failure> {
 }
 
 pub(super) fn fail(context: &Context, args: &Args) -> Result<Value, Failure> {
-    let clock = args.get("clock").and_then(Value::as_str).unwrap_or_default();
+    let clock = args
+        .get("clock")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let point = match args.get("point").and_then(Value::as_str) {
         Some("install") => FaultPoint::Install,
         _ => FaultPoint::Capture,

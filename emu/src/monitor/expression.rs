@@ -7,16 +7,20 @@
 ///
 /// # Errors
 /// One sentence.
-pub(super) fn evaluate(
-    text: &str,
-    register: &dyn Fn(&str) -> Option<u64>,
-) -> Result<u64, String> {
-    let mut parser = Parser { rest: text.trim_start(), register, depth: 0 };
+pub(super) fn evaluate(text: &str, register: &dyn Fn(&str) -> Option<u64>) -> Result<u64, String> {
+    let mut parser = Parser {
+        rest: text.trim_start(),
+        register,
+        depth: 0,
+    };
     let value = parser.sum(0)?;
     if parser.rest.is_empty() {
         Ok(value)
     } else {
-        Err(format!("extraneous characters at the end of line: '{}'", parser.rest))
+        Err(format!(
+            "extraneous characters at the end of line: '{}'",
+            parser.rest
+        ))
     }
 }
 
@@ -34,7 +38,9 @@ const DEPTH: usize = 100;
 
 impl<'a> Parser<'a> {
     fn sum(&mut self, level: usize) -> Result<u64, String> {
-        let Some(operators) = LEVELS.get(level) else { return self.unary() };
+        let Some(operators) = LEVELS.get(level) else {
+            return self.unary();
+        };
         let mut left = self.sum(level + 1)?;
         while let Some(operator) = self.rest.chars().next().filter(|c| operators.contains(*c)) {
             self.skip(1);
@@ -117,7 +123,10 @@ impl<'a> Parser<'a> {
         };
         value.map_err(|_| {
             if word.is_empty() {
-                format!("invalid char '{}' in expression", self.rest.chars().next().unwrap_or(' '))
+                format!(
+                    "invalid char '{}' in expression",
+                    self.rest.chars().next().unwrap_or(' ')
+                )
             } else {
                 format!("'{word}' is not a number of 64 bits")
             }
@@ -143,8 +152,14 @@ mod tests {
         assert_eq!(value("1/0"), Err("division by zero".into()));
         assert_eq!(value(""), Err("unexpected end of expression".into()));
         assert_eq!(value("(1"), Err("expected ')'".into()));
-        assert_eq!(value("1 2"), Err("extraneous characters at the end of line: '2'".into()));
-        assert_eq!(value("$r1"), Err("unknown register '$r1', expected $pc".into()));
+        assert_eq!(
+            value("1 2"),
+            Err("extraneous characters at the end of line: '2'".into())
+        );
+        assert_eq!(
+            value("$r1"),
+            Err("unknown register '$r1', expected $pc".into())
+        );
         assert_eq!(value("0xg"), Err("'0xg' is not a number of 64 bits".into()));
         assert_eq!(value("é"), Err("invalid char 'é' in expression".into()));
         assert!(value(&"(".repeat(1000)).is_err());

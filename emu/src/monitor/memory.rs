@@ -23,8 +23,14 @@ struct Format {
 /// Splits `/fmt` off the line.
 fn parse_format(line: &str, default_size: usize) -> Result<(Format, &str), String> {
     let line = line.trim_start();
-    let mut format = Format { count: 1, letter: b'x', size: default_size };
-    let Some(spec) = line.strip_prefix('/') else { return Ok((format, line)) };
+    let mut format = Format {
+        count: 1,
+        letter: b'x',
+        size: default_size,
+    };
+    let Some(spec) = line.strip_prefix('/') else {
+        return Ok((format, line));
+    };
     let (spec, rest) = spec.split_once(' ').unwrap_or((spec, ""));
     let digits = spec.len() - spec.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     if digits > 0 {
@@ -56,8 +62,17 @@ fn parse_format(line: &str, default_size: usize) -> Result<(Format, &str), Strin
     Ok((format, rest))
 }
 
-pub(super) fn hmp_x(context: &Context, session: &mut Session, rest: &str) -> Result<String, String> {
-    dump(context, session, rest, AddressSpace::Virtual { cpu: session.cpu })
+pub(super) fn hmp_x(
+    context: &Context,
+    session: &mut Session,
+    rest: &str,
+) -> Result<String, String> {
+    dump(
+        context,
+        session,
+        rest,
+        AddressSpace::Virtual { cpu: session.cpu },
+    )
 }
 
 pub(super) fn hmp_xp(
@@ -76,7 +91,7 @@ pub(super) fn hmp_print(
     let (format, rest) = parse_format(rest, 8)?;
     let value = address(context, session, rest)?;
     Ok(match format.letter {
-        b'd' => format!("{}\n", value.cast_signed()),
+        b'd' => format!("{}\n", value as i64),
         b'u' => format!("{value}\n"),
         b'o' => format!("{}\n", octal(value, 0)),
         b'c' => format!("{}\n", character(value as u8)),
@@ -86,7 +101,11 @@ pub(super) fn hmp_print(
 
 fn address(context: &Context, session: &Session, text: &str) -> Result<u64, String> {
     evaluate(text, &|name| {
-        let cpu = context.machine.cpus().into_iter().find(|cpu| cpu.index == session.cpu)?;
+        let cpu = context
+            .machine
+            .cpus()
+            .into_iter()
+            .find(|cpu| cpu.index == session.cpu)?;
         (name == "pc").then_some(cpu.pc)
     })
 }
@@ -102,7 +121,11 @@ fn dump(
     if format.letter == b'i' {
         return Ok(disassemble(context, space, start, format.count));
     }
-    let per_line = if format.letter == b'c' { 8 } else { (16 / format.size) as u64 };
+    let per_line = if format.letter == b'c' {
+        8
+    } else {
+        (16 / format.size) as u64
+    };
     let mut text = String::new();
     let mut item = [0_u8; 8];
     for index in 0..format.count {
@@ -142,7 +165,7 @@ fn show(value: u64, format: Format) -> String {
     match format.letter {
         b'd' => {
             let unused = 64 - bits as u32;
-            format!("{:>width$}", (value << unused).cast_signed() >> unused)
+            format!("{:>width$}", ((value << unused) as i64) >> unused)
         }
         b'u' => format!("{value:>width$}"),
         b'o' => octal(value, bits.div_ceil(3)),
@@ -153,7 +176,11 @@ fn show(value: u64, format: Format) -> String {
 
 /// C's octal with its leading zero.
 fn octal(value: u64, width: usize) -> String {
-    let text = if value == 0 { "0".to_owned() } else { format!("0{value:o}") };
+    let text = if value == 0 {
+        "0".to_owned()
+    } else {
+        format!("0{value:o}")
+    };
     format!("{text:>width$}")
 }
 
@@ -176,7 +203,10 @@ fn disassemble(context: &Context, space: AddressSpace, start: u64, count: u64) -
         // The longest instruction of any architecture; less where memory ends.
         let mut code = [0_u8; 15];
         let readable = (1..=code.len()).rev().find(|length| {
-            context.machine.read_memory(space, at, &mut code[..*length]).is_ok()
+            context
+                .machine
+                .read_memory(space, at, &mut code[..*length])
+                .is_ok()
         });
         let Some(readable) = readable else {
             let _ = writeln!(text, "{at:#018x}:  Cannot access memory");
@@ -184,7 +214,10 @@ fn disassemble(context: &Context, space: AddressSpace, start: u64, count: u64) -
         };
         let (length, instruction) = context.machine.disassemble(at, &code[..readable]);
         let length = length.clamp(1, readable);
-        let bytes: String = code[..length].iter().map(|byte| format!("{byte:02x}")).collect();
+        let bytes: String = code[..length]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let _ = writeln!(text, "{at:#018x}:  {bytes:<14}  {instruction}");
         at = at.wrapping_add(length as u64);
     }
@@ -198,7 +231,8 @@ mod tests {
     #[test]
     fn formats() {
         let format = |text: &str| {
-            parse_format(text, 4).map(|(f, rest)| (f.count, f.letter as char, f.size, rest.to_owned()))
+            parse_format(text, 4)
+                .map(|(f, rest)| (f.count, f.letter as char, f.size, rest.to_owned()))
         };
         assert_eq!(format("/4xw 0x10"), Ok((4, 'x', 4, "0x10".into())));
         assert_eq!(format("/2dg 0"), Ok((2, 'd', 8, "0".into())));
@@ -214,7 +248,16 @@ mod tests {
 
     #[test]
     fn items_are_as_wide_as_the_widest_of_their_size() {
-        let item = |value, letter, size| show(value, Format { count: 1, letter, size });
+        let item = |value, letter, size| {
+            show(
+                value,
+                Format {
+                    count: 1,
+                    letter,
+                    size,
+                },
+            )
+        };
         assert_eq!(item(0x1f, b'x', 1), "0x1f");
         assert_eq!(item(0x1f, b'x', 8), "0x000000000000001f");
         assert_eq!(item(0xff, b'd', 1), " -1");

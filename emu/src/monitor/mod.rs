@@ -56,12 +56,18 @@ pub struct Failure {
 impl Failure {
     /// QMP's class for everything that clients need not tell apart.
     pub fn generic(text: impl Into<String>) -> Self {
-        Self { class: "GenericError", text: text.into() }
+        Self {
+            class: "GenericError",
+            text: text.into(),
+        }
     }
 
     /// The command is not there, or not now.
     pub fn not_found(text: impl Into<String>) -> Self {
-        Self { class: "CommandNotFound", text: text.into() }
+        Self {
+            class: "CommandNotFound",
+            text: text.into(),
+        }
     }
 }
 

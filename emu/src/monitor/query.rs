@@ -95,7 +95,11 @@ pub(super) fn show_cpus(context: &Context, session: &Session, _: &Value) -> Stri
     text
 }
 
-pub(super) fn hmp_cpu(context: &Context, session: &mut Session, rest: &str) -> Result<String, String> {
+pub(super) fn hmp_cpu(
+    context: &Context,
+    session: &mut Session,
+    rest: &str,
+) -> Result<String, String> {
     session.cpu = cpu_number(context, rest.trim())?;
     Ok(String::new())
 }
@@ -104,7 +108,10 @@ fn cpu_number(context: &Context, text: &str) -> Result<usize, String> {
     let count = context.machine.cpus().len();
     match text.parse() {
         Ok(index) if index < count => Ok(index),
-        _ => Err(format!("no CPU '{text}', expected a number from 0 to {}", count.max(1) - 1)),
+        _ => Err(format!(
+            "no CPU '{text}', expected a number from 0 to {}",
+            count.max(1) - 1
+        )),
     }
 }
 
@@ -160,7 +167,9 @@ pub(super) fn show_name(context: &Context, _: &Session, _: &Value) -> String {
 }
 
 fn uuid_text(context: &Context) -> String {
-    uuid::Uuid::from_bytes(context.identity.uuid.unwrap_or_default()).hyphenated().to_string()
+    uuid::Uuid::from_bytes(context.identity.uuid.unwrap_or_default())
+        .hyphenated()
+        .to_string()
 }
 
 pub(super) fn uuid(context: &Context, _: &Args) -> Result<Value, Failure> {
@@ -199,7 +208,10 @@ pub(super) fn kvm(context: &Context, _: &Args) -> Result<Value, Failure> {
 
 pub(super) fn show_kvm(context: &Context, _: &Session, _: &Value) -> String {
     let enabled = context.accel == Accel::Kvm;
-    format!("kvm support: {}\n", if enabled { "enabled" } else { "disabled" })
+    format!(
+        "kvm support: {}\n",
+        if enabled { "enabled" } else { "disabled" }
+    )
 }
 
 pub(super) fn target(context: &Context, _: &Args) -> Result<Value, Failure> {
@@ -209,7 +221,9 @@ pub(super) fn target(context: &Context, _: &Args) -> Result<Value, Failure> {
 pub(super) fn machines(context: &Context, _: &Args) -> Result<Value, Failure> {
     let mut list = Vec::new();
     for kind in &context.types {
-        let Some((name, aliases)) = kind.names().split_first() else { continue };
+        let Some((name, aliases)) = kind.names().split_first() else {
+            continue;
+        };
         let mut entry = json!({
             "name": name,
             "numa-mem-supported": false,
@@ -236,18 +250,28 @@ pub(super) fn commands(context: &Context, _: &Args) -> Result<Value, Failure> {
         .chain(["qmp_capabilities"])
         .collect();
     names.sort_unstable();
-    Ok(names.into_iter().map(|name| json!({ "name": name })).collect())
+    Ok(names
+        .into_iter()
+        .map(|name| json!({ "name": name }))
+        .collect())
 }
 
 pub(super) fn events(_: &Context, _: &Args) -> Result<Value, Failure> {
-    Ok(control::EVENT_NAMES.iter().map(|name| json!({ "name": name })).collect())
+    Ok(control::EVENT_NAMES
+        .iter()
+        .map(|name| json!({ "name": name }))
+        .collect())
 }
 
 pub(super) fn qom_list_types(context: &Context, args: &Args) -> Result<Value, Failure> {
     let implements = args.get("implements").and_then(Value::as_str);
     let mut types = vec![("sclpconsole".to_owned(), "s390-sclp-event-type")];
     for kind in &context.types {
-        types.extend(kind.names().iter().map(|name| (format!("{name}-machine"), "machine")));
+        types.extend(
+            kind.names()
+                .iter()
+                .map(|name| (format!("{name}-machine"), "machine")),
+        );
     }
     types.retain(|(name, parent)| {
         implements.is_none_or(|wanted| wanted == name || wanted == *parent)
@@ -259,7 +283,10 @@ pub(super) fn qom_list_types(context: &Context, args: &Args) -> Result<Value, Fa
 }
 
 pub(super) fn human_monitor_command(context: &Context, args: &Args) -> Result<Value, Failure> {
-    let line = args.get("command-line").and_then(Value::as_str).unwrap_or_default();
+    let line = args
+        .get("command-line")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let mut session = Session::default();
     if let Some(index) = args.get("cpu-index") {
         let count = context.machine.cpus().len();
@@ -267,9 +294,7 @@ pub(super) fn human_monitor_command(context: &Context, args: &Args) -> Result<Va
             .as_u64()
             .and_then(|index| usize::try_from(index).ok())
             .filter(|index| *index < count)
-            .ok_or_else(|| {
-                Failure::generic("Parameter 'cpu-index' expects a CPU number")
-            })?;
+            .ok_or_else(|| Failure::generic("Parameter 'cpu-index' expects a CPU number"))?;
     }
     let text = hmp::execute(context, &mut session, line);
     Ok(Value::String(text.replace('\n', "\r\n")))
@@ -319,6 +344,8 @@ pub(super) fn list(wanted: impl Fn(&str) -> bool) -> String {
 pub(super) fn nothing_more(rest: &str) -> Result<(), String> {
     match rest.trim() {
         "" => Ok(()),
-        rest => Err(format!("extraneous characters at the end of line: '{rest}'")),
+        rest => Err(format!(
+            "extraneous characters at the end of line: '{rest}'"
+        )),
     }
 }

@@ -55,11 +55,19 @@ pub(crate) enum ArgKind {
 }
 
 const fn required(name: &'static str, kind: ArgKind) -> Arg {
-    Arg { name, kind, optional: false }
+    Arg {
+        name,
+        kind,
+        optional: false,
+    }
 }
 
 const fn optional(name: &'static str, kind: ArgKind) -> Arg {
-    Arg { name, kind, optional: true }
+    Arg {
+        name,
+        kind,
+        optional: true,
+    }
 }
 
 type QmpFn = fn(&Context, &Args) -> Result<Value, Failure>;
@@ -75,17 +83,43 @@ const fn both(
     show: ShowFn,
 ) -> Command {
     Command {
-        qmp: Some(Qmp { name, args: &[], run, test_only: false }),
-        hmp: Some(Hmp { names, params: "", help, run: HmpRun::Show(show) }),
+        qmp: Some(Qmp {
+            name,
+            args: &[],
+            run,
+            test_only: false,
+        }),
+        hmp: Some(Hmp {
+            names,
+            params: "",
+            help,
+            run: HmpRun::Show(show),
+        }),
     }
 }
 
 const fn qmp(name: &'static str, args: &'static [Arg], run: QmpFn) -> Command {
-    Command { qmp: Some(Qmp { name, args, run, test_only: false }), hmp: None }
+    Command {
+        qmp: Some(Qmp {
+            name,
+            args,
+            run,
+            test_only: false,
+        }),
+        hmp: None,
+    }
 }
 
 const fn test(name: &'static str, args: &'static [Arg], run: QmpFn) -> Command {
-    Command { qmp: Some(Qmp { name, args, run, test_only: true }), hmp: None }
+    Command {
+        qmp: Some(Qmp {
+            name,
+            args,
+            run,
+            test_only: true,
+        }),
+        hmp: None,
+    }
 }
 
 const fn hmp(
@@ -94,7 +128,15 @@ const fn hmp(
     help: &'static str,
     run: TextFn,
 ) -> Command {
-    Command { qmp: None, hmp: Some(Hmp { names, params, help, run: HmpRun::Text(run) }) }
+    Command {
+        qmp: None,
+        hmp: Some(Hmp {
+            names,
+            params,
+            help,
+            run: HmpRun::Text(run),
+        }),
+    }
 }
 
 /// For commands that say nothing when they succeed.
@@ -106,9 +148,27 @@ const CPU_INDEX: Arg = optional("cpu-index", ArgKind::Integer);
 
 /// Every command.
 pub(crate) const COMMANDS: &[Command] = &[
-    both("stop", query::stop, "stop|s", "stop the VM and its clocks", silent),
-    both("cont", query::cont, "cont|c", "let the VM and its clocks run on", silent),
-    both("system_reset", query::system_reset, "system_reset", "reset the machine", silent),
+    both(
+        "stop",
+        query::stop,
+        "stop|s",
+        "stop the VM and its clocks",
+        silent,
+    ),
+    both(
+        "cont",
+        query::cont,
+        "cont|c",
+        "let the VM and its clocks run on",
+        silent,
+    ),
+    both(
+        "system_reset",
+        query::system_reset,
+        "system_reset",
+        "reset the machine",
+        silent,
+    ),
     both(
         "system_powerdown",
         query::system_powerdown,
@@ -125,24 +185,88 @@ pub(crate) const COMMANDS: &[Command] = &[
         "whether the VM runs",
         query::show_status,
     ),
-    both("query-clock", clocks::query, "info clock", "the guest's clocks", clocks::show),
-    qmp("query-ledger", &[optional("limit", ArgKind::Integer)], clocks::query_ledger),
-    hmp("info ledger", "[count]", "what happened to the clocks, latest last", clocks::hmp_ledger),
-    both("query-cpus-fast", query::cpus, "info cpus", "every CPU", query::show_cpus),
-    hmp("info registers", "[-a|cpu]", "a CPU's registers (-a: every CPU's)", query::hmp_registers),
-    both("query-chardev", query::chardevs, "info chardev", "character devices", query::show_chardevs),
-    both("query-name", query::name, "info name", "the VM's name", query::show_name),
-    both("query-uuid", query::uuid, "info uuid", "the VM's UUID", query::show_uuid),
-    both("query-version", query::version, "info version", "the version", query::show_version),
-    both("query-kvm", query::kvm, "info kvm", "whether KVM is in use", query::show_kvm),
-    hmp("info history", "", "this monitor's command lines", query::hmp_history),
+    both(
+        "query-clock",
+        clocks::query,
+        "info clock",
+        "the guest's clocks",
+        clocks::show,
+    ),
+    qmp(
+        "query-ledger",
+        &[optional("limit", ArgKind::Integer)],
+        clocks::query_ledger,
+    ),
+    hmp(
+        "info ledger",
+        "[count]",
+        "what happened to the clocks, latest last",
+        clocks::hmp_ledger,
+    ),
+    both(
+        "query-cpus-fast",
+        query::cpus,
+        "info cpus",
+        "every CPU",
+        query::show_cpus,
+    ),
+    hmp(
+        "info registers",
+        "[-a|cpu]",
+        "a CPU's registers (-a: every CPU's)",
+        query::hmp_registers,
+    ),
+    both(
+        "query-chardev",
+        query::chardevs,
+        "info chardev",
+        "character devices",
+        query::show_chardevs,
+    ),
+    both(
+        "query-name",
+        query::name,
+        "info name",
+        "the VM's name",
+        query::show_name,
+    ),
+    both(
+        "query-uuid",
+        query::uuid,
+        "info uuid",
+        "the VM's UUID",
+        query::show_uuid,
+    ),
+    both(
+        "query-version",
+        query::version,
+        "info version",
+        "the version",
+        query::show_version,
+    ),
+    both(
+        "query-kvm",
+        query::kvm,
+        "info kvm",
+        "whether KVM is in use",
+        query::show_kvm,
+    ),
+    hmp(
+        "info history",
+        "",
+        "this monitor's command lines",
+        query::hmp_history,
+    ),
     qmp("query-target", &[], query::target),
     qmp("query-machines", &[], query::machines),
     qmp("query-commands", &[], query::commands),
     qmp("query-events", &[], query::events),
     qmp(
         "qom-list-types",
-        &[optional("implements", ArgKind::String), optional("abstract", ArgKind::Boolean)],
+        &[
+            optional("implements", ArgKind::String),
+            optional("abstract", ArgKind::Boolean),
+        ],
         query::qom_list_types,
     ),
     qmp(
@@ -150,12 +274,41 @@ pub(crate) const COMMANDS: &[Command] = &[
         &[required("command-line", ArgKind::String), CPU_INDEX],
         query::human_monitor_command,
     ),
-    hmp("x", "/fmt addr", "guest memory at a virtual address", memory::hmp_x),
-    hmp("xp", "/fmt addr", "guest memory at an absolute address", memory::hmp_xp),
-    hmp("print|p", "/fmt expr", "the value of an expression", memory::hmp_print),
-    hmp("cpu", "index", "the CPU that 'x' and 'info registers' are about", query::hmp_cpu),
-    hmp("help|?", "[command]", "all commands, or one", query::hmp_help),
-    test("x-clock-push", &[required("ns", ArgKind::Integer)], clocks::push),
+    hmp(
+        "x",
+        "/fmt addr",
+        "guest memory at a virtual address",
+        memory::hmp_x,
+    ),
+    hmp(
+        "xp",
+        "/fmt addr",
+        "guest memory at an absolute address",
+        memory::hmp_xp,
+    ),
+    hmp(
+        "print|p",
+        "/fmt expr",
+        "the value of an expression",
+        memory::hmp_print,
+    ),
+    hmp(
+        "cpu",
+        "index",
+        "the CPU that 'x' and 'info registers' are about",
+        query::hmp_cpu,
+    ),
+    hmp(
+        "help|?",
+        "[command]",
+        "all commands, or one",
+        query::hmp_help,
+    ),
+    test(
+        "x-clock-push",
+        &[required("ns", ArgKind::Integer)],
+        clocks::push,
+    ),
     test(
         "x-clock-fail",
         &[
@@ -178,7 +331,10 @@ pub(crate) fn find_qmp(context: &Context, name: &str) -> Option<&'static Qmp> {
 /// The command for people of that name; `info` and the word after it for those under `info`.
 pub(crate) fn find_hmp(name: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| {
-        command.hmp.as_ref().is_some_and(|hmp| hmp.names.split('|').any(|n| n == name))
+        command
+            .hmp
+            .as_ref()
+            .is_some_and(|hmp| hmp.names.split('|').any(|n| n == name))
     })
 }
 
@@ -188,12 +344,18 @@ pub(crate) fn check(args: &Args, spec: &[Arg]) -> Result<(), Failure> {
         match args.get(arg.name) {
             None if arg.optional => {}
             None => {
-                return Err(Failure::generic(format!("Parameter '{}' is missing", arg.name)));
+                return Err(Failure::generic(format!(
+                    "Parameter '{}' is missing",
+                    arg.name
+                )));
             }
             Some(value) => check_kind(arg, value)?,
         }
     }
-    match args.keys().find(|key| spec.iter().all(|arg| arg.name != key.as_str())) {
+    match args
+        .keys()
+        .find(|key| spec.iter().all(|arg| arg.name != key.as_str()))
+    {
         Some(key) => Err(Failure::generic(format!("Parameter '{key}' is unexpected"))),
         None => Ok(()),
     }

@@ -70,7 +70,10 @@ impl Editor {
 
     /// Forgets what was typed.
     pub(super) fn clear(&mut self) {
-        *self = Self { columns: self.columns, ..Self::new(self.prompt) };
+        *self = Self {
+            columns: self.columns,
+            ..Self::new(self.prompt)
+        };
     }
 
     /// What stands before the cursor.
@@ -180,7 +183,8 @@ impl Editor {
             return;
         }
         let at_end = self.cursor == self.line.len();
-        self.line.splice(self.cursor..self.cursor, typed.iter().copied());
+        self.line
+            .splice(self.cursor..self.cursor, typed.iter().copied());
         self.cursor += typed.len();
         if at_end && self.prompt.len() + self.line.len() < self.columns {
             shown.extend(typed);
@@ -208,8 +212,14 @@ impl Editor {
 
     fn word_start(&self) -> usize {
         let before = &self.line[..self.cursor];
-        let end = before.iter().rposition(|c| *c != ' ').map_or(0, |last| last + 1);
-        before[..end].iter().rposition(|c| *c == ' ').map_or(0, |space| space + 1)
+        let end = before
+            .iter()
+            .rposition(|c| *c != ' ')
+            .map_or(0, |last| last + 1);
+        before[..end]
+            .iter()
+            .rposition(|c| *c == ' ')
+            .map_or(0, |space| space + 1)
     }
 
     fn word_end(&self) -> usize {
@@ -260,7 +270,10 @@ impl Editor {
     pub(super) fn complete(&mut self, found: &[String], shown: &mut String) {
         let word: String = {
             let before = &self.line[..self.cursor];
-            let start = before.iter().rposition(|c| *c == ' ').map_or(0, |space| space + 1);
+            let start = before
+                .iter()
+                .rposition(|c| *c == ' ')
+                .map_or(0, |space| space + 1);
             before[start..].iter().collect()
         };
         match found {
@@ -296,7 +309,11 @@ impl Editor {
     /// cursor.
     fn draw(&self, shown: &mut String) {
         let room = self.columns.saturating_sub(self.prompt.len() + 1).max(1);
-        let start = if self.cursor < room { 0 } else { self.cursor - room + 1 };
+        let start = if self.cursor < room {
+            0
+        } else {
+            self.cursor - room + 1
+        };
         let end = self.line.len().min(start + room);
         shown.push('\r');
         shown.push_str(self.prompt);
@@ -375,10 +392,16 @@ mod tests {
         let mut shown = String::new();
         type_in(&mut editor, "sys", &[]);
         editor.complete(&found(&["system_powerdown", "system_reset"]), &mut shown);
-        assert_eq!((editor.before_cursor().as_str(), shown.as_str()), ("system_", "tem_"));
+        assert_eq!(
+            (editor.before_cursor().as_str(), shown.as_str()),
+            ("system_", "tem_")
+        );
         shown.clear();
         editor.complete(&found(&["system_powerdown", "system_reset"]), &mut shown);
-        assert_eq!(shown, "\r\nsystem_powerdown  system_reset\r\n\r> system_\x1b[K");
+        assert_eq!(
+            shown,
+            "\r\nsystem_powerdown  system_reset\r\n\r> system_\x1b[K"
+        );
         shown.clear();
         editor.complete(&found(&["system_reset"]), &mut shown);
         assert_eq!(editor.before_cursor(), "system_reset ");

@@ -49,9 +49,18 @@ impl Hmp {
     /// A monitor on `port`. `shared`: behind a mux. `echo`: typed text is shown and can be
     /// edited; else lines are taken as they come.
     pub fn new(context: Arc<Context>, port: Arc<Port>, shared: bool, echo: bool) -> Self {
-        let inner =
-            Inner { session: Session::default(), editor: Editor::new(PROMPT), greeted: false };
-        Self { context, port, shared, echo, inner: Mutex::new(inner) }
+        let inner = Inner {
+            session: Session::default(),
+            editor: Editor::new(PROMPT),
+            greeted: false,
+        };
+        Self {
+            context,
+            port,
+            shared,
+            echo,
+            inner: Mutex::new(inner),
+        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -185,7 +194,10 @@ fn split_name(line: &str) -> (&str, &str) {
 /// All names that the word before the cursor may become.
 fn complete(before: &str) -> Vec<String> {
     let before = before.trim_start();
-    let names = COMMANDS.iter().filter_map(|c| c.hmp.as_ref()).flat_map(|h| h.names.split('|'));
+    let names = COMMANDS
+        .iter()
+        .filter_map(|c| c.hmp.as_ref())
+        .flat_map(|h| h.names.split('|'));
     let mut found: Vec<String> = match before.rsplit_once(' ') {
         None => names
             .filter(|name| !name.contains(' '))

@@ -30,18 +30,30 @@ impl Splitter {
     pub(super) fn push(&mut self, byte: u8) -> Option<Result<Value, String>> {
         if let Some(quote) = self.quote {
             self.in_string(byte, quote);
-            return if self.quote.is_none() && self.depth == 0 { Some(self.finish()) } else { None };
+            return if self.quote.is_none() && self.depth == 0 {
+                Some(self.finish())
+            } else {
+                None
+            };
         }
         match byte {
             b'"' | b'\'' => {
                 // A word that a string follows is a message of its own, and a wrong one.
-                let word = if self.depth == 0 { self.finish_word() } else { None };
+                let word = if self.depth == 0 {
+                    self.finish_word()
+                } else {
+                    None
+                };
                 self.quote = Some(byte);
                 self.put(b'"');
                 word
             }
             b'{' | b'[' => {
-                let word = if self.depth == 0 { self.finish_word() } else { None };
+                let word = if self.depth == 0 {
+                    self.finish_word()
+                } else {
+                    None
+                };
                 self.depth += 1;
                 self.put(byte);
                 word
@@ -49,7 +61,11 @@ impl Splitter {
             b'}' | b']' => {
                 self.put(byte);
                 self.depth = self.depth.saturating_sub(1);
-                if self.depth == 0 { Some(self.finish()) } else { None }
+                if self.depth == 0 {
+                    Some(self.finish())
+                } else {
+                    None
+                }
             }
             b' ' | b'\t' | b'\r' | b'\n' => {
                 if self.depth == 0 {
@@ -100,7 +116,11 @@ impl Splitter {
     }
 
     fn finish_word(&mut self) -> Option<Result<Value, String>> {
-        if self.text.is_empty() { None } else { Some(self.finish()) }
+        if self.text.is_empty() {
+            None
+        } else {
+            Some(self.finish())
+        }
     }
 
     fn finish(&mut self) -> Result<Value, String> {
@@ -148,7 +168,10 @@ pub(super) fn line(value: &Value, pretty: bool) -> Vec<u8> {
             Ascii(PrettyFormatter::with_indent(b"    ")),
         ))
     } else {
-        value.serialize(&mut Serializer::with_formatter(&mut text, Ascii(Spaced(CompactFormatter))))
+        value.serialize(&mut Serializer::with_formatter(
+            &mut text,
+            Ascii(Spaced(CompactFormatter)),
+        ))
     };
     // Writing a value into memory cannot fail; an empty line would be seen in tests.
     debug_assert!(written.is_ok());
@@ -165,7 +188,11 @@ impl Formatter for Spaced {
         writer: &mut W,
         first: bool,
     ) -> io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
+        if first {
+            Ok(())
+        } else {
+            writer.write_all(b", ")
+        }
     }
 
     fn begin_object_key<W: ?Sized + io::Write>(
@@ -173,7 +200,11 @@ impl Formatter for Spaced {
         writer: &mut W,
         first: bool,
     ) -> io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
+        if first {
+            Ok(())
+        } else {
+            writer.write_all(b", ")
+        }
     }
 
     fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
@@ -256,7 +287,9 @@ mod tests {
 
     fn messages(text: &str) -> Vec<Result<Value, String>> {
         let mut splitter = Splitter::default();
-        text.bytes().filter_map(|byte| splitter.push(byte)).collect()
+        text.bytes()
+            .filter_map(|byte| splitter.push(byte))
+            .collect()
     }
 
     #[test]

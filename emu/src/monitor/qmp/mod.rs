@@ -54,11 +54,15 @@ impl Qmp {
 
     fn answer(&self, message: Result<Value, String>) {
         let (id, result) = match message {
-            Err(error) => {
-                (None, Err(Failure::generic(format!("JSON parse error, {error}"))))
-            }
+            Err(error) => (
+                None,
+                Err(Failure::generic(format!("JSON parse error, {error}"))),
+            ),
             Ok(Value::Object(request)) => (request.get("id").cloned(), self.dispatch(&request)),
-            Ok(_) => (None, Err(Failure::generic("QMP input must be a JSON object"))),
+            Ok(_) => (
+                None,
+                Err(Failure::generic("QMP input must be a JSON object")),
+            ),
         };
         let mut reply = match result {
             Ok(value) => json!({ "return": value }),
@@ -79,11 +83,15 @@ impl Qmp {
             match (key.as_str(), value) {
                 ("execute", Value::String(name)) => command = Some(name.as_str()),
                 ("execute", _) => {
-                    return Err(Failure::generic("QMP input member 'execute' must be a string"));
+                    return Err(Failure::generic(
+                        "QMP input member 'execute' must be a string",
+                    ));
                 }
                 ("arguments", Value::Object(object)) => args = Some(object),
                 ("arguments", _) => {
-                    return Err(Failure::generic("QMP input member 'arguments' must be an object"));
+                    return Err(Failure::generic(
+                        "QMP input member 'arguments' must be an object",
+                    ));
                 }
                 ("id", _) => {}
                 (other, _) => {
@@ -93,8 +101,7 @@ impl Qmp {
                 }
             }
         }
-        let name =
-            command.ok_or_else(|| Failure::generic("QMP input lacks member 'execute'"))?;
+        let name = command.ok_or_else(|| Failure::generic("QMP input lacks member 'execute'"))?;
         let empty = Map::new();
         let args = args.unwrap_or(&empty);
         let negotiated = self.negotiated.load(Ordering::SeqCst);
@@ -121,7 +128,9 @@ impl Qmp {
             None => {}
             Some(Value::Array(wanted)) => {
                 if let Some(name) = wanted.first() {
-                    let name = name.as_str().map_or_else(|| name.to_string(), str::to_owned);
+                    let name = name
+                        .as_str()
+                        .map_or_else(|| name.to_string(), str::to_owned);
                     return Err(Failure::generic(format!("Capability {name} not available")));
                 }
             }
