@@ -5,7 +5,7 @@
 //! Here both operands are fetched first and stored at once. Not here: operands whose lengths are
 //! in registers ([`super::long`]).
 
-use tcg::helper::{Effects, HelperDef};
+use tcg::helper::{Effects, HelperDef, Intrinsic};
 use tcg::{Guest, Trap};
 
 use super::operand::{
@@ -17,7 +17,8 @@ use crate::cpu::S390Cpu;
 const FIELD: usize = 256;
 
 /// MVC: `(dst, src, length, spaces)`.
-pub static MVC: HelperDef = HelperDef::new4("mvc", Effects::MEMORY, mvc);
+pub static MVC: HelperDef =
+    HelperDef::new4("mvc", Effects::MEMORY, mvc).with_intrinsic(Intrinsic::CopyBytes);
 /// MVCIN: `(dst, src, length, spaces)`; `src` is the rightmost byte.
 pub static MVCIN: HelperDef = HelperDef::new4("mvcin", Effects::MEMORY, mvcin);
 /// MVN: `(dst, src, length, spaces)`.

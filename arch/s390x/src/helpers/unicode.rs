@@ -114,13 +114,13 @@ fn decode_utf16(bytes: &[u8], check: bool) -> Decoded {
     }
 }
 
-fn decode_utf32(bytes: &[u8], check: bool) -> Decoded {
+/// The manual has no check here: of the surrogates only the high ones are refused.
+fn decode_utf32(bytes: &[u8], _check: bool) -> Decoded {
     let Some(&[a, b, c, d]) = bytes.get(..4) else {
         return Decoded::Short(4);
     };
     match u32::from_be_bytes([a, b, c, d]) {
         0xd800..=0xdbff | 0x11_0000.. => Decoded::Invalid,
-        0xdc00..=0xdfff if check => Decoded::Invalid,
         character => Decoded::Character(character, 4),
     }
 }

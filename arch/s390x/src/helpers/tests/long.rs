@@ -159,7 +159,7 @@ proptest! {
         prop_assert_eq!(end, End::Cc(cc));
         let expected = [
             (a + used(la), la - used(la)),
-            (b + used(lb), lb - used(lb) | pad_bits),
+            (b + used(lb), (lb - used(lb)) | pad_bits),
         ];
         prop_assert_eq!(pairs(&bench), expected);
     }

@@ -104,10 +104,10 @@ pub(super) const ROWS: &[Row] = &[
     row("CU24", 0xb9b1, RRFc, ETF3, |tx, i| {
         s::convert(tx, i, &unicode::CU24)
     }),
-    row("CU41", 0xb9b2, RRFc, ETF3, |tx, i| {
+    row("CU41", 0xb9b2, RRE, ETF3, |tx, i| {
         s::convert(tx, i, &unicode::CU41)
     }),
-    row("CU42", 0xb9b3, RRFc, ETF3, |tx, i| {
+    row("CU42", 0xb9b3, RRE, ETF3, |tx, i| {
         s::convert(tx, i, &unicode::CU42)
     }),
 ];

@@ -304,7 +304,10 @@ fn monitor_call() {
             );
             if on {
                 let lowcore = |at, size| lab.cpu.lowcore(at, size);
-                assert_eq!(lowcore(lowcore::MONITOR_CLASS, MemSize::B2), u64::from(class));
+                assert_eq!(
+                    lowcore(lowcore::MONITOR_CLASS, MemSize::B2),
+                    u64::from(class)
+                );
                 assert_eq!(lowcore(lowcore::MONITOR_CODE, MemSize::B8), DATA + 0x123);
             }
         }
