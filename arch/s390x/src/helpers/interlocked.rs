@@ -8,7 +8,7 @@ use tcg::helper::{Effects, HelperDef};
 use tcg::ir::{MemMode, MemOp, MemSize};
 use tcg::{Access, Trap, mem};
 
-use super::operand::{address, first, low_half, read, second, write};
+use super::operand::{address, first, low_half, second};
 use crate::cpu::{ProgramCode, S390Cpu};
 
 /// CDSG: `(r1, r3, address, space)`; the condition code.
@@ -45,18 +45,16 @@ fn shape(mode: MemMode, bytes: u64) -> MemOp {
     }
 }
 
-/// Loads an aligned operand of 1, 2, 4, 8 (whole) or 16 bytes.
+/// Loads an aligned operand of 1, 2, 4, 8 or 16 bytes, whole.
 pub(super) fn load(cpu: &mut S390Cpu, mode: MemMode, at: u64, bytes: u64) -> Result<u128, Trap> {
     aligned(at, bytes)?;
     if bytes <= 8 {
         return mem::load(cpu, shape(mode, bytes), at).map(u128::from);
     }
-    let mut buffer = [0; 16];
-    read(cpu, mode, at, &mut buffer)?;
-    Ok(u128::from_be_bytes(buffer))
+    mem::load_16(cpu, mode, at)
 }
 
-/// Stores an aligned operand of 1, 2, 4, 8 (whole) or 16 bytes.
+/// Stores an aligned operand of 1, 2, 4, 8 or 16 bytes, whole.
 pub(super) fn store(
     cpu: &mut S390Cpu,
     mode: MemMode,
@@ -68,7 +66,7 @@ pub(super) fn store(
     if bytes <= 8 {
         mem::store(cpu, shape(mode, bytes), at, value as u64)
     } else {
-        write(cpu, mode, at, &value.to_be_bytes())
+        mem::store_16(cpu, mode, at, value)
     }
 }
 
@@ -91,12 +89,7 @@ fn compare_swap(
     (expected, new): (u128, u128),
 ) -> Result<u128, Trap> {
     if bytes == 16 {
-        demand_store(cpu, mode, at, 16)?;
-        let old = load(cpu, mode, at, 16)?;
-        if old == expected {
-            store(cpu, mode, at, 16, new)?;
-        }
-        Ok(old)
+        mem::compare_swap_16(cpu, mode, at, expected, new)
     } else {
         mem::compare_swap(cpu, shape(mode, bytes), at, expected as u64, new as u64).map(u128::from)
     }

@@ -6,11 +6,11 @@
 //! executed again, the others end with condition code 3. Not here: strings that end at a
 //! character ([`super::string`]).
 
-use tcg::Trap;
 use tcg::helper::{Effects, HelperDef};
+use tcg::{Access, Trap, mem};
 
 use super::operand::{
-    BUDGET, RESTART, address, first, length, low_half, mismatch, order, overlap, piece, read,
+    BUDGET, RESTART, address, first, length, low_half, mismatch, order, overlap, piece, read, room,
     second, set_address, set_length, write,
 };
 use crate::cpu::S390Cpu;
@@ -28,8 +28,8 @@ pub static MVCLU: HelperDef = HelperDef::new4("mvclu", Effects::ALL, mvclu);
 /// CLCLU: `(r1, r3, pad, spaces)`; the condition code.
 pub static CLCLU: HelperDef = HelperDef::new4("clclu", Effects::GLOBALS, clclu);
 
-/// Most bytes taken at once.
-const PIECE: usize = 4096;
+/// Most bytes copied at once.
+const PIECE: usize = 256;
 
 /// What is left of two operands.
 struct Pair {
@@ -62,24 +62,49 @@ impl Pair {
             if budget == 0 {
                 return Ok(Progress::More);
             }
-            let mut buffer = [0; PIECE];
-            let limit = budget.min(self.left[0]);
-            let mut count = piece(self.at[0], limit, self.unit);
-            if self.left[1] > 0 {
-                count = count.min(piece(self.at[1], self.left[1], self.unit));
-            }
-            let bytes = &mut buffer[..count as usize];
-            if self.left[1] > 0 {
-                read(cpu, second(self.spaces), self.at[1], bytes)?;
-            } else {
-                self.fill(bytes);
-            }
-            write(cpu, first(self.spaces), self.at[0], bytes)?;
+            let count = self.move_piece(cpu, budget.min(self.left[0]))?;
             self.step(0, count);
             self.step(1, count);
             budget = budget.saturating_sub(count);
         }
         Ok(Progress::Done)
+    }
+
+    /// Moves what lies in one page of each operand, or a character that does not; the bytes.
+    fn move_piece(&self, cpu: &mut S390Cpu, limit: u64) -> Result<u64, Trap> {
+        let (to, from) = (first(self.spaces), second(self.spaces));
+        let padding = self.left[1] == 0;
+        let source = if padding {
+            None
+        } else {
+            let most = limit.min(self.left[1]);
+            Some(mem::span(cpu, from, Access::Read, self.at[1], most)?)
+        };
+        let target = mem::span(cpu, to, Access::Write, self.at[0], limit)?;
+        let count = source.map_or(target.len(), |source| source.len().min(target.len()));
+        let count = count - count % self.unit as usize;
+        let target = target.first(count);
+        match source {
+            _ if count == 0 => {
+                let mut character = self.pad;
+                let character = &mut character[..self.unit as usize];
+                if !padding {
+                    read(cpu, from, self.at[1], character)?;
+                }
+                write(cpu, to, self.at[0], character)?;
+                return Ok(self.unit);
+            }
+            Some(source) => target.copy_from(&cpu.core, &source),
+            None if self.pad[0] == self.pad[1] => target.fill(&cpu.core, self.pad[0]),
+            None => {
+                let mut pattern = [0; PIECE];
+                self.fill(&mut pattern);
+                let target = target.first(PIECE);
+                target.write(&cpu.core, &pattern);
+                return Ok(target.len() as u64);
+            }
+        }
+        Ok(count as u64)
     }
 
     /// Compares at most the budget; stops at the first units that differ.
@@ -89,36 +114,53 @@ impl Pair {
             if budget == 0 {
                 return Ok((Progress::More, 3));
             }
-            let mut buffers = [[0; PIECE]; 2];
-            let mut count = budget.min(PIECE as u64);
+            let mut count = budget;
             for side in 0..2 {
                 if self.left[side] > 0 {
                     count = count.min(piece(self.at[side], self.left[side], self.unit));
                 }
             }
-            for (side, buffer) in buffers.iter_mut().enumerate() {
-                let bytes = &mut buffer[..count as usize];
-                let space = [first(self.spaces), second(self.spaces)][side];
-                if self.left[side] > 0 {
-                    read(cpu, space, self.at[side], bytes)?;
-                } else {
-                    self.fill(bytes);
-                }
-            }
-            let [a, b] = &buffers;
-            let (a, b) = (&a[..count as usize], &b[..count as usize]);
-            if let Some(byte) = mismatch(a, b) {
-                let cc = order(a[byte], b[byte]);
+            let in_pages = |side: usize| count <= room(self.at[side]);
+            let difference = if self.left[0] > 0 && self.left[1] > 0 && in_pages(0) && in_pages(1) {
+                let (a, b) = (first(self.spaces), second(self.spaces));
+                let a = mem::span(cpu, a, Access::Read, self.at[0], count)?;
+                let b = mem::span(cpu, b, Access::Read, self.at[1], count)?;
+                a.first_difference(&cpu.core, &b)
+            } else {
+                count = count.min(PIECE as u64);
+                self.compare_copies(cpu, count as usize)?
+            };
+            if let Some((byte, a, b)) = difference {
                 let equal = byte as u64 - byte as u64 % self.unit;
                 self.step(0, equal);
                 self.step(1, equal);
-                return Ok((Progress::Done, cc));
+                return Ok((Progress::Done, order(a, b)));
             }
             self.step(0, count);
             self.step(1, count);
             budget = budget.saturating_sub(count);
         }
         Ok((Progress::Done, 0))
+    }
+
+    /// Compares where an operand has ended or crosses a page.
+    fn compare_copies(
+        &self,
+        cpu: &mut S390Cpu,
+        count: usize,
+    ) -> Result<Option<(usize, u8, u8)>, Trap> {
+        let mut buffers = [[0; PIECE]; 2];
+        for (side, buffer) in buffers.iter_mut().enumerate() {
+            let bytes = &mut buffer[..count];
+            let space = [first(self.spaces), second(self.spaces)][side];
+            if self.left[side] > 0 {
+                read(cpu, space, self.at[side], bytes)?;
+            } else {
+                self.fill(bytes);
+            }
+        }
+        let [a, b] = &buffers;
+        Ok(mismatch(&a[..count], &b[..count]).map(|at| (at, a[at], b[at])))
     }
 
     fn fill(&self, bytes: &mut [u8]) {

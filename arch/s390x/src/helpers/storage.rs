@@ -2,15 +2,14 @@
 //!
 //! The manual processes such fields byte by byte from left to right, so a field that overlaps
 //! its own source repeats it; and an access exception anywhere leaves all of storage as it was.
-//! Here both operands are fetched first and stored at once. Not here: operands whose lengths are
+//! Not here: operands whose lengths are
 //! in registers ([`super::long`]).
 
 use tcg::helper::{Effects, HelperDef, Intrinsic};
-use tcg::{Guest, Trap};
+use tcg::mem::BytesOp;
+use tcg::{Access, Guest, Trap, mem};
 
-use super::operand::{
-    distance, first, mismatch, order, overlap, read, read_for_update, room, second, write,
-};
+use super::operand::{first, order, overlap, read, read_for_update, second, write};
 use crate::cpu::S390Cpu;
 
 /// Longest field.
@@ -43,22 +42,8 @@ pub(super) fn mvc(
     length: u64,
     spaces: u64,
 ) -> Result<u64, Trap> {
-    let count = (length as usize).min(FIELD);
-    let mut field = [0; FIELD];
-    let field = &mut field[..count];
-    read(cpu, second(spaces), src, field)?;
-    if let Some(distance) = overlap(cpu, dst, src, count as u64, spaces) {
-        repeat(field, distance as usize);
-    }
-    write(cpu, first(spaces), dst, field)?;
+    mem::copy_forward(cpu, first(spaces), dst, second(spaces), src, length)?;
     Ok(0)
-}
-
-/// What a left-to-right copy makes of a field that begins `distance` bytes behind its source.
-fn repeat(field: &mut [u8], distance: usize) {
-    for at in distance..field.len() {
-        field[at] = field[at - distance];
-    }
 }
 
 pub(super) fn mvcin(
@@ -78,8 +63,7 @@ pub(super) fn mvcin(
     Ok(0)
 }
 
-/// Replaces every byte of the first operand by a function of both operands' bytes; whether any
-/// result is not zero.
+/// Replaces every byte of the first operand by a function of both operands' bytes.
 fn combine(
     cpu: &mut S390Cpu,
     (dst, src, length, spaces): (u64, u64, u64, u64),
@@ -90,22 +74,26 @@ fn combine(
     let (left, right) = (&mut left[..count], &mut right[..count]);
     read_for_update(cpu, first(spaces), dst, left)?;
     read(cpu, second(spaces), src, right)?;
-    if let Some(distance) = overlap(cpu, dst, src, count as u64, spaces) {
-        let distance = distance as usize;
-        for at in 0..count {
-            let source = match at.checked_sub(distance) {
-                Some(stored) => left[stored],
-                None => right[at],
-            };
-            left[at] = f(left[at], source);
-        }
-    } else {
-        for (byte, &source) in left.iter_mut().zip(&*right) {
-            *byte = f(*byte, source);
-        }
+    let distance = overlap(cpu, dst, src, count as u64, spaces);
+    for at in 0..count {
+        let stored = distance.and_then(|distance| at.checked_sub(distance as usize));
+        let source = stored.map_or(right[at], |stored| left[stored]);
+        left[at] = f(left[at], source);
     }
     write(cpu, first(spaces), dst, left)?;
-    Ok(u64::from(left.iter().any(|&byte| byte != 0)))
+    Ok(0)
+}
+
+/// The logical operations, in place.
+fn logical(
+    cpu: &mut S390Cpu,
+    op: BytesOp,
+    (dst, src, length, spaces): (u64, u64, u64, u64),
+) -> Result<u64, Trap> {
+    let (to, from) = (first(spaces), second(spaces));
+    // A page that is only to be stored faults as one that is stored.
+    mem::probe(cpu, to, Access::Write, dst, length)?;
+    mem::combine(cpu, op, to, dst, from, src, length).map(u64::from)
 }
 
 pub(super) fn mvn(
@@ -135,7 +123,7 @@ pub(super) fn nc(
     length: u64,
     spaces: u64,
 ) -> Result<u64, Trap> {
-    combine(cpu, (dst, src, length, spaces), |a, b| a & b)
+    logical(cpu, BytesOp::And, (dst, src, length, spaces))
 }
 
 pub(super) fn oc(
@@ -145,7 +133,7 @@ pub(super) fn oc(
     length: u64,
     spaces: u64,
 ) -> Result<u64, Trap> {
-    combine(cpu, (dst, src, length, spaces), |a, b| a | b)
+    logical(cpu, BytesOp::Or, (dst, src, length, spaces))
 }
 
 pub(super) fn xc(
@@ -155,15 +143,11 @@ pub(super) fn xc(
     length: u64,
     spaces: u64,
 ) -> Result<u64, Trap> {
-    if distance(cpu, dst, src, spaces) == Some(0) {
-        return clear(cpu, dst, length, spaces);
-    }
-    combine(cpu, (dst, src, length, spaces), |a, b| a ^ b)
+    logical(cpu, BytesOp::Xor, (dst, src, length, spaces))
 }
 
 fn clear(cpu: &mut S390Cpu, dst: u64, length: u64, spaces: u64) -> Result<u64, Trap> {
-    let count = (length as usize).min(FIELD);
-    write(cpu, first(spaces), dst, &[0; FIELD][..count])?;
+    mem::fill(cpu, first(spaces), dst, 0, length)?;
     Ok(0)
 }
 
@@ -175,18 +159,16 @@ pub(super) fn clc(
     length: u64,
     spaces: u64,
 ) -> Result<u64, Trap> {
-    let (mut left, mut right) = ([0; FIELD], [0; FIELD]);
-    let (mut a, mut b, mut rest) = (cpu.wrap_address(a), cpu.wrap_address(b), length);
+    let (mut a, mut b, mut rest) = (a, b, length);
     while rest > 0 {
-        let step = rest.min(room(a)).min(room(b)).min(FIELD as u64);
-        let (left, right) = (&mut left[..step as usize], &mut right[..step as usize]);
-        read(cpu, first(spaces), a, left)?;
-        read(cpu, second(spaces), b, right)?;
-        if let Some(at) = mismatch(left, right) {
-            return Ok(order(left[at], right[at]));
+        let left = mem::span(cpu, first(spaces), Access::Read, a, rest)?;
+        let right = mem::span(cpu, second(spaces), Access::Read, b, rest)?;
+        if let Some((_, left, right)) = left.first_difference(&cpu.core, &right) {
+            return Ok(order(left, right));
         }
-        a = cpu.wrap_address(a.wrapping_add(step));
-        b = cpu.wrap_address(b.wrapping_add(step));
+        let step = left.len().min(right.len()) as u64;
+        a = a.wrapping_add(step);
+        b = b.wrapping_add(step);
         rest -= step;
     }
     Ok(0)

@@ -6,11 +6,11 @@
 
 use tcg::helper::{Effects, HelperDef};
 use tcg::ir::MemMode;
-use tcg::{Guest, Trap};
+use tcg::{Access, Guest, Trap, mem};
 
 use super::operand::{
-    BUDGET, address, first, length, low_half, mismatch, order, piece, read, room, second,
-    set_address, set_length, write,
+    BUDGET, address, first, length, low_half, order, piece, read, room, second, set_address,
+    set_length,
 };
 use crate::cpu::{ProgramCode, S390Cpu};
 
@@ -48,21 +48,21 @@ fn mvst(cpu: &mut S390Cpu, r1: u64, r2: u64, spaces: u64) -> Result<u64, Trap> {
         if budget == 0 {
             break Ok(3);
         }
-        let mut buffer = [0; PIECE];
-        let count = room(dst).min(room(src)).min(PIECE as u64).min(budget);
-        let bytes = &mut buffer[..count as usize];
-        if let Err(trap) = read(cpu, second(spaces), src, bytes) {
-            break Err(trap);
-        }
-        let found = bytes.iter().position(|&byte| byte == end);
-        let bytes = &bytes[..found.map_or(bytes.len(), |at| at + 1)];
-        if let Err(trap) = write(cpu, first(spaces), dst, bytes) {
-            break Err(trap);
+        let source = match mem::span(cpu, second(spaces), Access::Read, src, budget) {
+            Ok(source) => source.first(room(dst) as usize),
+            Err(trap) => break Err(trap),
+        };
+        let found = source.position(&cpu.core, end);
+        let source = source.first(found.map_or(source.len(), |at| at + 1));
+        match mem::span(cpu, first(spaces), Access::Write, dst, source.len() as u64) {
+            Ok(target) => target.copy_from(&cpu.core, &source),
+            Err(trap) => break Err(trap),
         }
         if let Some(at) = found {
             set_address(cpu, r1, dst.wrapping_add(at as u64));
             return Ok(1);
         }
+        let count = source.len() as u64;
         dst = cpu.wrap_address(dst.wrapping_add(count));
         src = cpu.wrap_address(src.wrapping_add(count));
         budget -= count;
@@ -81,30 +81,29 @@ fn clst(cpu: &mut S390Cpu, r1: u64, r2: u64, spaces: u64) -> Result<u64, Trap> {
         if budget == 0 {
             break Ok(3);
         }
-        let mut buffers = [[0; PIECE]; 2];
-        let count = room(a).min(room(b)).min(PIECE as u64).min(budget);
-        let [left, right] = &mut buffers;
-        let (left, right) = (&mut left[..count as usize], &mut right[..count as usize]);
-        if let Err(trap) = read(cpu, first(spaces), a, left) {
-            break Err(trap);
-        }
-        if let Err(trap) = read(cpu, second(spaces), b, right) {
-            break Err(trap);
-        }
-        let differ = mismatch(left, right).unwrap_or(left.len());
-        if left[..differ].contains(&end) {
+        let spans = mem::span(cpu, first(spaces), Access::Read, a, budget).and_then(|left| {
+            let right = mem::span(cpu, second(spaces), Access::Read, b, budget)?;
+            Ok((left, right))
+        });
+        let (left, right) = match spans {
+            Ok(spans) => spans,
+            Err(trap) => break Err(trap),
+        };
+        let difference = left.first_difference(&cpu.core, &right);
+        let equal = difference.map_or(left.len().min(right.len()), |(at, ..)| at);
+        if left.first(equal).position(&cpu.core, end).is_some() {
             return Ok(0);
         }
-        let step = differ as u64;
+        let step = equal as u64;
         a = cpu.wrap_address(a.wrapping_add(step));
         b = cpu.wrap_address(b.wrapping_add(step));
         budget -= step;
-        if differ < left.len() {
+        if let Some((_, left, right)) = difference {
             // The operand that ends here is the low one, whatever its ending character is.
-            break Ok(match (left[differ] == end, right[differ] == end) {
+            break Ok(match (left == end, right == end) {
                 (true, _) => 1,
                 (_, true) => 2,
-                _ => order(left[differ], right[differ]),
+                _ => order(left, right),
             });
         }
     };
@@ -156,20 +155,42 @@ fn search(
             set_address(cpu, r2, at);
             return Ok(3);
         }
-        let mut buffer = [0; PIECE];
-        let count = piece(at, left.min(PIECE as u64).min(budget), unit);
-        let bytes = &mut buffer[..count as usize];
-        if let Err(trap) = read(cpu, mode, at, bytes) {
-            set_address(cpu, r2, at);
-            return Err(trap);
-        }
-        if let Some(index) = bytes.chunks_exact(wanted.len()).position(|c| c == wanted) {
-            set_address(cpu, r1, at.wrapping_add(index as u64 * unit));
+        let found = find_in_page(cpu, mode, (at, left.min(budget)), wanted);
+        let (found, count) = match found {
+            Ok(found) => found,
+            Err(trap) => {
+                set_address(cpu, r2, at);
+                return Err(trap);
+            }
+        };
+        if let Some(offset) = found {
+            set_address(cpu, r1, at.wrapping_add(offset));
             return Ok(1);
         }
         at = cpu.wrap_address(at.wrapping_add(count));
         budget = budget.saturating_sub(count);
     }
+}
+
+/// Where a character is in the rest of a page, and how many bytes have been searched.
+fn find_in_page(
+    cpu: &mut S390Cpu,
+    mode: MemMode,
+    (at, limit): (u64, u64),
+    wanted: &[u8],
+) -> Result<(Option<u64>, u64), Trap> {
+    if let &[wanted] = wanted {
+        let span = mem::span(cpu, mode, Access::Read, at, limit)?;
+        let found = span.position(&cpu.core, wanted).map(|at| at as u64);
+        return Ok((found, span.len() as u64));
+    }
+    let unit = wanted.len() as u64;
+    let mut buffer = [0; PIECE];
+    let count = piece(at, limit.min(PIECE as u64), unit);
+    let bytes = &mut buffer[..count as usize];
+    read(cpu, mode, at, bytes)?;
+    let index = bytes.chunks_exact(wanted.len()).position(|c| c == wanted);
+    Ok((index.map(|index| index as u64 * unit), count))
 }
 
 /// One side of CUSE.
