@@ -1,5 +1,7 @@
 //! Tables of command lines: good ones and what they mean, bad ones and what is said of them.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
+
 mod common;
 
 use common::fake::TYPES;

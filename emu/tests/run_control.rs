@@ -1,5 +1,7 @@
 //! Run states, events and their order, seen by QMP clients; QMP itself, byte by byte.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
+
 mod common;
 
 use std::os::unix::fs::PermissionsExt;
