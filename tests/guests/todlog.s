@@ -31,6 +31,9 @@ main:
 
 # From here the loop is interruptible by input only.
 resume:
+    lgrl %r1, input_pending             # told while the console was busy
+    ltgr %r1, %r1
+    jnz keys
     lgrl %r1, cr0_std
     oill %r1, CR0_SERVICE
     stg %r1, LC_FREE
@@ -87,6 +90,7 @@ backwards:
 # loop is entered afresh, and at most one step is not counted.
 interrupted:
     CALL quiet
+keys:
 1:  CALL getkey
     ltgr %r2, %r2
     jz resume
