@@ -178,7 +178,7 @@ impl Maker {
                 let (g, part) = Self::global(x, imm);
                 self.builder.op(Op::Get(g, part))
             }
-            5 | 6 | 7 => {
+            5..=7 => {
                 let (g, part) = Self::global(x, imm);
                 let v = self.pick(Self::part_ty(g, part), y % 4);
                 self.builder.op(Op::Put(g, part, v));
@@ -330,8 +330,20 @@ fn make(start: u64, out: u64, choices: &[Choice]) -> Block {
     maker.finish(last as u16, last)
 }
 
+/// 3000 cases, or as many as `PROPTEST_CASES` says.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => config,
+        None => ProptestConfig {
+            cases: 3000,
+            ..config
+        },
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn engines_agree(

@@ -1,0 +1,78 @@
+//! The recorded condition-code operation: tests of it become comparisons of its operands.
+
+use super::Forward;
+use crate::guest::{CcOperand, CcTest, Guest};
+use crate::ir::{BinOp, Op, Ty, Val};
+
+impl<G: Guest> Forward<G> {
+    pub(super) fn set_cc(&mut self, kind: u8, a: Val, b: Val) -> Val {
+        if self.cc == Some((kind, a, b)) {
+            return a;
+        }
+        self.cc = Some((kind, a, b));
+        self.push(Op::SetCc { kind, a, b })
+    }
+
+    /// The condition code, if the recorded operands are constants.
+    fn cc_value(&self) -> Option<u32> {
+        let (kind, a, b) = self.cc?;
+        Some(G::cc_evaluate(kind, self.as_const(a)?, self.as_const(b)?))
+    }
+
+    pub(super) fn get_cc(&mut self) -> Val {
+        match self.cc_value() {
+            Some(cc) => self.constant(Ty::I32, u64::from(cc)),
+            None => self.push(Op::GetCc),
+        }
+    }
+
+    pub(super) fn test_cc(&mut self, mask: u8) -> Val {
+        if let Some(cc) = self.cc_value() {
+            return self.constant(Ty::I32, u64::from(G::cc_selected(cc, mask)));
+        }
+        let Some((kind, a, b)) = self.cc else {
+            return self.push(Op::TestCc { mask });
+        };
+        match G::cc_test(kind, mask) {
+            CcTest::Always(truth) => self.constant(Ty::I32, u64::from(truth)),
+            CcTest::Evaluate => self.push(Op::TestCc { mask }),
+            CcTest::Compare {
+                ty,
+                cond,
+                left,
+                right,
+            } => {
+                let left = self.cc_operand(left, ty, a, b);
+                let right = self.cc_operand(right, ty, a, b);
+                self.set_cond(cond, ty, left, right)
+            }
+        }
+    }
+
+    fn cc_operand(&mut self, operand: CcOperand, ty: Ty, a: Val, b: Val) -> Val {
+        let op = match operand {
+            CcOperand::A => return self.convert(a, ty),
+            CcOperand::B => return self.convert(b, ty),
+            CcOperand::Imm(c) => return self.constant(ty, c),
+            CcOperand::AAndB => BinOp::And,
+            CcOperand::APlusB => BinOp::Add,
+            CcOperand::AMinusB => BinOp::Sub,
+        };
+        let (a, b) = (self.convert(a, ty), self.convert(b, ty));
+        self.rewrite(Op::Bin(op, ty, a, b))
+    }
+
+    /// A recorded operand in the type of the comparison: truncated or zero-extended.
+    fn convert(&mut self, v: Val, ty: Ty) -> Val {
+        match (self.ty(v), ty) {
+            (Ty::I64, Ty::I32) => self.rewrite(Op::Trunc(v)),
+            (Ty::I32, Ty::I64) => self.rewrite(Op::Extend {
+                ty,
+                v,
+                bits: 32,
+                signed: false,
+            }),
+            _ => v,
+        }
+    }
+}

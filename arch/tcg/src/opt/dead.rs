@@ -1,0 +1,72 @@
+//! Drops ops whose result nobody reads: values, writes of registers, recorded condition codes.
+
+use crate::ir::{GlobalDecl, Op, Part, Val};
+
+/// The halves of a register that a part covers.
+fn halves(part: Part) -> u8 {
+    match part {
+        Part::Full => 3,
+        Part::Low32 => 1,
+        Part::High32 => 2,
+    }
+}
+
+/// The ops that count, renumbered.
+pub(super) fn remove(ops: Vec<Op>, globals: &[GlobalDecl]) -> Vec<Op> {
+    let keep = live(&ops, globals);
+    let mut renamed = Vec::with_capacity(ops.len());
+    let mut kept: Vec<Op> = Vec::with_capacity(ops.len());
+    for (mut op, keep) in ops.into_iter().zip(keep) {
+        renamed.push(Val(kept.len() as u32));
+        if keep {
+            op.for_operands_mut(|v| *v = renamed[v.0 as usize]);
+            kept.push(op);
+        }
+    }
+    kept
+}
+
+fn live(ops: &[Op], globals: &[GlobalDecl]) -> Vec<bool> {
+    // Whether the instruction before each `Insn` may end the block early.
+    let mut seen_at = vec![false; ops.len()];
+    let mut may_leave = false;
+    for (seen, op) in seen_at.iter_mut().zip(ops) {
+        if matches!(op, Op::Insn { .. }) {
+            *seen = std::mem::take(&mut may_leave);
+        }
+        may_leave |= op.may_leave_after_insn();
+    }
+    let mut keep = vec![false; ops.len()];
+    let mut used = vec![false; ops.len()];
+    // Halves of each register that are written again before anybody sees them.
+    let mut dead = vec![0u8; globals.len()];
+    let mut cc_dead = false;
+    for (i, op) in ops.iter().enumerate().rev() {
+        let wanted = match *op {
+            Op::Put(g, part, _) => {
+                let halves = halves(part);
+                let dead = &mut dead[usize::from(g.0)];
+                let wanted = halves & !*dead != 0;
+                *dead |= halves;
+                wanted
+            }
+            Op::SetCc { .. } => !std::mem::replace(&mut cc_dead, true),
+            _ => used[i] || op.has_effect(),
+        };
+        if !wanted {
+            continue;
+        }
+        keep[i] = true;
+        op.for_operands(|v| used[v.0 as usize] = true);
+        match *op {
+            Op::Get(g, part) => dead[usize::from(g.0)] &= !halves(part),
+            Op::GetCc | Op::TestCc { .. } => cc_dead = false,
+            _ => {}
+        }
+        if op.observes_globals() || seen_at[i] {
+            dead.fill(0);
+            cc_dead = false;
+        }
+    }
+    keep
+}

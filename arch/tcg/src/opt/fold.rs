@@ -1,0 +1,211 @@
+//! Constants, identities and cheaper forms of single operations.
+
+use super::Forward;
+use crate::eval;
+use crate::guest::Guest;
+use crate::ir::{BinOp, CarryOp, Op, Ty, Val};
+
+fn is_commutative(op: BinOp) -> bool {
+    matches!(
+        op,
+        BinOp::Add
+            | BinOp::Mul
+            | BinOp::MulHighU
+            | BinOp::MulHighS
+            | BinOp::And
+            | BinOp::Or
+            | BinOp::Xor
+    )
+}
+
+impl<G: Guest> Forward<G> {
+    /// Appends what an operation on values comes down to.
+    pub(super) fn fold(&mut self, op: Op) -> Val {
+        match op {
+            Op::Un(un, ty, v) => match self.as_const(v) {
+                Some(c) => self.constant(ty, eval::un(un, ty, c)),
+                None => self.push(op),
+            },
+            Op::Bin(bin, ty, a, b) => self.bin(bin, ty, a, b),
+            Op::Carry(carry, ty, a, b, c) => self.carry(carry, ty, a, b, c),
+            Op::Trunc(v) => self.trunc(v),
+            Op::Extend {
+                ty,
+                v,
+                bits,
+                signed,
+            } => self.extend(ty, v, bits, signed),
+            Op::Deposit {
+                ty,
+                base,
+                v,
+                pos,
+                len,
+            } => {
+                if let (Some(x), Some(y)) = (self.as_const(base), self.as_const(v)) {
+                    return self.constant(ty, eval::deposit(ty, x, y, pos, len));
+                }
+                if u32::from(len) == ty.bits() {
+                    return v;
+                }
+                self.push(op)
+            }
+            op => self.push(op),
+        }
+    }
+
+    fn bin(&mut self, op: BinOp, ty: Ty, a: Val, b: Val) -> Val {
+        let (x, y) = (self.as_const(a), self.as_const(b));
+        if let (Some(x), Some(y)) = (x, y) {
+            return self.constant(ty, eval::bin(op, ty, x, y));
+        }
+        let (a, b, y) = match x {
+            Some(x) if is_commutative(op) => (b, a, Some(x)),
+            _ => (a, b, y),
+        };
+        if a == b {
+            match op {
+                BinOp::Sub | BinOp::Xor | BinOp::AndNot => return self.constant(ty, 0),
+                BinOp::And | BinOp::Or => return a,
+                _ => {}
+            }
+        }
+        match y {
+            Some(c) => self.bin_const(op, ty, a, c),
+            None => self.push(Op::Bin(op, ty, a, b)),
+        }
+    }
+
+    /// An operation whose right side is a constant and whose left side is none.
+    fn bin_const(&mut self, op: BinOp, ty: Ty, a: Val, c: u64) -> Val {
+        let ones = ty.mask();
+        match (op, c) {
+            (BinOp::Add | BinOp::Sub | BinOp::Or | BinOp::Xor | BinOp::AndNot, 0) => return a,
+            (BinOp::And | BinOp::Mul | BinOp::MulHighU | BinOp::MulHighS, 0) => {
+                return self.constant(ty, 0);
+            }
+            (BinOp::Mul, 1) => return a,
+            (BinOp::And, c) if c == ones => return a,
+            (BinOp::Or, c) if c == ones => return self.constant(ty, ones),
+            (BinOp::AndNot, c) => return self.bin_const(BinOp::And, ty, a, !c & ones),
+            (BinOp::Sub, c) => return self.bin_const(BinOp::Add, ty, a, c.wrapping_neg() & ones),
+            (BinOp::Mul, c) if c.is_power_of_two() => {
+                return self.bin_const(BinOp::Shl, ty, a, u64::from(c.trailing_zeros()));
+            }
+            (BinOp::Shl | BinOp::Shr | BinOp::Sar | BinOp::Rotl, c) => {
+                let count = c % u64::from(ty.bits());
+                if count == 0 {
+                    return a;
+                }
+                if count != c {
+                    return self.bin_const(op, ty, a, count);
+                }
+            }
+            _ => {}
+        }
+        // Two of a kind in a row are one.
+        if let Op::Bin(inner, _, x, k) = *self.def(a)
+            && inner == op
+            && let Some(k) = self.as_const(k)
+        {
+            let joined = match op {
+                BinOp::Add | BinOp::And | BinOp::Or | BinOp::Xor => Some(eval::bin(op, ty, k, c)),
+                BinOp::Shl | BinOp::Shr if k + c < u64::from(ty.bits()) => Some(k + c),
+                _ => None,
+            };
+            if let Some(joined) = joined {
+                return self.bin_const(op, ty, x, joined);
+            }
+        }
+        // The truth of a comparison has one bit.
+        if let Op::SetCond(cond, t, x, y) = *self.def(a) {
+            match (op, c) {
+                (BinOp::And, c) if c & 1 == 1 => return a,
+                (BinOp::Xor, 1) => return self.set_cond(cond.negate(), t, x, y),
+                _ => {}
+            }
+        }
+        let b = self.constant(ty, c);
+        self.push(Op::Bin(op, ty, a, b))
+    }
+
+    fn carry(&mut self, op: CarryOp, ty: Ty, a: Val, b: Val, c: Val) -> Val {
+        if self.as_const(c).is_some_and(|c| c & 1 == 0) {
+            match op {
+                CarryOp::Add => return self.bin(BinOp::Add, ty, a, b),
+                CarryOp::Sub => return self.bin(BinOp::Sub, ty, a, b),
+                CarryOp::AddCarry | CarryOp::SubBorrow => {}
+            }
+        }
+        if let (Some(x), Some(y), Some(z)) = (self.as_const(a), self.as_const(b), self.as_const(c))
+        {
+            let value = eval::carry(op, ty, x, y, z);
+            let ty = match op {
+                CarryOp::Add | CarryOp::Sub => ty,
+                CarryOp::AddCarry | CarryOp::SubBorrow => Ty::I32,
+            };
+            return self.constant(ty, value);
+        }
+        self.push(Op::Carry(op, ty, a, b, c))
+    }
+
+    fn trunc(&mut self, v: Val) -> Val {
+        if let Some(c) = self.as_const(v) {
+            return self.constant(Ty::I32, c);
+        }
+        match *self.def(v) {
+            // The low half of an extended half is that half.
+            Op::Extend {
+                v: inner, bits: 32, ..
+            } => match self.ty(inner) {
+                Ty::I32 => inner,
+                Ty::I64 => self.trunc(inner),
+            },
+            Op::Extend {
+                v: inner,
+                bits,
+                signed,
+                ..
+            } if bits < 32 => self.extend(Ty::I32, inner, bits, signed),
+            _ => self.push(Op::Trunc(v)),
+        }
+    }
+
+    fn extend(&mut self, ty: Ty, v: Val, bits: u8, signed: bool) -> Val {
+        if let Some(c) = self.as_const(v) {
+            return self.constant(ty, eval::extend(ty, c, bits, signed));
+        }
+        if self.ty(v) == ty && u32::from(bits) >= ty.bits() {
+            return v;
+        }
+        match *self.def(v) {
+            // What was extended from as many bits or fewer is so already.
+            Op::Extend {
+                ty: whole,
+                v: inner,
+                bits: from,
+                signed: sign,
+            } if u32::from(bits) <= whole.bits()
+                && (from < bits && (sign == signed || !sign)
+                    || from == bits && u32::from(bits) <= whole.bits()) =>
+            {
+                let sign = if from == bits { signed } else { sign };
+                self.extend(ty, inner, from, sign)
+            }
+            Op::Load { ty: whole, mem, .. }
+                if whole == ty
+                    && !mem.signed
+                    && !signed
+                    && 8 * mem.size.bytes() <= u64::from(bits) =>
+            {
+                v
+            }
+            _ => self.push(Op::Extend {
+                ty,
+                v,
+                bits,
+                signed,
+            }),
+        }
+    }
+}
