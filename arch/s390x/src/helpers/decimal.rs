@@ -81,11 +81,7 @@ impl Number {
     /// Reads a packed field.
     fn parse(field: &[u8]) -> Result<Self, Trap> {
         let (&last, leading) = field.split_last().ok_or_else(data)?;
-        let mut magnitude = 0u128;
-        for &byte in leading {
-            magnitude = magnitude * 100 + u128::from(digit(byte >> 4)? * 10 + digit(byte & 15)?);
-        }
-        magnitude = magnitude * 10 + u128::from(digit(last >> 4)?);
+        let magnitude = digits(leading)? * 10 + u128::from(digit(last >> 4)?);
         let negative = match sign_of(last) {
             SignCode::Plus => false,
             SignCode::Minus => true,
@@ -134,6 +130,14 @@ fn take_digit(rest: &mut u128) -> u8 {
     let digit = (*rest % 10) as u8;
     *rest /= 10;
     digit
+}
+
+/// The number that bytes of two digits each make.
+fn digits(bytes: &[u8]) -> Result<u128, Trap> {
+    bytes.iter().try_fold(0, |number, &byte| {
+        let pair = digit(byte >> 4)? * 10 + digit(byte & 15)?;
+        Ok(number * 100 + u128::from(pair))
+    })
 }
 
 fn digit(nibble: u8) -> Result<u8, Trap> {
@@ -282,14 +286,18 @@ fn dp(cpu: &mut S390Cpu, dst: u64, src: u64, codes: u64, spaces: u64) -> Result<
     let (l1, l2) = lengths(codes);
     let divisor = factor(cpu, src, codes, spaces)?;
     let dividend = fetch_for_update(cpu, first(spaces), dst, l1)?;
+    // The divide exception needs the signs and those digits only which a trial subtraction of
+    // the divisor, one digit right of the dividend's left end, uses; others may be invalid.
+    if sign_of(dividend[l1 - 1]) == SignCode::Invalid {
+        return Err(data());
+    }
+    if divisor.magnitude <= digits(&dividend[..l2])? {
+        return Err(ProgramCode::DecimalDivide.into());
+    }
     let dividend = Number::parse(&dividend[..l1])?;
     let quotient_length = l1 - l2;
-    let quotient = dividend.magnitude.checked_div(divisor.magnitude);
-    let Some(quotient) = quotient.filter(|&q| q < capacity(quotient_length)) else {
-        return Err(ProgramCode::DecimalDivide.into());
-    };
     let quotient = Number {
-        magnitude: quotient,
+        magnitude: dividend.magnitude / divisor.magnitude,
         negative: dividend.negative != divisor.negative,
     };
     let remainder = Number {

@@ -266,6 +266,11 @@ fn signs_and_digits_are_checked_before_anything_is_stored() {
         assert_eq!(run(opcode, &packed(4, 1), &packed(4, 1)).0, SPECIFICATION);
         assert_eq!(run(opcode, &packed(16, 1), &packed(9, 1)).0, SPECIFICATION);
     }
+    // Dividing by zero is found before a digit that is not needed for it.
+    let zero = packed(1, 0);
+    assert_eq!(run(0xfd, &hex("01763d4d"), &zero).0, End::Check(0xb));
+    assert_eq!(run(0xfd, &hex("0d763c4d"), &zero).0, DATA);
+    assert_eq!(run(0xfd, &hex("01763d4d"), &packed(1, 9)).0, DATA);
     // No room for the product.
     assert_eq!(run(0xfc, &packed(3, 1000), &packed(2, 1)).0, DATA);
 }

@@ -10,6 +10,7 @@ mod fields;
 mod interlocked;
 mod long;
 mod strings;
+mod threads;
 
 use std::sync::Arc;
 
