@@ -165,8 +165,9 @@ impl CpuCore {
         system.flush_others(Some(self), Flush::Page(address));
     }
 
-    /// Does what other threads asked of this vCPU: the flushes.
-    pub(crate) fn serve_flushes(&mut self) {
+    /// Does what other threads asked of this vCPU: the flushes. The run loop does; a helper that
+    /// waits for another vCPU does too, again and again, since that one may wait for this one.
+    pub fn serve_flushes(&mut self) {
         let shared = Arc::clone(&self.shared);
         shared.serve(|flush| match flush {
             Flush::All => self.flush_tlb(),

@@ -1,4 +1,4 @@
-//! What other threads see and do of a CPU: its state, the interruptions latched for it, purges.
+//! What other threads see and do of a CPU: its state, and the interruptions latched for it.
 //!
 //! One [`CpuHandle`] per CPU, in [`crate::machine::Shared`]. Everything here is atomic: the CPU's
 //! own registers are touched by its thread alone. Orders that need that thread are in
@@ -19,8 +19,6 @@ pub const ORDER: u32 = 1 << 1;
 /// Attention: the VM stops, somebody wants to look at the CPU, or the program ends: leave the
 /// guest. The vCPU's thread clears it before it passes the gate.
 pub const PARK: u32 = 1 << 2;
-/// Attention: another CPU wants translations forgotten.
-pub const PURGE: u32 = 1 << 3;
 
 /// CPUs that a machine can have at most: interruption sources are bits of a word, and STORE CLOCK
 /// has six bits for the CPU's number.
@@ -82,8 +80,6 @@ pub struct CpuHandle {
     external_call: AtomicU32,
     /// Restart interruption and stop order.
     latched: AtomicU32,
-    purges_wanted: AtomicU64,
-    purges_done: AtomicU64,
     pub(super) orders: OrderSlot,
 }
 
@@ -100,8 +96,6 @@ impl CpuHandle {
             emergency: AtomicU64::new(0),
             external_call: AtomicU32::new(0),
             latched: AtomicU32::new(0),
-            purges_wanted: AtomicU64::new(0),
-            purges_done: AtomicU64::new(0),
             orders: OrderSlot::default(),
         })
     }
@@ -270,37 +264,13 @@ impl CpuHandle {
         self.latched.store(0, Ordering::Release);
     }
 
-    /// The thread enters the guest: from here on others wait for it to purge. Pending purges are
-    /// to be done after this and before any guest code.
+    /// The thread enters the guest.
     pub(super) fn enter_guest(&self) {
         self.in_guest.store(true, Ordering::SeqCst);
     }
 
-    /// The thread has left the guest; it purges when it enters again.
+    /// The thread has left the guest.
     pub(super) fn leave_guest(&self) {
         self.in_guest.store(false, Ordering::SeqCst);
-    }
-
-    /// Asks the CPU to forget its translations; what [`CpuHandle::has_purged`] is asked with.
-    pub(crate) fn want_purge(&self) -> u64 {
-        let ticket = self.purges_wanted.fetch_add(1, Ordering::SeqCst) + 1;
-        self.attention.raise(PURGE);
-        ticket
-    }
-
-    /// Whether the purge of that ticket is done, or will be before any guest code.
-    pub(crate) fn has_purged(&self, ticket: u64) -> bool {
-        self.purges_done.load(Ordering::SeqCst) >= ticket || !self.in_guest.load(Ordering::SeqCst)
-    }
-
-    /// Whether purges are wanted, and the ticket that doing them now completes.
-    pub(crate) fn wanted_purge(&self) -> Option<u64> {
-        let wanted = self.purges_wanted.load(Ordering::SeqCst);
-        (wanted != self.purges_done.load(Ordering::SeqCst)).then_some(wanted)
-    }
-
-    /// The CPU's own thread has purged.
-    pub(crate) fn purged(&self, ticket: u64) {
-        self.purges_done.store(ticket, Ordering::SeqCst);
     }
 }

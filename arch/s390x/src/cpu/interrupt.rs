@@ -19,7 +19,6 @@ use super::control::Leave;
 use super::handle::{self, CpuState};
 use super::lowcore;
 use super::psw::{self, Psw};
-use crate::memory::purge;
 
 /// CR0 bit 48, malfunction alert, and its neighbours: external-interruption subclass masks.
 pub mod subclass {
@@ -96,10 +95,6 @@ impl External {
 /// Looks at everything that may want the CPU; [`tcg::Guest::poll`].
 pub fn poll(cpu: &mut S390Cpu) -> Poll {
     let bits = cpu.core.attention().get();
-    if bits & handle::PURGE != 0 {
-        cpu.core.attention().take(handle::PURGE);
-        purge::serve(cpu);
-    }
     if bits & handle::PARK != 0 {
         return leave(cpu, Leave::Park);
     }

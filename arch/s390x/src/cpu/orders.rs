@@ -212,9 +212,9 @@ fn send(cpu: &mut S390Cpu, target: &Arc<CpuHandle>, order: Order) -> Outcome {
             }
             _ => {}
         }
-        // The receiver may wait for this CPU to purge its translations.
+        // The receiver may wait for this CPU to forget translations.
         drop(slot);
-        crate::memory::purge::serve(cpu);
+        cpu.core.serve_flushes();
         slot = target.orders.lock();
         if !matches!(*slot, Slot::Done(_)) {
             slot = target

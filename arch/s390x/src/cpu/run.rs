@@ -12,10 +12,8 @@ use super::handle;
 pub fn run(cpu: &mut S390Cpu) -> Leave {
     let shared_handle = Arc::clone(&cpu.control.handle);
     shared_handle.enter_guest();
-    // Whatever happened outside (a stop, a changed clock, a purge) is looked at first.
-    cpu.core
-        .attention()
-        .raise(handle::INTERRUPT | handle::PURGE);
+    // Whatever happened outside (a stop, a changed clock) is looked at first.
+    cpu.core.attention().raise(handle::INTERRUPT);
     tcg::exec::run(cpu);
     shared_handle.leave_guest();
     cpu.control.take_leave()

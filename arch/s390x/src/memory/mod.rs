@@ -7,7 +7,6 @@
 
 pub mod dat;
 pub mod keys;
-pub mod purge;
 pub mod spaces;
 
 use tcg::ir::MemMode;

@@ -88,15 +88,14 @@ impl Spaces {
         (tag, exhausted)
     }
 
-    /// Nothing that was remembered for a space counts any more: its next use has a new tag.
+    /// Nothing that was remembered for spaces with this table counts any more: their next use has
+    /// a new tag.
     pub fn forget(&mut self, asce: Asce) {
-        for low_protection in [false, true] {
-            let key = Key::of(asce, low_protection);
-            self.tags.remove(&key);
-            for recent in &mut self.recent {
-                if recent.0 == key {
-                    recent.1 = NO_SPACE;
-                }
+        let of_table = |key: Key| key.0 & REAL == 0 && Asce(key.0).origin() == asce.origin();
+        self.tags.retain(|key, _| !of_table(*key));
+        for recent in &mut self.recent {
+            if of_table(recent.0) {
+                recent.1 = NO_SPACE;
             }
         }
     }

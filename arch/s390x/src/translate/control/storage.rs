@@ -13,7 +13,7 @@ use crate::cpu::{ProgramCode, S390Cpu, psw};
 use crate::insn::Insn;
 use crate::memory::dat::{self, Asce, Fault, Level, PAGE_INVALID, TABLE_INVALID};
 use crate::memory::keys::{ALL, CHANGE, REFERENCE};
-use crate::memory::{Space, purge, translate, translate_in};
+use crate::memory::{Space, translate, translate_in};
 
 /// The space that LOAD REAL ADDRESS translates in: the PSW's, whether DAT is on or not.
 fn real_address_space(cpu: &S390Cpu, base: u8) -> Result<Space, ProgramCode> {
@@ -200,9 +200,11 @@ pub(crate) fn ipte(tx: &mut Tx<'_>, i: &Insn) -> Flow {
         |cpu: &mut S390Cpu, table, address, local| {
             let at = (table & !0x7ff) + (address >> 12 & 0xff) * 8;
             invalidate_entry(cpu, at, PAGE_INVALID)?;
-            cpu.core.flush_page(address & !(PAGE_SIZE - 1));
+            let page = address & !(PAGE_SIZE - 1);
             if local == 0 {
-                purge::others(cpu);
+                cpu.core.flush_page_everywhere(page);
+            } else {
+                cpu.core.flush_page(page);
             }
             Ok(0)
         },
@@ -226,20 +228,25 @@ pub(crate) fn idte(tx: &mut Tx<'_>, i: &Insn) -> Flow {
             if what & 0x000f_f000 != 0 {
                 return Err(ProgramCode::Specification.into());
             }
-            if what & CLEAR_BY_ASCE != 0 {
-                cpu.control.spaces.forget(Asce(asce));
-                cpu.core.spaces_changed();
-            } else {
+            let by_asce = what & CLEAR_BY_ASCE != 0;
+            if !by_asce {
                 let level: Level = Asce(table).level();
                 let first = level.index(what);
                 for n in 0..(what & 0x7ff) + 1 {
-                    let at = Asce(table).origin() + (first + n & 0x7ff) * 8;
+                    let at = Asce(table).origin() + ((first + n) & 0x7ff) * 8;
                     invalidate_entry(cpu, at, TABLE_INVALID)?;
                 }
-                cpu.core.flush_tlb();
             }
-            if local == 0 {
-                purge::others(cpu);
+            // This CPU has a tag for the space, which it gives up; others are not asked for more
+            // than all.
+            let alone = local != 0 || cpu.control.shared.cpus.len() == 1;
+            match (by_asce, alone) {
+                (true, true) => {
+                    cpu.control.spaces.forget(Asce(asce));
+                    cpu.core.spaces_changed();
+                }
+                (false, true) => cpu.core.flush_tlb(),
+                (_, false) => cpu.core.flush_tlb_everywhere(),
             }
             Ok(0)
         },
@@ -284,8 +291,7 @@ fn swap_and_purge(
     let old = mem::compare_swap(cpu, op, address, expected, new)?;
     if old == expected {
         if operand & 1 != 0 {
-            cpu.core.flush_tlb();
-            purge::others(cpu);
+            cpu.core.flush_tlb_everywhere();
         }
         cpu.set_cc(0);
     } else {
@@ -435,8 +441,7 @@ pub(crate) fn sske(tx: &mut Tx<'_>, i: &Insn) -> Flow {
         HelperDef::new2("sske", Effects::ALL, |cpu: &mut S390Cpu, address, key| {
             let absolute = in_storage(cpu, address)?;
             cpu.control.shared.keys.update(absolute, ALL, key as u8);
-            cpu.core.flush_tlb();
-            purge::others(cpu);
+            cpu.core.flush_tlb_everywhere();
             Ok(0)
         });
     require!(tx.privileged());
@@ -456,8 +461,7 @@ pub(crate) fn rrbe(tx: &mut Tx<'_>, i: &Insn) -> Flow {
                 .keys
                 .update(absolute, REFERENCE, 0)
                 .unwrap_or(0);
-            cpu.core.flush_tlb();
-            purge::others(cpu);
+            cpu.core.flush_tlb_everywhere();
             cpu.set_cc((old & (REFERENCE | CHANGE)) >> 1);
             Ok(0)
         });
