@@ -125,3 +125,16 @@ fn exceptions_name_the_execute() {
     bench.put(0x600, &[0xc6, 0x0f, 0, 0, 0, 0]);
     assert_ne!(outcome(&mut bench, &ex(0)).0, End::Check(3));
 }
+
+#[test]
+fn an_executed_long_move_is_executed_again_until_it_is_done() {
+    let mut bench = Bench::new();
+    // MVCL 2,4 by EX, longer than is moved at once.
+    bench.put(0x600, &[0x0e, 0x24]);
+    bench.cpu.gpr[5] = 0x6600_0000;
+    bench.cpu.gpr[7] = 0x600;
+    (bench.cpu.gpr[2], bench.cpu.gpr[3]) = (0x2000, 0xc000);
+    assert_eq!(bench.run(&[0x44, 0, 0x70, 0]), End::Cc(2));
+    assert_eq!(bench.get(0x2000, 0xc000), vec![0x66; 0xc000]);
+    assert_eq!(bench.cpu.gpr[3], 0);
+}

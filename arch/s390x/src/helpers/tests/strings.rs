@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::{ADDRESSING, Bench, End, RAM, SPECIFICATION, rre};
+use crate::cpu::facility::Facilities;
 use crate::cpu::psw;
 
 const MVST: u16 = 0xb255;
@@ -278,4 +279,36 @@ fn lengths_are_as_wide_as_addresses() {
     assert_eq!(bench.cpu.gpr[6], 9);
     assert_eq!(bench.cpu.gpr[2], 0xaaaa_aaaa_0000_2004);
     assert_eq!(bench.cpu.gpr[3], 0xbbbb_bbbb_0000_0000);
+}
+
+#[test]
+fn extended_tests_give_the_function_code() {
+    const TRTE: u16 = 0xb9bf;
+    const TRTRE: u16 = 0xb9bd;
+    let mut bench = Bench::new();
+    bench.cpu.control.facilities = Facilities::new(&[26]);
+    // Arguments 5 and 0x105 have function codes, of one byte and (shared here) of two.
+    bench.put(0x4000 + 5, &[0x77]);
+    bench.put(0x4000 + 2 * 0x105, &[0x12, 0x34]);
+    bench.put(0x2ffe, &[1, 1, 1, 1, 1, 5, 1, 1]);
+    bench.cpu.gpr[1] = 0x4007;
+    let run = |bench: &mut Bench, opcode, m3, at, length| {
+        (bench.cpu.gpr[2], bench.cpu.gpr[3]) = (at, length);
+        bench.cpu.gpr[4] = u64::MAX;
+        let end = bench.run_all(&rre(opcode, m3, 2, 4));
+        (end, bench.cpu.gpr[2], bench.cpu.gpr[3], bench.cpu.gpr[4])
+    };
+    let got = run(&mut bench, TRTE, 0, 0x2ffe, 8);
+    assert_eq!(got, (End::Cc(1), 0x3003, 3, 0x77));
+    let got = run(&mut bench, TRTE, 0, 0x2ffe, 5);
+    assert_eq!(got, (End::Cc(0), 0x3003, 0, 0));
+    let got = run(&mut bench, TRTRE, 0, 0x3005, 8);
+    assert_eq!(got, (End::Cc(1), 0x3003, 6, 0x77));
+    // Two-byte arguments and codes: 0x0101, 0x0101, 0x0105; above 255 they may be ignored.
+    let got = run(&mut bench, TRTE, 0b1100, 0x2ffe, 8);
+    assert_eq!(got, (End::Cc(1), 0x3002, 4, 0x1234));
+    let got = run(&mut bench, TRTE, 0b1110, 0x2ffe, 8);
+    assert_eq!(got, (End::Cc(0), 0x3006, 0, 0));
+    let got = run(&mut bench, TRTE, 0b1000, 0x2ffe, 7);
+    assert_eq!(got.0, SPECIFICATION);
 }
