@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json, to_value};
 use tod::clock::{ClockReport, ClockStateReport};
 use tod::ledger::Entry;
-use tod::{FaultPoint, Policy};
+use tod::{FaultPoint, Policy, Tod};
 
 use super::hmp::Session;
 use super::{Args, Context, Failure, tod_value, utc};
@@ -105,7 +105,7 @@ pub(super) fn show(context: &Context, _: &Session, _: &Value) -> String {
     for account in ledger.accounts() {
         let _ = writeln!(
             text,
-            "  {}: run {}, granted in gaps {}, set by the guest {}, unexplained {} units",
+            "  {}: run {}, granted {}, set by guest {}, unexplained {} units",
             account.clock,
             seconds(account.run().as_ns()),
             seconds(account.granted().as_ns()),
@@ -172,21 +172,23 @@ fn entry_line(entry: &Entry) -> String {
     let event = to_value(&entry.event).map_or_else(|e| e.to_string(), |value| brief(&value));
     let exactness = to_value(entry.exactness).map_or_else(|e| e.to_string(), |value| brief(&value));
     let mut line = format!(
-        "  #{} at {}: {event}",
+        "  #{} {} {event}",
         entry.number,
         seconds(i128::from(entry.at.boottime_ns))
     );
     if let Some(clock) = &entry.clock {
         let _ = write!(line, " {clock}");
     }
-    for (word, value) in [("before", entry.before), ("after", entry.after)] {
-        if let Some(tod) = value {
-            let _ = write!(
-                line,
-                " {word} {:02x}.{:016x}",
-                tod.epoch_index(),
-                tod.clock()
-            );
+    let hex = |tod: Tod| format!("{:02x}.{:016x}", tod.epoch_index(), tod.clock());
+    match (entry.before, entry.after) {
+        (Some(before), Some(after)) if before == after => {
+            let _ = write!(line, " {}", hex(before));
+        }
+        (before, after) => {
+            let show = |tod: Option<Tod>| tod.map_or_else(|| "?".to_owned(), hex);
+            if before.is_some() || after.is_some() {
+                let _ = write!(line, " {} -> {}", show(before), show(after));
+            }
         }
     }
     if entry.granted.bits() != 0 {

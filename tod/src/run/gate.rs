@@ -232,13 +232,21 @@ impl Seat<'_> {
     #[cold]
     fn park(&self) -> Passage {
         let mut state = self.gate.lock();
+        let mut waited = false;
         loop {
             match state.phase {
                 Phase::Open => {
                     self.place(&mut state, VcpuPlace::Inside);
+                    drop(state);
+                    if waited {
+                        // A thread that has slept may be given the CPU of the one that woke it.
+                        // That one has an answer to give; a vCPU would keep the CPU for a slice.
+                        std::thread::yield_now();
+                    }
                     return Passage::Run;
                 }
                 Phase::Closed => {
+                    waited = true;
                     self.place(&mut state, VcpuPlace::Parked);
                     state = self
                         .gate
