@@ -3,17 +3,18 @@
 //! Bit numbers are those of STORE FACILITY LIST EXTENDED (Principles of Operation, chapter 4,
 //! "Facility Indications"). Not here: which instruction needs which ([`crate::insn::table`]).
 
-/// What a machine of the zEC12's class without vector, transactional execution and decimal
-/// floating point announces: z/Architecture (1, 2), N3 (0), DAT enhancements (3, 4), STFLE (7),
-/// SENSE RUNNING STATUS (9), long displacement (18, 19), extended immediate (21),
-/// HFP multiply-add (20 is not), extended translation 3 (22), ETF2 (24), STCKF (25), MVCOS (27),
-/// ETF3 (30), compare-and-swap-and-store (32, 33), general instructions extension (34),
-/// execute extension (35), load-program-parameter (40), floating-point support (41),
-/// distinct operands and kin (45), CMPSC (48 is not IR's), miscellaneous (49, 51, 52),
-/// CPU counters, access exception (75), side effect (131).
+/// What a machine of the zEC12's class announces here, without vector, transactional execution,
+/// decimal floating point, cryptography and large pages: N3 instructions (0), z/Architecture
+/// (1, 2), DAT enhancements (3, 4), STFLE (7), SENSE RUNNING STATUS (9), long displacement (18,
+/// 19), extended immediate (21), extended translation 3 (22) and its enhancements (24, 30), STORE
+/// CLOCK FAST (25), MOVE WITH OPTIONAL SPECIFICATIONS (27), parsing (31), compare and swap and
+/// store (32, 33), general instructions extension (34), execute extension (35), SET PROGRAM
+/// PARAMETER (40), floating-point support (41), distinct operands and its kin (45), miscellaneous
+/// instructions (49), local TLB clearing (51), interlocked access 2 (52), fetch and store
+/// indication (75), enhanced suppression on protection 2 (131).
 pub const ZEC12: &[u16] = &[
-    0, 1, 2, 3, 4, 7, 9, 18, 19, 21, 22, 24, 25, 27, 30, 31, 32, 33, 34, 35, 40, 41, 45, 48, 49,
-    51, 52, 75, 131,
+    0, 1, 2, 3, 4, 7, 9, 18, 19, 21, 22, 24, 25, 27, 30, 31, 32, 33, 34, 35, 40, 41, 45, 49, 51,
+    52, 75, 131,
 ];
 
 /// Installed facilities, a bit each.

@@ -3,6 +3,8 @@
 //! One [`Row`] per instruction drives decoding, translation and the cross-check against
 //! capstone. Not here: what instructions do ([`crate::translate`]).
 
+#[cfg(test)]
+mod capstone_check;
 pub mod decode;
 #[cfg(test)]
 pub(crate) mod encode;

@@ -164,6 +164,8 @@ pub(super) const ROWS: &[Row] = &[
     // Hints.
     row("PFD", 0xe336, RXYb, 34, hint),
     row("PFDRL", 0xc62, RILc, 34, hint),
+    // A perform-processor-assist function that is not there does nothing either.
+    row("PPA", 0xb2e8, RRFc, 49, hint),
     row("NIAI", 0xb2fa, IE, 49, hint),
     row("BPP", 0xc7, SMI, 49, hint),
     row("BPRP", 0xc5, MII, 49, hint),
