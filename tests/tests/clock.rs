@@ -78,7 +78,10 @@ fn ten_thousand_cycles_lose_nothing_against_the_ledger() {
     let ledger = qmp.ok("query-ledger", json!({}));
     assert_eq!(ledger["verified"], true, "{ledger:#}");
     let accounts = ledger["accounts"].as_array().expect("accounts");
-    let tod_account = accounts.iter().find(|a| a["clock"] == "tod").expect("the TOD's account");
+    let tod_account = accounts
+        .iter()
+        .find(|a| a["clock"] == "tod")
+        .expect("the TOD's account");
     assert_eq!(tod_account["unexplained-units"], 0, "{ledger:#}");
     let clocks = qmp.ok("query-clock", json!({}));
     assert_eq!(tod(&clocks)["failures"], 0, "{clocks:#}");

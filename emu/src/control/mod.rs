@@ -42,6 +42,7 @@ pub(crate) enum Request {
     /// Answers whether the guest listens to such a signal.
     Powerdown(Sender<bool>),
     Quit(ShutdownCause, Option<Sender<()>>),
+    State(Sender<RunState>),
 }
 
 /// Asks run control. Cheap to clone; usable from any thread.
@@ -71,8 +72,12 @@ impl Control {
         answer.recv().map_err(|_| Refusal::Ending)
     }
 
-    /// The run state, as of the last answer.
+    /// The run state, after everything that run control has told of so far: who has seen an
+    /// event sees the state that it led to. Once run control has ended, its last one.
     pub fn state(&self) -> RunState {
+        if let Ok(state) = self.ask(Request::State) {
+            return state;
+        }
         *self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -145,6 +145,7 @@ impl Owner {
             }
             Request::Cont(reply) => answer(&reply, self.cont(Cause::Monitor)),
             Request::Reset(reply) => answer(&reply, self.reset(ResetCause::HostMonitor)),
+            Request::State(reply) => answer(&reply, self.run.state()),
             Request::Powerdown(reply) => {
                 self.events.emit(&Event::new("POWERDOWN"));
                 answer(&reply, self.machine.powerdown());

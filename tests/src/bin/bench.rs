@@ -124,10 +124,6 @@ impl std::fmt::Display for Sample {
     }
 }
 
-fn repeat(runs: usize, mut measure: impl FnMut() -> f64) -> Sample {
-    Sample((0..runs).map(|_| measure()).collect())
-}
-
 /// Prints ours and the peer's, alternating runs, and the ratio ours / peer.
 fn side_by_side(
     options: &Options,
