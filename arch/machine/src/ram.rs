@@ -128,6 +128,16 @@ impl GuestRam {
         }
     }
 
+    /// Clears the marks of the pages of an absolute range. Translation caches the fact that a
+    /// page is marked: tell it afterwards.
+    pub fn clear_dirty(&self, address: u64, length: u64) {
+        if let Some(region) = self.memory.iter().next() {
+            region
+                .bitmap()
+                .reset_addr_range(address as usize, length as usize);
+        }
+    }
+
     /// Whether the page that holds this absolute address is marked.
     pub fn is_dirty(&self, address: u64) -> bool {
         self.memory

@@ -1,5 +1,7 @@
 //! Small architectures for the tests of translation.
 
+#![allow(dead_code, reason = "each test file uses some of it")]
 #![allow(clippy::unwrap_used, reason = "tests end where something is wrong")]
 
 pub(crate) mod scripted;
+pub(crate) mod toy;
