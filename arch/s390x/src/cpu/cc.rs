@@ -270,7 +270,9 @@ pub fn test(kind: u8, mask: u8) -> CcTest {
         CcKind::Compare64 => three_way(Ty::I64, Cond::LtS, Cond::GtS, mask),
         CcKind::CompareLogical32 => three_way(Ty::I32, Cond::LtU, Cond::GtU, mask),
         CcKind::CompareLogical64 => three_way(Ty::I64, Cond::LtU, Cond::GtU, mask),
-        CcKind::Add32 | CcKind::Add64 | CcKind::Sub32 | CcKind::Sub64 => CcTest::Evaluate,
+        CcKind::Add32 | CcKind::Add64 => CcTest::Evaluate,
+        CcKind::Sub32 => difference(Ty::I32, mask),
+        CcKind::Sub64 => difference(Ty::I64, mask),
         CcKind::AddLogical32 => carry_out(
             mask,
             compare(Ty::I32, Cond::Eq, APlusB, Imm(0)),
@@ -305,6 +307,15 @@ pub fn test(kind: u8, mask: u8) -> CcTest {
     }
 }
 
+/// Tests of a signed difference: equal operands never overflow. Other codes depend on overflow.
+fn difference(ty: Ty, mask: u8) -> CcTest {
+    match mask {
+        0b1000 => compare(ty, Cond::Eq, CcOperand::A, CcOperand::B),
+        0b0111 => compare(ty, Cond::Ne, CcOperand::A, CcOperand::B),
+        _ => CcTest::Evaluate,
+    }
+}
+
 fn absolute(ty: Ty, mask: u8) -> CcTest {
     // cc 1 does not occur.
     match mask & 0b1011 {
@@ -325,5 +336,113 @@ fn test_mask_test(mask: u8) -> CcTest {
         0b0001 => compare(Ty::I64, Cond::Eq, AAndB, B),
         0b1110 => compare(Ty::I64, Cond::Ne, AAndB, B),
         _ => CcTest::Evaluate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALUES: [u64; 16] = [
+        0,
+        1,
+        2,
+        3,
+        0x7fff_ffff,
+        0x8000_0000,
+        0x8000_0001,
+        0xffff_ffff,
+        0x1_0000_0000,
+        0x7fff_ffff_ffff_ffff,
+        0x8000_0000_0000_0000,
+        0x8000_0000_0000_0001,
+        0xffff_ffff_0000_0000,
+        0xffff_ffff_8000_0000,
+        0xffff_ffff_ffff_fffe,
+        0xffff_ffff_ffff_ffff,
+    ];
+
+    fn operand(operand: CcOperand, a: u64, b: u64) -> u64 {
+        match operand {
+            CcOperand::A => a,
+            CcOperand::B => b,
+            CcOperand::Imm(v) => v,
+            CcOperand::AAndB => a & b,
+            CcOperand::APlusB => a.wrapping_add(b),
+            CcOperand::AMinusB => a.wrapping_sub(b),
+        }
+    }
+
+    /// Whether operands can occur with a kind.
+    fn occurs(kind: CcKind, a: u64, b: u64) -> bool {
+        match kind {
+            CcKind::Code => a < 4,
+            CcKind::ResultCarry => b < 2,
+            CcKind::TestMask | CcKind::TestMaskLeft => b != 0,
+            CcKind::ShiftLeft32 | CcKind::ShiftLeft64 => b < 64,
+            _ => true,
+        }
+    }
+
+    /// A test that is one comparison says what the condition code itself says.
+    #[test]
+    fn tests_agree_with_codes() {
+        let mut compared = 0;
+        for &kind in CcKind::ALL {
+            assert_eq!(CcKind::from_number(kind as u8), Some(kind));
+            for mask in 0..16u8 {
+                let test = test(kind as u8, mask);
+                for a in VALUES {
+                    for b in VALUES {
+                        if !occurs(kind, a, b) {
+                            continue;
+                        }
+                        let code = evaluate(kind as u8, a, b);
+                        assert!(code < 4);
+                        let expected = mask & 8 >> code != 0;
+                        let found = match test {
+                            CcTest::Always(always) => always,
+                            CcTest::Evaluate => expected,
+                            CcTest::Compare {
+                                ty,
+                                cond,
+                                left,
+                                right,
+                            } => {
+                                compared += 1;
+                                cond.holds(ty, operand(left, a, b), operand(right, a, b))
+                            }
+                        };
+                        assert_eq!(found, expected, "{kind:?} {mask:04b} {a:x} {b:x} {test:?}");
+                    }
+                }
+            }
+        }
+        assert!(compared > 10_000);
+    }
+
+    /// The tests that compiled code makes most are single comparisons.
+    #[test]
+    fn frequent_tests_are_comparisons() {
+        for (kind, masks) in [
+            (CcKind::Compare64, &[8u8, 7, 4, 11, 2, 13][..]),
+            (CcKind::CompareLogical32, &[8, 7, 4, 11, 2, 13]),
+            (CcKind::NonZero, &[8, 7]),
+            (CcKind::TestMask, &[8, 7, 1, 14]),
+            (CcKind::TestMaskLeft, &[8, 7, 1, 14]),
+            (CcKind::AddLogical64, &[3, 12]),
+            (CcKind::SubLogical64, &[3, 12]),
+            (CcKind::ResultCarry, &[3, 12]),
+            (CcKind::Sub32, &[8, 7]),
+            (CcKind::Sub64, &[8, 7]),
+        ] {
+            for &mask in masks {
+                let test = test(kind as u8, mask);
+                assert!(
+                    matches!(test, CcTest::Compare { .. }),
+                    "{kind:?} {mask:04b}"
+                );
+            }
+        }
     }
 }

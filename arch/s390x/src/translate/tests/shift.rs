@@ -174,7 +174,7 @@ fn rotated_and_selected_bits() {
     let mut lab = Lab::new();
     let fields: Vec<u64> = numbers(7).take(4000).collect();
     for (n, window) in fields.windows(3).enumerate() {
-        let (x, y, f) = (window[0], window[1], window[2] ^ n as u64 * 0x1_0101);
+        let (x, y, f) = (window[0], window[1], window[2] ^ (n as u64 * 0x1_0101));
         let (i3, i4, i5) = (f as u8, (f >> 8) as u8, (f >> 16) as u8);
         let rotated = y.rotate_left((i5 & 63).into());
         let mask64 = (0..64)
