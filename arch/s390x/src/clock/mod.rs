@@ -17,6 +17,9 @@ pub mod kvm_abi;
 pub mod tod_kvm;
 mod tod_tcg;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use tod::{Timeline, Timer, Tod, VmDuration, VmTime};
@@ -36,7 +39,7 @@ pub struct CpuClock {
     pub programmable: u16,
     timer: CpuTimer,
     /// The last value that STORE CLOCK gave, and the setting of the clock that it belongs to.
-    last_unique: (u64, u64),
+    last_unique: Option<(Tod, u64)>,
     /// Raises attention when a timer condition is due while guest code runs.
     wake_up: Timer,
     /// When it will at the latest; never, if it is not armed.
@@ -63,7 +66,7 @@ impl CpuClock {
             comparator: 0,
             programmable: 0,
             timer: CpuTimer::Standing { value: 0 },
-            last_unique: (0, 0),
+            last_unique: None,
             wake_up: timeline.timer(&name, move |_| wakes.kick(handle::INTERRUPT)),
             armed: VmTime::NEVER,
         }
@@ -85,21 +88,22 @@ impl S390Cpu {
         const LOOKS: u32 = 64;
         let tod = &self.control.shared.tod;
         let setting = tod.setting();
-        let (last, of) = self.control.clock.last_unique;
-        let mut value = tod.read(self.cpu_address).clock();
-        if of == setting {
+        let mut value = tod.read(self.cpu_address);
+        if let Some((last, of)) = self.control.clock.last_unique
+            && of == setting
+        {
             let mut looks = 0;
             while value == last && looks < LOOKS {
                 std::hint::spin_loop();
-                value = tod.read(self.cpu_address).clock();
+                value = tod.read(self.cpu_address);
                 looks += 1;
             }
-            if looks == LOOKS || (last.wrapping_sub(value) as i64) > 0 {
-                value = last.wrapping_add(tod_tcg::GRAIN);
+            if !last.is_before(value) {
+                value = last.wrapping_add(i128::from(tod_tcg::GRAIN));
             }
         }
-        self.control.clock.last_unique = (value, setting);
-        value
+        self.control.clock.last_unique = Some((value, setting));
+        value.clock()
     }
 
     /// The TOD clock in 16 bytes, as STORE CLOCK EXTENDED stores it.

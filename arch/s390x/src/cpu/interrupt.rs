@@ -153,7 +153,10 @@ fn take_all(cpu: &mut S390Cpu) {
         take_restart(cpu);
     }
     cpu.pending = noted(cpu);
-    cpu.masks_changed();
+    if cpu.pending & cpu.psw_mask != 0 {
+        // More than one look takes, or it became pending meanwhile.
+        cpu.recheck_interruptions();
+    }
 }
 
 /// The first external interruption that is pending and enabled.

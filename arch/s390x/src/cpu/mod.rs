@@ -23,6 +23,13 @@ pub mod reset;
 pub mod run;
 pub mod wait;
 
+#[cfg(test)]
+mod interrupt_tests;
+#[cfg(test)]
+mod orders_tests;
+#[cfg(test)]
+pub(crate) mod testing;
+
 use std::sync::Arc;
 
 use tcg::CpuCore;

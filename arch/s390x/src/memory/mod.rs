@@ -9,6 +9,9 @@ pub mod dat;
 pub mod keys;
 pub mod spaces;
 
+#[cfg(test)]
+mod tests;
+
 use tcg::ir::MemMode;
 use tcg::mem::PAGE_SIZE;
 use tcg::{Access, PageMapping, Protection, Trap};
