@@ -42,7 +42,8 @@ impl TodClock {
     #[inline]
     pub fn read(&self, cpu: u16) -> Tod {
         let units = self.clock.now().units();
-        Tod::from_units(units & !u128::from(GRAIN - 1) | u128::from(cpu) % u128::from(GRAIN))
+        let number = u128::from(cpu) % u128::from(GRAIN);
+        Tod::from_units(units & !u128::from(GRAIN - 1) | number)
     }
 
     /// How often the clock was set: values before and after have no order.

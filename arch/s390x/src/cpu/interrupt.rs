@@ -42,7 +42,7 @@ const MAX_IN_ONE_POLL: u32 = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum External {
     Emergency,
-    ExternalCall,
+    Call,
     ClockComparator,
     CpuTimer,
     Service,
@@ -51,7 +51,7 @@ enum External {
 impl External {
     const IN_ORDER: [Self; 5] = [
         Self::Emergency,
-        Self::ExternalCall,
+        Self::Call,
         Self::ClockComparator,
         Self::CpuTimer,
         Self::Service,
@@ -60,7 +60,7 @@ impl External {
     fn subclass(self) -> u64 {
         match self {
             Self::Emergency => subclass::EMERGENCY,
-            Self::ExternalCall => subclass::EXTERNAL_CALL,
+            Self::Call => subclass::EXTERNAL_CALL,
             Self::ClockComparator => subclass::CLOCK_COMPARATOR,
             Self::CpuTimer => subclass::CPU_TIMER,
             Self::Service => subclass::SERVICE,
@@ -70,7 +70,7 @@ impl External {
     fn code(self) -> u16 {
         match self {
             Self::Emergency => 0x1201,
-            Self::ExternalCall => 0x1202,
+            Self::Call => 0x1202,
             Self::ClockComparator => 0x1004,
             Self::CpuTimer => 0x1005,
             Self::Service => 0x2401,
@@ -84,7 +84,7 @@ impl External {
     fn is_pending(self, cpu: &S390Cpu) -> bool {
         match self {
             Self::Emergency => cpu.control.handle.has_emergency(),
-            Self::ExternalCall => cpu.control.handle.has_external_call(),
+            Self::Call => cpu.control.handle.has_external_call(),
             Self::ClockComparator => cpu.comparator_pending(),
             Self::CpuTimer => cpu.cpu_timer_pending(),
             Self::Service => cpu.control.shared.floating.has_service_signal(),
@@ -182,7 +182,7 @@ fn noted(cpu: &S390Cpu) -> u64 {
 fn take_external(cpu: &mut S390Cpu, external: External) {
     let (source, parameter) = match external {
         External::Emergency => (cpu.control.handle.take_emergency(), None),
-        External::ExternalCall => (cpu.control.handle.take_external_call(), None),
+        External::Call => (cpu.control.handle.take_external_call(), None),
         External::ClockComparator | External::CpuTimer => (Some(0), None),
         External::Service => {
             // Another CPU may have been faster.

@@ -109,7 +109,7 @@ pub fn translate(
     access: Access,
     mode: MemMode,
 ) -> Result<PageMapping, Trap> {
-    let access_id = mode.0.checked_sub(MODE_ACCESS_REGISTER).unwrap_or(0);
+    let access_id = mode.0.saturating_sub(MODE_ACCESS_REGISTER);
     let space = match cpu.space(mode) {
         Ok(space) => space,
         Err(code) => {

@@ -52,7 +52,7 @@ fn every_kind_of_table_translates_and_refuses_what_is_beyond_it() {
         assert_eq!(walked.real, FRAME | 0x123);
         assert!(!walked.protected);
         if reach != u64::MAX {
-            let beyond = ADDRESS & reach | reach + 1;
+            let beyond = ADDRESS & reach | (reach + 1);
             assert_eq!(walk(core, Asce(asce), beyond), Err(Fault::AsceType));
             let far = ADDRESS & reach | 1 << 63;
             assert_eq!(walk(core, Asce(asce), far), Err(Fault::AsceType));
