@@ -204,10 +204,18 @@ impl S390Cpu {
     }
 
     /// Arms the wake-up for the earlier of the two conditions, if it is not armed for that or an
-    /// earlier time already.
+    /// earlier time already. A condition that holds needs none: it has been noted, or is looked
+    /// at again.
     pub(crate) fn arm_wake_up(&mut self) {
+        let comparator = self.comparator_due().filter(|_| !self.comparator_pending());
+        let timer = self.cpu_timer_due().filter(|_| !self.cpu_timer_pending());
+        let holds = comparator.is_none() && self.comparator_due().is_some()
+            || timer.is_none() && self.cpu_timer_due().is_some();
+        if holds && self.pending == 0 {
+            self.recheck_interruptions();
+        }
         let timeline = &self.control.shared.timeline;
-        let clock = self.comparator_due().map(|due| {
+        let clock = comparator.map(|due| {
             // Both run at the same rate, so what is left on one is left on the other; a unit
             // more makes up for what rounding takes.
             let left = due
@@ -216,7 +224,7 @@ impl S390Cpu {
             let left = u64::try_from(left).unwrap_or(u64::MAX).saturating_add(1);
             timeline.now().saturating_add(VmDuration::from_units(left))
         });
-        let due = match (clock, self.cpu_timer_due()) {
+        let due = match (clock, timer) {
             (Some(a), Some(b)) => a.min(b),
             (a, b) => a.or(b).unwrap_or(VmTime::NEVER),
         };

@@ -92,6 +92,28 @@ fn without_its_mask_a_timer_costs_nothing() {
 }
 
 #[test]
+fn a_condition_that_holds_but_is_disabled_wakes_nobody_again() {
+    let mut bench = Bench::new(1);
+    enabled(&mut bench.cpus[0]);
+    let cpu = &mut bench.cpus[0];
+    cpu.set_psw(crate::cpu::testing::code_psw(0x1000));
+    cpu.set_cpu_timer(u64::MAX);
+    cpu.set_comparator(0);
+    assert_eq!(poll(cpu), Poll::Run);
+    assert_eq!(cpu.pending, psw::EXTERNAL);
+    assert!(!cpu.take_attention());
+    // A wake-up that was armed before the comparator passed may fire once.
+    bench.advance(1_000_000);
+    bench.cpus[0].take_attention();
+    assert_eq!(poll(&mut bench.cpus[0]), Poll::Run);
+    for _ in 0..100 {
+        bench.advance(1_000_000);
+        assert!(!bench.cpus[0].take_attention());
+    }
+    assert_eq!(take(&mut bench.cpus[0]), 0x1004);
+}
+
+#[test]
 fn comparator_edges() {
     let mut bench = Bench::with_clock(1, |_| Tod::new(0, 1 << 60));
     let cpu = &mut bench.cpus[0];
