@@ -242,8 +242,11 @@ fn catch_up(core: &mut CpuCore, system: &System) {
 fn go_online(core: &mut CpuCore, system: &System) {
     loop {
         let epoch = system.epoch();
-        core.jumps.blocks.fill(null());
-        core.jumps.epoch = epoch;
+        // In the epoch that was announced last nothing was freed.
+        if epoch != core.jumps.epoch {
+            core.jumps.blocks.fill(null());
+            core.jumps.epoch = epoch;
+        }
         system.announce(core.shared(), epoch);
         // An epoch that began before the announcement may not have waited for this vCPU.
         if system.epoch() == epoch {
