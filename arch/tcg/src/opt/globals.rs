@@ -86,7 +86,9 @@ impl<G: Guest> Forward<G> {
 
     pub(super) fn put(&mut self, g: Global, part: Part, v: Val) -> Val {
         // A register that holds the value already need not be written.
-        if self.known.get(g, part) == Some(v) {
+        let is_low_of_whole = part == Part::Low32
+            && matches!(*self.def(v), Op::Trunc(whole) if self.known.get(g, Part::Full) == Some(whole));
+        if is_low_of_whole || self.known.get(g, part) == Some(v) {
             return v;
         }
         self.known.write(g, part, v);
