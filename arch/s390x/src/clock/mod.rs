@@ -86,6 +86,9 @@ impl S390Cpu {
         // next one is at most 16 ns away. A host clock that stands (a simulated one) must not
         // hold the CPU: the value then runs ahead by the least there is.
         const LOOKS: u32 = 64;
+        // After a stop the clock goes on from where it was captured, which is never before what
+        // the CPU has read. One that has gone back further was set by other means.
+        const SET_BACK: i128 = 1 << 20;
         let tod = &self.control.shared.tod;
         let setting = tod.setting();
         let mut value = tod.read(self.cpu_address);
@@ -98,7 +101,7 @@ impl S390Cpu {
                 value = tod.read(self.cpu_address);
                 looks += 1;
             }
-            if !last.is_before(value) {
+            if (0..SET_BACK).contains(&last.signed_units_since(value)) {
                 value = last.wrapping_add(i128::from(tod_tcg::GRAIN));
             }
         }

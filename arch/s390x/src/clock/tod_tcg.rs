@@ -20,7 +20,7 @@ pub(super) const GRAIN: u64 = 64;
 /// The TOD clock of the configuration.
 pub struct TodClock {
     clock: Arc<EpochClock>,
-    /// Counts how often the clock was set.
+    /// Counts how often a program has set the clock.
     settings: AtomicU64,
 }
 
@@ -46,22 +46,23 @@ impl TodClock {
         Tod::from_units(units & !u128::from(GRAIN - 1) | number)
     }
 
-    /// How often the clock was set: values before and after have no order.
+    /// How often a program has set the clock: values before and after have no order.
     pub fn setting(&self) -> u64 {
         self.settings.load(Ordering::Acquire)
     }
 
-    /// Sets the clock; every CPU looks at its comparator anew.
+    /// A program sets the clock; every CPU looks at its comparator anew.
     pub fn set(&self, value: Tod, cpus: &[Arc<CpuHandle>]) {
         self.clock.set(value);
-        self.was_set(cpus);
-    }
-
-    fn was_set(&self, cpus: &[Arc<CpuHandle>]) {
         self.settings.fetch_add(1, Ordering::AcqRel);
-        for cpu in cpus {
-            cpu.kick(handle::INTERRUPT);
-        }
+        look_again(cpus);
+    }
+}
+
+/// Comparators may have passed, or not any more.
+fn look_again(cpus: &[Arc<CpuHandle>]) {
+    for cpu in cpus {
+        cpu.kick(handle::INTERRUPT);
     }
 }
 
@@ -97,13 +98,13 @@ impl ClockBackend for TodBackend {
 
     fn install(&mut self, value: &Captured, at: &HostReading) -> Result<(), ClockError> {
         self.tod.clock.clone().install(value, at)?;
-        self.tod.was_set(&self.cpus);
+        look_again(&self.cpus);
         Ok(())
     }
 
     fn advance(&mut self, by: FineSpan, at: &HostReading) -> Result<(), ClockError> {
         self.tod.clock.clone().advance(by, at)?;
-        self.tod.was_set(&self.cpus);
+        look_again(&self.cpus);
         Ok(())
     }
 }

@@ -81,9 +81,10 @@ impl OrderSlot {
 
 /// SIGNAL PROCESSOR from `cpu`: order code, receiver's address, and parameter.
 pub fn signal(cpu: &mut S390Cpu, order: u8, address: u16, parameter: u64) -> Outcome {
-    // Set architecture concerns all CPUs; the address does not matter.
+    // Set architecture concerns all CPUs; the address does not matter. z/Architecture is the
+    // only mode, so there is none to be set.
     if order == 0x12 {
-        return set_architecture(cpu, parameter);
+        return Outcome::Status(status::INVALID_PARAMETER);
     }
     let shared = Arc::clone(&cpu.control.shared);
     let Some(target) = shared.cpus.get(usize::from(address)) else {
@@ -135,15 +136,6 @@ pub fn signal(cpu: &mut S390Cpu, order: u8, address: u16, parameter: u64) -> Out
             }
         }
         _ => Outcome::Status(status::INVALID_ORDER),
-    }
-}
-
-/// z/Architecture is the only mode, so setting it anew is what it always was: not allowed in
-/// that state.
-fn set_architecture(_cpu: &S390Cpu, parameter: u64) -> Outcome {
-    match parameter & 0xff {
-        0..=2 => Outcome::Status(status::INVALID_PARAMETER | status::INCORRECT_STATE),
-        _ => Outcome::Status(status::INVALID_PARAMETER),
     }
 }
 
