@@ -55,6 +55,11 @@ impl Event {
         }
     }
 
+    /// `SHUTDOWN`.
+    pub(super) fn shutdown(guest: bool, reason: &str) -> Self {
+        Self::with("SHUTDOWN", json!({ "guest": guest, "reason": reason }))
+    }
+
     /// `GUEST_PANICKED`.
     pub(super) fn panicked(action: &str, info: &PanicInfo) -> Self {
         let PanicInfo::S390 {

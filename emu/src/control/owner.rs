@@ -139,7 +139,7 @@ impl Owner {
             Request::Stop(reply) => {
                 // QEMU: only a running VM is stopped; elsewhere nothing happens.
                 if self.run.state().is_running() {
-                    self.stop(RunState::Paused, Cause::Monitor);
+                    self.stop(RunState::Paused, Cause::Monitor, None);
                 }
                 answer(&reply, Ok(()));
             }
@@ -151,7 +151,8 @@ impl Owner {
                 answer(&reply, self.machine.powerdown());
             }
             Request::Quit(cause, reply) => {
-                self.tell_shutdown(cause.by_guest(), cause.name());
+                self.events
+                    .emit(&Event::shutdown(cause.by_guest(), cause.name()));
                 self.end(cause);
                 if let Some(reply) = reply {
                     answer(&reply, ());
@@ -162,7 +163,9 @@ impl Owner {
 
     fn guest_event(&mut self, event: GuestEvent) {
         match event {
-            GuestEvent::Shutdown(cause) => self.shutdown(cause),
+            GuestEvent::Shutdown(cause) => {
+                self.shutdown(cause, Event::shutdown(cause.by_guest(), cause.name()));
+            }
             GuestEvent::Reset(cause) => {
                 // Its failure is told where it happens, and there is nobody to answer.
                 let _ = self.reset(cause);
@@ -170,20 +173,28 @@ impl Owner {
             GuestEvent::Panicked(info) => self.panicked(&info),
             GuestEvent::InternalError(what) => {
                 log::error!("internal error: {what}");
-                self.stop(RunState::InternalError, Cause::InternalError);
+                self.stop(RunState::InternalError, Cause::InternalError, None);
             }
         }
     }
 
-    fn stop(&mut self, state: RunState, cause: Cause) {
+    /// Goes to `state`, then tells `why`, then what the clocks did, then that the VM stopped:
+    /// whoever hears of anything finds the VM as told.
+    fn stop(&mut self, state: RunState, cause: Cause, why: Option<Event>) {
         let was_running = self.run.state().is_running();
-        if let Err(e) = self.run.stop(state, cause) {
-            log::debug!(target: "clock", "{e}");
-            return;
-        }
+        let changed = match self.run.stop(state, cause) {
+            Ok(changed) => changed,
+            Err(e) => {
+                log::debug!(target: "clock", "{e}");
+                false
+            }
+        };
         self.control.publish(self.run.state());
+        if let Some(why) = why {
+            self.events.emit(&why);
+        }
         self.tell_clocks();
-        if was_running {
+        if changed && was_running {
             self.events.emit(&Event::new("STOP"));
         }
     }
@@ -212,23 +223,16 @@ impl Owner {
         }
     }
 
-    fn tell_shutdown(&self, guest: bool, reason: &str) {
-        self.events.emit(&Event::with(
-            "SHUTDOWN",
-            json!({ "guest": guest, "reason": reason }),
-        ));
-    }
-
     /// Shuts down as `-action shutdown=` says.
-    fn shutdown(&mut self, cause: ShutdownCause) {
-        self.tell_shutdown(cause.by_guest(), cause.name());
-        self.end_or_pause(cause);
-    }
-
-    fn end_or_pause(&mut self, cause: ShutdownCause) {
+    fn shutdown(&mut self, cause: ShutdownCause, event: Event) {
         match self.actions.shutdown {
-            ShutdownAction::Pause => self.stop(RunState::Shutdown, Cause::GuestShutdown),
-            ShutdownAction::Poweroff => self.end(cause),
+            ShutdownAction::Pause => {
+                self.stop(RunState::Shutdown, Cause::GuestShutdown, Some(event));
+            }
+            ShutdownAction::Poweroff => {
+                self.events.emit(&event);
+                self.end(cause);
+            }
         }
     }
 
@@ -256,11 +260,15 @@ impl Owner {
         log::warn!(
             "the guest has crashed: {reason} on CPU {core}, PSW {psw_mask:016x} {psw_addr:016x}"
         );
-        self.events.emit(&Event::panicked(action, info));
+        let event = Event::panicked(action, info);
         match action {
-            "pause" => self.stop(RunState::GuestPanicked, Cause::GuestPanic),
-            "poweroff" => self.shutdown(ShutdownCause::GuestPanic),
-            _ => {}
+            "pause" => self.stop(RunState::GuestPanicked, Cause::GuestPanic, Some(event)),
+            "poweroff" => {
+                self.events.emit(&event);
+                let cause = ShutdownCause::GuestPanic;
+                self.shutdown(cause, Event::shutdown(cause.by_guest(), cause.name()));
+            }
+            _ => self.events.emit(&event),
         }
     }
 
@@ -272,8 +280,7 @@ impl Owner {
             ResetCause::GuestModified { .. } => (true, "subsystem-reset", false),
         };
         if told && self.actions.reboot == RebootAction::Shutdown {
-            self.tell_shutdown(guest, reason);
-            self.end_or_pause(ShutdownCause::GuestReset);
+            self.shutdown(ShutdownCause::GuestReset, Event::shutdown(guest, reason));
             return Ok(());
         }
         let clock_cause = if guest {
@@ -297,7 +304,7 @@ impl Owner {
         }
         if let Err(e) = result {
             log::error!("the machine cannot be reset: {e}");
-            self.stop(RunState::InternalError, Cause::InternalError);
+            self.stop(RunState::InternalError, Cause::InternalError, None);
             return Err(Refusal::ResetFailed);
         }
         if told {
@@ -308,7 +315,7 @@ impl Owner {
         }
         if !runs {
             // QEMU: a VM that is reset while it does not run is as if just created.
-            self.stop(RunState::Prelaunch, clock_cause);
+            self.stop(RunState::Prelaunch, clock_cause, None);
         }
         Ok(())
     }
