@@ -249,7 +249,14 @@ fn load_kernel(bytes: &[u8], ram_bytes: u64) -> Result<(BootImage, u64), String>
                 .map_or(0, |b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]))
         };
         const SHORT_PSW_BIT: u32 = 0x0008_0000;
-        if word(0) & SHORT_PSW_BIT == 0 || word(4) == 0 {
+        // Bits 0, 2-4 and 24-30, which are zero in every valid PSW.
+        const RESERVED: u32 = 0xb800_00fe;
+        let entry = u64::from(word(4) & 0x7fff_ffff);
+        if word(0) & (SHORT_PSW_BIT | RESERVED) != SHORT_PSW_BIT
+            || entry == 0
+            || entry >= length
+            || entry % 2 != 0
+        {
             return Err(
                 "it is neither a Linux image, nor an ELF file, nor does it start with an \
                         IPL PSW"
@@ -264,7 +271,7 @@ fn load_kernel(bytes: &[u8], ram_bytes: u64) -> Result<(BootImage, u64), String>
         let mask = u64::from(word(0) & !SHORT_PSW_BIT) << 32;
         Psw {
             mask: mask | mode,
-            address: u64::from(word(4) & 0x7fff_ffff),
+            address: entry,
         }
     };
     let segments = vec![Segment {
@@ -392,6 +399,7 @@ mod tests {
         let long = "x".repeat(900);
         assert!(message(&flat_linux(0), None, &long).contains("takes at most 895 bytes"));
         assert!(message(b"nothing", None, "").contains("neither a Linux image"));
+        assert!(message(b"root:x:0:0:root:/root:/bin/bash", None, "").contains("neither"));
         assert!(message(b"\x7fELF\x02\x02\x01", None, "").starts_with("could not load kernel"));
         let big = vec![0; 9 << 20];
         assert!(message(&flat_linux(0), Some(&big), "").contains("do not fit"));
@@ -408,7 +416,8 @@ mod tests {
     #[test]
     fn a_flat_image_starts_at_its_ipl_psw() {
         let dir = tempfile::tempdir().unwrap();
-        let image = [0x00, 0x08, 0, 0, 0x80, 0, 0x02, 0x00, 0, 0];
+        let mut image = vec![0x00, 0x08, 0, 0, 0x80, 0, 0x02, 0x00];
+        image.resize(0x300, 0);
         let source = source(&dir, &image, None, "");
         let image = BootImage::new(&source, 1 << 20).unwrap().unwrap();
         assert_eq!(
