@@ -3,12 +3,13 @@
 //! Not here: operations that combine storage with a register's value, and storage to storage.
 
 use tcg::ir::{BinOp, Cond, Exit, MemSize, Ty, UnOp, Val};
+use tcg::{Effects, HelperDef};
 
 use super::compare::DXC_TRAP;
 use super::source::Source;
 use super::{Flow, Tx, bytes, require};
 use crate::cpu::cc::CcKind;
-use crate::cpu::{ProgramCheck, ProgramCode, psw};
+use crate::cpu::{ProgramCheck, ProgramCode, S390Cpu, psw};
 use crate::insn::Insn;
 
 /// Loads the second operand of a source: into the whole register or its low half.
@@ -80,6 +81,27 @@ pub(crate) fn larl(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     Flow::Next
 }
 
+/// After access registers have changed: what address spaces they name in the access-register mode
+/// is looked at anew.
+static ACCESS_REGISTERS_CHANGED: HelperDef = HelperDef::new0(
+    "access_registers_changed",
+    Effects {
+        reads_globals: true,
+        observable: true,
+        ..Effects::PURE
+    },
+    |cpu: &mut S390Cpu| {
+        cpu.core.spaces_changed();
+        Ok(0)
+    },
+);
+
+/// Ends an instruction that has set access registers.
+fn access_registers_changed(tx: &mut Tx<'_>) -> Flow {
+    tx.call(&ACCESS_REGISTERS_CHANGED, &[]);
+    Flow::Next
+}
+
 /// LOAD ADDRESS EXTENDED: also the access register that goes with the address.
 pub(crate) fn lae(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     let address = tx.ea2(i);
@@ -91,7 +113,7 @@ pub(crate) fn lae(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     };
     tx.set_address(i.r1, address);
     tx.set_ar(i.r1, alet);
-    Flow::Next
+    access_registers_changed(tx)
 }
 
 /// Stores the low bytes of a register at D2(X2,B2).
@@ -335,8 +357,7 @@ pub(crate) fn lam(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     for (register, v) in loaded {
         tx.set_ar(register, v);
     }
-    // Spaces may have changed meaning in the access-register mode.
-    Flow::Next
+    access_registers_changed(tx)
 }
 
 /// STORE ACCESS MULTIPLE: to a word boundary.
@@ -468,14 +489,14 @@ pub(crate) fn ear(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 pub(crate) fn sar(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     let v = tx.r32(i.r2);
     tx.set_ar(i.r1, v);
-    Flow::Next
+    access_registers_changed(tx)
 }
 
 /// COPY ACCESS.
 pub(crate) fn cpya(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     let v = tx.ar(i.r2);
     tx.set_ar(i.r1, v);
-    Flow::Next
+    access_registers_changed(tx)
 }
 
 /// Prefetches and hints: nothing happens, and their operands raise no exceptions.

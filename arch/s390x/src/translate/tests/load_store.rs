@@ -538,3 +538,36 @@ fn hints() {
         );
     }
 }
+
+/// What an access register names counts from the next access on.
+#[test]
+fn access_registers_name_spaces() {
+    const TABLE: u64 = 0x3_0000;
+    const REAL_SPACE: u64 = 0x20;
+    const INVALID: u64 = 0x20;
+    for (name, other) in [("SAR", 1), ("CPYA", 1), ("LAM", 1), ("LAE", 1)] {
+        let mut lab = Lab::new();
+        // The primary space is real storage; in the secondary one nothing is mapped.
+        lab.cpu.cr[1] = REAL_SPACE;
+        lab.cpu.cr[7] = TABLE;
+        for n in 0..512 {
+            mem::store_absolute(&lab.cpu.core, TABLE + 8 * n, MemSize::B8, INVALID);
+        }
+        lab.set_data(other << 32);
+        let plain = lab.psw;
+        let access_register = plain | psw::DAT | 1 << psw::SPACE_SHIFT;
+        let secondary = plain | 2 << psw::SPACE_SHIFT;
+        lab.psw = access_register;
+        assert_eq!(lab.run(&usual("LG")).program, 0, "{name}");
+        // With translation off, so that only the register changes.
+        lab.psw = if name == "LAE" { secondary } else { plain };
+        let mut set = usual(name);
+        (set.r1, set.r3) = (BASE, BASE);
+        (lab.cpu.gpr[2], lab.cpu.ar[2]) = (other, other as u32);
+        assert_eq!(lab.run(&set).program, 0, "{name}");
+        assert_eq!(lab.cpu.ar[usize::from(BASE)], other as u32, "{name}");
+        lab.cpu.gpr[usize::from(BASE)] = DATA;
+        lab.psw = access_register;
+        assert_eq!(lab.run(&usual("LG")).program, 0x10, "{name}");
+    }
+}
