@@ -97,28 +97,29 @@ fn find<G: Guest>(
     if let Some(block) = find_jump::<G>(cpu.core(), key) {
         return Ok(block);
     }
-    while system.cache.is_choked(system) {
-        // Others hold dropped blocks: wait for them, answering what they ask meanwhile.
-        let core = cpu.core_mut();
-        core.serve_flushes();
-        catch_up(core, system);
-        std::thread::yield_now();
-    }
-    let absolute = code_address(cpu, key.flags, key.pc)?;
-    if let Some(place) = system.cache.find(key, absolute) {
-        // SAFETY: found in the store since this vCPU last announced an epoch.
-        let second = unsafe { (*place).second };
-        let same = match second {
-            None => true,
-            // If it is gone, the block must end before it.
-            Some(second) => second_page(cpu, key).is_ok_and(|now| now == second),
-        };
-        if same {
-            cpu.core_mut().jumps.set(place, key);
-            return Ok(place);
-        }
-    }
     loop {
+        let absolute = code_address(cpu, key.flags, key.pc)?;
+        if let Some(place) = system.cache.find(key, absolute) {
+            // SAFETY: found in the store since this vCPU last announced an epoch.
+            let second = unsafe { (*place).second };
+            let same = match second {
+                None => true,
+                // If it is gone, the block must end before it.
+                Some(second) => second_page(cpu, key).is_ok_and(|now| now == second),
+            };
+            if same {
+                cpu.core_mut().jumps.set(place, key);
+                return Ok(place);
+            }
+        }
+        if system.cache.is_choked(system) {
+            // Others hold dropped blocks: wait for them, answering what they ask meanwhile.
+            let core = cpu.core_mut();
+            core.serve_flushes();
+            catch_up(core, system);
+            std::thread::yield_now();
+            continue;
+        }
         if let Some(place) = translate(cpu, system, key, absolute)? {
             cpu.core_mut().jumps.set(place, key);
             return Ok(place);
@@ -321,6 +322,8 @@ pub fn run<G: Guest>(cpu: &mut G) {
         let entered = unsafe { &*block };
         if let Some((from, slot)) = exit.take()
             && cpu.core().jumps.epoch == epoch
+            // Linked blocks are entered without coming by here.
+            && system.trace() & trace::EXEC == 0
         {
             // SAFETY: `from` was executed, and `block` found, since the last announcement: none
             // was made since the check above, which forgets the exit.

@@ -54,7 +54,8 @@ pub mod trace {
     pub const OP_OPT: u32 = 4;
     /// `tcg::out_asm`: what the engine made of it.
     pub const OUT_ASM: u32 = 8;
-    /// `tcg::exec`: each block when the run loop enters it (chained entries are not seen).
+    /// `tcg::exec`: each block when it is entered, except from one that was linked to it before this
+    /// was switched on.
     pub const EXEC: u32 = 16;
     /// `tcg::int`: each trap that is delivered.
     pub const INT: u32 = 32;

@@ -122,10 +122,16 @@ pub(crate) fn enter<G: Guest>(cpu: &mut G, block: &StoredBlock, code: &Code) -> 
     core.running.attention = core.attention().word();
     let cpu = std::ptr::from_mut(cpu).cast::<u8>();
     let mut step = code.first();
-    while !step.is_null() {
-        // SAFETY: steps come from `lower`, for this guest type, and return steps of blocks that
-        // live until this vCPU announces an epoch; the CPU is borrowed exclusively.
-        step = unsafe { ((*step).handler)(cpu, step) };
+    'run: loop {
+        // Several calls in a row: fewer jumps, and each has its own history of targets.
+        for _ in 0..4 {
+            // SAFETY: steps come from `lower`, for this guest type, and return steps of blocks that
+            // live until this vCPU announces an epoch; the CPU is borrowed exclusively.
+            step = unsafe { ((*step).handler)(cpu, step) };
+            if step.is_null() {
+                break 'run;
+            }
+        }
     }
     // SAFETY: the core is the CPU's first field; no step is executing.
     let core = unsafe { &mut *cpu.cast::<CpuCore>() };
