@@ -2,14 +2,14 @@
 //!
 //! Not here: operations that combine storage with a register's value, and storage to storage.
 
-use tcg::ir::{BinOp, Cond, Exit, MemSize, Ty, UnOp, Val};
-use tcg::{Effects, HelperDef};
+use tcg::ir::{BinOp, Cond, Exit, MemMode, MemSize, Ty, UnOp, Val};
+use tcg::{Effects, HelperDef, mem};
 
 use super::compare::DXC_TRAP;
 use super::source::Source;
 use super::{Flow, Tx, bytes, require};
 use crate::cpu::cc::CcKind;
-use crate::cpu::{ProgramCheck, ProgramCode, S390Cpu, psw};
+use crate::cpu::{ProgramCheck, S390Cpu, psw};
 use crate::insn::Insn;
 
 /// Loads the second operand of a source: into the whole register or its low half.
@@ -446,23 +446,36 @@ pub(crate) fn load_31_bits_and_trap(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     trap_if_zero(tx, v)
 }
 
-/// Demands an address on a quadword boundary.
-fn quadword(tx: &mut Tx<'_>, address: Val) {
-    let rest = tx.b.bin_imm(BinOp::And, address, 15);
-    let rest = tx.b.trunc(rest);
-    tx.raise_if(rest, ProgramCode::Specification);
-}
+/// Loads a quadword, whole, into a pair of registers: the even one, address, space.
+static LOAD_QUADWORD: HelperDef = HelperDef::new3(
+    "lpq",
+    Effects::GLOBALS,
+    |cpu: &mut S390Cpu, even, address, mode| {
+        let v = mem::load_16(cpu, MemMode(mode as u8), address)?;
+        cpu.gpr[even as usize & 14] = (v >> 64) as u64;
+        cpu.gpr[even as usize & 14 | 1] = v as u64;
+        Ok(0)
+    },
+);
+
+/// Stores a quadword, whole: high and low half, address, space.
+static STORE_QUADWORD: HelperDef = HelperDef::new4(
+    "stpq",
+    Effects::MEMORY,
+    |cpu: &mut S390Cpu, high, low, address, mode| {
+        let v = u128::from(high) << 64 | u128::from(low);
+        mem::store_16(cpu, MemMode(mode as u8), address, v)?;
+        Ok(0)
+    },
+);
 
 /// LOAD PAIR FROM QUADWORD.
 pub(crate) fn lpq(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     require!(tx.even(i.r1));
     let address = tx.ea2(i);
-    quadword(tx, address);
-    let second = tx.address_plus(address, 8);
-    let high = tx.load(Ty::I64, MemSize::B8, i.b2, address);
-    let low = tx.load(Ty::I64, MemSize::B8, i.b2, second);
-    tx.set_r64(i.r1, high);
-    tx.set_r64(i.r1 + 1, low);
+    let mode = tx.data_mode_arg(i.b2);
+    let even = tx.c64(i.r1.into());
+    tx.call(&LOAD_QUADWORD, &[even, address, mode]);
     Flow::Next
 }
 
@@ -470,11 +483,9 @@ pub(crate) fn lpq(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 pub(crate) fn stpq(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     require!(tx.even(i.r1));
     let address = tx.ea2(i);
-    quadword(tx, address);
-    let second = tx.address_plus(address, 8);
+    let mode = tx.data_mode_arg(i.b2);
     let (high, low) = (tx.r64(i.r1), tx.r64(i.r1 + 1));
-    tx.store(MemSize::B8, i.b2, address, high);
-    tx.store(MemSize::B8, i.b2, second, low);
+    tx.call(&STORE_QUADWORD, &[high, low, address, mode]);
     Flow::Next
 }
 

@@ -34,7 +34,6 @@ use crate::cpu::cc::CcKind;
 use crate::cpu::key::Flags;
 use crate::cpu::{BREAKING_EVENT, EXECUTE_ADDRESS, ar, fpr, gpr};
 
-#[allow(unused_imports, reason = "for the groups' modules")]
 pub(crate) use check::require;
 
 /// What follows an instruction.
