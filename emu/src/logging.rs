@@ -12,7 +12,12 @@ use crate::cli::{CliError, LogSettings};
 /// target of its messages.
 const MODULES: &[(&str, &[&str])] = &[
     ("clock", &["clock", "tod"]),
-    ("int", &["int", "s390x::cpu"]),
+    ("exec", &["tcg::exec"]),
+    ("in_asm", &["tcg::in_asm"]),
+    ("int", &["tcg::int", "s390x::cpu"]),
+    ("op", &["tcg::op"]),
+    ("op_opt", &["tcg::op_opt"]),
+    ("out_asm", &["tcg::out_asm"]),
 ];
 
 /// Sets up logging; once per process.

@@ -10,6 +10,7 @@ use machine::{
 };
 use tcg::CpuCore;
 use tcg::cpu::System;
+use tcg::system::trace;
 use tod::clock::{EpochClock, Policy};
 use tod::{Tod, UnixTime};
 
@@ -88,6 +89,7 @@ impl MachineType for CcwVirtio {
         let timebase = parts.clocks.timebase();
         let clock = guest_clock(timebase, config.rtc_base)?;
         let system = System::new(Arc::new(ram));
+        system.set_trace(config.trace.iter().fold(0, |bits, item| bits | trace_bit(item)));
         let cores: Vec<CpuCore> = (0..cpu_count)
             .map(|_| CpuCore::new(system.clone()))
             .collect();
@@ -156,6 +158,19 @@ impl S390xMachine {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner) = threads;
         Ok(())
+    }
+}
+
+/// The bit of a `-d` item that translation prints; 0 for items that are others'.
+fn trace_bit(item: &str) -> u32 {
+    match item {
+        "in_asm" => trace::IN_ASM,
+        "op" => trace::OP,
+        "op_opt" => trace::OP_OPT,
+        "out_asm" => trace::OUT_ASM,
+        "exec" => trace::EXEC,
+        "int" => trace::INT,
+        _ => 0,
     }
 }
 
