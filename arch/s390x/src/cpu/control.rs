@@ -31,7 +31,7 @@ pub struct MonitorEvent {
 /// Why a CPU has left the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leave {
-    /// Somebody asked for it ([`CpuHandle::request_park`]).
+    /// Somebody asked for it ([`super::handle::PARK`]).
     Park,
     /// It waits for an interruption: see [`super::wait`].
     Wait,
