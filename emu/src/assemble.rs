@@ -148,6 +148,7 @@ impl Vm {
             types: types.to_vec(),
             identity: settings.config.identity.clone(),
             accel: settings.config.accel,
+            console: console.map(|chardev| Arc::clone(chardev.port())),
             ports: chardevs
                 .iter()
                 .map(|chardev| Arc::clone(chardev.port()))
@@ -240,9 +241,7 @@ impl Vm {
     fn run(self, start_stopped: bool) -> u8 {
         let ending = self.owner.run(start_stopped);
         // vCPUs that wait for a slow reader must come out to end.
-        if let Some(console) = &self.console {
-            console.relieve(true);
-        }
+        let _relief = self.console.as_ref().map(Port::relieve);
         self.machine.shut_down();
         wait_until(HURRIED, || {
             self.humans.iter().all(|human| human.is_idle())

@@ -206,6 +206,21 @@ fn console_and_monitor_share_the_terminal() {
 }
 
 #[test]
+fn the_monitor_looks_at_a_cpu_that_waits_for_this_very_terminal() {
+    let mut session = Session::start(&["-nographic"]);
+    // The flood fills the queue; nobody reads it, and the same thread serves the monitor.
+    session.send("flood\r");
+    session.expect("ffff");
+    thread::sleep(Duration::from_millis(300));
+    session.send("\x01cinfo registers\rinfo cpus\r");
+    session.expect("flooded");
+    session.expect("R00=0000000000000001");
+    session.expect("* CPU #0:");
+    session.send("q\r");
+    assert_eq!(session.end().code(), Some(0));
+}
+
+#[test]
 fn the_terminal_is_restored_on_every_way_out() {
     // The guest's shutdown, its crash, and a crash that is a failure.
     for (arguments, line, code) in [

@@ -19,7 +19,7 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::cli::{ChardevKind, ChardevSpec, CliError};
 
-pub use port::Port;
+pub use port::{Port, Relief};
 use socket::Server;
 
 /// The user of a character device. Called from the device's thread only, one call at a time.

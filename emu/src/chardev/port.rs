@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -76,7 +76,8 @@ pub struct Port {
     room: Condvar,
     wake: OwnedFd,
     closing: AtomicBool,
-    relieved: AtomicBool,
+    /// How many want patient writers not to wait.
+    reliefs: AtomicUsize,
 }
 
 /// How a device is doing, for its thread.
@@ -98,7 +99,7 @@ impl Port {
             room: Condvar::new(),
             wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             closing: AtomicBool::new(false),
-            relieved: AtomicBool::new(false),
+            reliefs: AtomicUsize::new(0),
         }))
     }
 
@@ -174,21 +175,24 @@ impl Port {
         let mut out = self.out();
         while out.queue.len() >= QUEUE_LIMIT
             && out.sink.is_some()
-            && !self.relieved.load(Ordering::SeqCst)
+            && self.reliefs.load(Ordering::SeqCst) == 0
         {
             out = self.room.wait(out).unwrap_or_else(PoisonError::into_inner);
         }
         self.put(out, bytes);
     }
 
-    /// While on, patient writers do not wait: the VM is being stopped, and a writer that waits
-    /// for its peer would hold that up. Nothing is lost; the queue is longer by what they hold.
-    pub fn relieve(&self, on: bool) {
+    /// While the guard lives, patient writers do not wait: somebody waits for the vCPU that a
+    /// writer is, to stop it or to look at it, and must not wait for the writer's peer, too.
+    /// Nothing is lost; the queue is longer by what they hold.
+    #[must_use]
+    pub fn relieve(self: &Arc<Self>) -> Relief {
         // Under the lock, so that no writer misses it between its look and its wait.
         let out = self.out();
-        self.relieved.store(on, Ordering::SeqCst);
+        self.reliefs.fetch_add(1, Ordering::SeqCst);
         drop(out);
         self.room.notify_all();
+        Relief(Arc::clone(self))
     }
 
     fn put(&self, mut out: MutexGuard<'_, Out>, mut bytes: &[u8]) {
@@ -272,6 +276,15 @@ impl Port {
             };
             let _ = poll(&mut [PollFd::new(&sink, PollFlags::OUT)], Some(&slice));
         }
+    }
+}
+
+/// See [`Port::relieve`].
+pub struct Relief(Arc<Port>);
+
+impl Drop for Relief {
+    fn drop(&mut self) {
+        self.0.reliefs.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

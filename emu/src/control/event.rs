@@ -131,7 +131,12 @@ impl Events {
 
     /// Tells everybody.
     pub fn emit(&self, event: &Event) {
-        log::debug!(target: "clock", "event {} {:?}", event.name, event.data);
+        let data = event
+            .data
+            .as_ref()
+            .map(Value::to_string)
+            .unwrap_or_default();
+        log::debug!(target: "clock", "event {} {data}", event.name);
         let sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
         for sink in sinks.iter().filter_map(Weak::upgrade) {
             sink.event(event);

@@ -1,6 +1,6 @@
 //! The owner's loop and what it does for each request and event.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, never, select, tick};
@@ -10,7 +10,7 @@ use tod::run::{RunControl, Vcpus};
 use tod::{AllParked, Cause, ClockEvent, ClockManager, RunState, StartToken};
 
 use super::{ControlEnd, Event, Events, Refusal, Request};
-use crate::chardev::Port;
+use crate::chardev::{Port, Relief};
 use crate::cli::{Actions, PanicAction, RebootAction, ShutdownAction};
 
 /// How often the host's clocks are looked after while the VM runs.
@@ -60,20 +60,25 @@ pub struct Owner {
 struct MachineVcpus {
     machine: Arc<dyn Machine>,
     console: Option<Arc<Port>>,
+    /// From park to unpark.
+    relief: Mutex<Option<Relief>>,
+}
+
+impl MachineVcpus {
+    fn hold_relief(&self, hold: bool) {
+        let relief = self.console.as_ref().filter(|_| hold).map(Port::relieve);
+        *self.relief.lock().unwrap_or_else(PoisonError::into_inner) = relief;
+    }
 }
 
 impl Vcpus for MachineVcpus {
     fn park(&self) -> AllParked {
-        if let Some(console) = &self.console {
-            console.relieve(true);
-        }
+        self.hold_relief(true);
         self.machine.park()
     }
 
     fn unpark(&self, token: StartToken) {
-        if let Some(console) = &self.console {
-            console.relieve(false);
-        }
+        self.hold_relief(false);
         self.machine.unpark(token);
     }
 }
@@ -84,6 +89,7 @@ impl Owner {
         let vcpus = MachineVcpus {
             machine: Arc::clone(&parts.machine),
             console: parts.console,
+            relief: Mutex::default(),
         };
         Self {
             run: RunControl::new(RunState::Prelaunch, vcpus, Arc::clone(&parts.clocks)),

@@ -102,7 +102,7 @@ pub(super) fn hmp_print(
 fn address(context: &Context, session: &Session, text: &str) -> Result<u64, String> {
     evaluate(text, &|name| {
         let cpu = context
-            .machine
+            .inspect()
             .cpus()
             .into_iter()
             .find(|cpu| cpu.index == session.cpu)?;
@@ -134,11 +134,11 @@ fn dump(
             let _ = write!(text, "{}{at:016x}:", if index == 0 { "" } else { "\n" });
         }
         let bytes = &mut item[..format.size];
-        if context.machine.read_memory(space, at, bytes).is_err() {
+        if context.inspect().read_memory(space, at, bytes).is_err() {
             text.push_str(" Cannot access memory\n");
             return Ok(text);
         }
-        let value = number(bytes, context.machine.big_endian());
+        let value = number(bytes, context.inspect().big_endian());
         text.push(' ');
         text.push_str(&show(value, format));
     }
@@ -204,7 +204,7 @@ fn disassemble(context: &Context, space: AddressSpace, start: u64, count: u64) -
         let mut code = [0_u8; 15];
         let readable = (1..=code.len()).rev().find(|length| {
             context
-                .machine
+                .inspect()
                 .read_memory(space, at, &mut code[..*length])
                 .is_ok()
         });
@@ -212,7 +212,7 @@ fn disassemble(context: &Context, space: AddressSpace, start: u64, count: u64) -
             let _ = writeln!(text, "{at:#018x}:  Cannot access memory");
             break;
         };
-        let (length, instruction) = context.machine.disassemble(at, &code[..readable]);
+        let (length, instruction) = context.inspect().disassemble(at, &code[..readable]);
         let length = length.clamp(1, readable);
         let bytes: String = code[..length]
             .iter()

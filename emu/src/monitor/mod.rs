@@ -12,13 +12,14 @@ pub mod qmp;
 mod query;
 mod table;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use machine::{Accel, Identity, Machine, MachineType};
 use serde_json::{Map, Value, json};
 use tod::{ClockManager, HostPusher, Tod};
 
-use crate::chardev::Port;
+use crate::chardev::{Port, Relief};
 use crate::control::{Control, Refusal};
 
 /// What commands work with.
@@ -37,10 +38,37 @@ pub struct Context {
     pub identity: Identity,
     /// `-accel`.
     pub accel: Accel,
+    /// The operator console's device.
+    pub console: Option<Arc<Port>>,
     /// All character devices, in order.
     pub ports: Vec<Arc<Port>>,
     /// With `-hostclock test`: pushes the host's clocks.
     pub pusher: Option<HostPusher>,
+}
+
+/// The machine while it is being looked at: a vCPU that is looked at does not wait for the
+/// console's reader meanwhile.
+struct Inspected<'a> {
+    machine: &'a dyn Machine,
+    _relief: Option<Relief>,
+}
+
+impl<'a> Deref for Inspected<'a> {
+    type Target = dyn Machine + 'a;
+
+    fn deref(&self) -> &Self::Target {
+        self.machine
+    }
+}
+
+impl Context {
+    /// The machine, to look at.
+    fn inspect(&self) -> Inspected<'_> {
+        Inspected {
+            machine: &*self.machine,
+            _relief: self.console.as_ref().map(Port::relieve),
+        }
+    }
 }
 
 /// Why a command failed.

@@ -62,7 +62,7 @@ pub(super) fn show_status(context: &Context, _: &Session, _: &Value) -> String {
 
 pub(super) fn cpus(context: &Context, _: &Args) -> Result<Value, Failure> {
     let arch = context.kind.arch();
-    let list = context.machine.cpus().into_iter().map(|cpu| {
+    let list = context.inspect().cpus().into_iter().map(|cpu| {
         let mut entry = json!({
             "thread-id": cpu.thread_id,
             "props": { "core-id": cpu.index },
@@ -80,7 +80,7 @@ pub(super) fn cpus(context: &Context, _: &Args) -> Result<Value, Failure> {
 
 pub(super) fn show_cpus(context: &Context, session: &Session, _: &Value) -> String {
     let mut text = String::new();
-    for cpu in context.machine.cpus() {
+    for cpu in context.inspect().cpus() {
         let _ = writeln!(
             text,
             "{} CPU #{}: thread_id={} state={}{} pc={:#018x}",
@@ -105,7 +105,7 @@ pub(super) fn hmp_cpu(
 }
 
 fn cpu_number(context: &Context, text: &str) -> Result<usize, String> {
-    let count = context.machine.cpus().len();
+    let count = context.inspect().cpus().len();
     match text.parse() {
         Ok(index) if index < count => Ok(index),
         _ => Err(format!(
@@ -122,12 +122,15 @@ pub(super) fn hmp_registers(
 ) -> Result<String, String> {
     let cpus: Vec<usize> = match rest.trim() {
         "" => vec![session.cpu],
-        "-a" => (0..context.machine.cpus().len()).collect(),
+        "-a" => (0..context.inspect().cpus().len()).collect(),
         number => vec![cpu_number(context, number)?],
     };
     let mut text = String::new();
     for cpu in cpus {
-        let registers = context.machine.registers(cpu).map_err(|e| e.to_string())?;
+        let registers = context
+            .inspect()
+            .registers(cpu)
+            .map_err(|e| e.to_string())?;
         let _ = writeln!(text, "\nCPU#{cpu}\n{}", registers.trim_end());
     }
     Ok(text)
@@ -289,7 +292,7 @@ pub(super) fn human_monitor_command(context: &Context, args: &Args) -> Result<Va
         .unwrap_or_default();
     let mut session = Session::default();
     if let Some(index) = args.get("cpu-index") {
-        let count = context.machine.cpus().len();
+        let count = context.inspect().cpus().len();
         session.cpu = index
             .as_u64()
             .and_then(|index| usize::try_from(index).ok())

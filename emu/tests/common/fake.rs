@@ -89,6 +89,8 @@ impl MachineType for FakeType {
             console: parts.console,
             resets: AtomicU32::new(0),
             inside: AtomicUsize::new(0),
+            looks: AtomicUsize::new(0),
+            shown: AtomicUsize::new(0),
         });
         let threads = (0..count)
             .map(|cpu| {
@@ -129,6 +131,9 @@ struct Shared {
     resets: AtomicU32,
     /// vCPUs that are past the gate.
     inside: AtomicUsize,
+    /// How often CPU 0 was to show itself, and how often it has.
+    looks: AtomicUsize,
+    shown: AtomicUsize,
 }
 
 impl Shared {
@@ -141,7 +146,11 @@ impl Shared {
             let byte = {
                 let mut input = self.inbox.input();
                 loop {
+                    let looks = self.looks.load(Ordering::SeqCst);
                     if seat.stop_requested() {
+                        break None;
+                    }
+                    if cpu == 0 && self.shown.swap(looks, Ordering::SeqCst) != looks {
                         break None;
                     }
                     if cpu == 0
@@ -270,6 +279,16 @@ impl Machine for Fake {
 
     fn registers(&self, cpu: usize) -> Result<String, MachineError> {
         if cpu < self.count {
+            // A real CPU comes out of the guest to be looked at.
+            let look = self.shared.looks.fetch_add(1, Ordering::SeqCst) + 1;
+            while self.shared.shown.load(Ordering::SeqCst) < look
+                && self.shared.inside.load(Ordering::SeqCst) > 0
+            {
+                let input = self.shared.inbox.input();
+                self.shared.inbox.changed.notify_all();
+                drop(input);
+                thread::yield_now();
+            }
             Ok("R00=0000000000000001\n".into())
         } else {
             Err(MachineError::NoSuchCpu {
