@@ -1,7 +1,7 @@
 //! A console: what has been printed so far, with waiting for a text, and typing.
 
 use std::io::{Read, Write};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 #[derive(Default)]
@@ -27,7 +27,7 @@ impl Console {
             let mut buffer = [0; 4096];
             loop {
                 let count = output.read(&mut buffer).unwrap_or(0);
-                let mut screen = shared.0.lock().unwrap();
+                let mut screen = lock(&shared.0);
                 screen.text.extend_from_slice(&buffer[..count]);
                 screen.ended = count == 0;
                 shared.1.notify_all();
@@ -45,7 +45,7 @@ impl Console {
 
     /// Everything so far.
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.screen.0.lock().unwrap().text).into_owned()
+        String::from_utf8_lossy(&lock(&self.screen.0).text).into_owned()
     }
 
     /// Waits for a text after what was waited for before; returns everything up to its end.
@@ -54,8 +54,8 @@ impl Console {
     /// The output so far, if the text does not come within the time or the stream ends.
     pub fn expect(&self, wanted: &str, limit: Duration) -> Result<String, String> {
         let until = Instant::now() + limit;
-        let mut seen = self.seen.lock().unwrap();
-        let mut screen = self.screen.0.lock().unwrap();
+        let mut seen = lock(&self.seen);
+        let mut screen = lock(&self.screen.0);
         loop {
             let rest = &screen.text[*seen..];
             if let Some(at) = find(rest, wanted.as_bytes()) {
@@ -76,7 +76,8 @@ impl Console {
                     String::from_utf8_lossy(rest)
                 ));
             }
-            screen = self.screen.1.wait_timeout(screen, until - now).unwrap().0;
+            let waited = self.screen.1.wait_timeout(screen, until - now);
+            screen = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -94,7 +95,7 @@ impl Console {
     /// # Errors
     /// The peer has gone, or input was closed.
     pub fn type_text(&self, text: &str) -> std::io::Result<()> {
-        match &mut *self.input.lock().unwrap() {
+        match &mut *lock(&self.input) {
             Some(input) => {
                 input.write_all(text.as_bytes())?;
                 input.flush()
@@ -105,8 +106,12 @@ impl Console {
 
     /// End of file for the peer.
     pub fn close_input(&self) {
-        *self.input.lock().unwrap() = None;
+        *lock(&self.input) = None;
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {

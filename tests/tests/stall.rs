@@ -225,7 +225,9 @@ fn a_failure_lets_the_clock_run(test: &str, point: &str) {
         moved >= i128::from(TWO_MINUTES_NS),
         "the clock should have run on for two minutes, it moved by {moved} ns"
     );
-    let event = qmp.event("CLOCK_FALLBACK").unwrap();
+    let event = qmp
+        .event("CLOCK_FALLBACK")
+        .expect("a fallback is told as an event");
     assert_eq!(event["data"]["clock"], "tod", "{event}");
     assert_eq!(event["data"]["phase"], point, "{event}");
     let stderr = emu.stderr();

@@ -110,7 +110,10 @@ pub(super) const LOG_ITEMS: &[(&str, &str)] = &[
     ("op_opt", "intermediate code after optimisation"),
     ("out_asm", "what the engine made of each translated block"),
     ("int", "interruptions and exceptions"),
-    ("exec", "each block that the run loop enters; chained ones are not seen"),
+    (
+        "exec",
+        "each block that the run loop enters; chained ones are not seen",
+    ),
     ("clock", "stop, cont and what clocks do then"),
     ("chardev", "character devices: connections and their ends"),
 ];

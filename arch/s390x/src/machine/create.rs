@@ -89,7 +89,12 @@ impl MachineType for CcwVirtio {
         let timebase = parts.clocks.timebase();
         let clock = guest_clock(timebase, config.rtc_base)?;
         let system = System::new(Arc::new(ram));
-        system.set_trace(config.trace.iter().fold(0, |bits, item| bits | trace_bit(item)));
+        system.set_trace(
+            config
+                .trace
+                .iter()
+                .fold(0, |bits, item| bits | trace_bit(item)),
+        );
         let cores: Vec<CpuCore> = (0..cpu_count)
             .map(|_| CpuCore::new(system.clone()))
             .collect();

@@ -149,7 +149,7 @@ impl Machine for S390xMachine {
     }
 
     fn registers(&self, cpu: usize) -> Result<String, MachineError> {
-        Ok(self.vcpu(cpu)?.visit(|cpu| inspect::registers(cpu)))
+        Ok(self.vcpu(cpu)?.visit(inspect::registers))
     }
 
     fn read_memory(

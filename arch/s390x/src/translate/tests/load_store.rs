@@ -32,9 +32,15 @@ fn merged(dst: Dst, old: u64, v: u64) -> u64 {
     }
 }
 
+/// A value of so many bits as the register gets it.
+type Widen = fn(u64, u32) -> u64;
+
+/// What becomes of a value on its way.
+type Map = fn(u64) -> u64;
+
 #[test]
 fn loads() {
-    let rows: &[(&str, Dst, u32, fn(u64, u32) -> u64)] = &[
+    let rows: &[(&str, Dst, u32, Widen)] = &[
         ("L", Low, 32, zext),
         ("LY", Low, 32, zext),
         ("LG", Full, 64, zext),
@@ -86,7 +92,7 @@ fn loads() {
 
 #[test]
 fn register_loads() {
-    let rows: &[(&str, Dst, fn(u64) -> u64)] = &[
+    let rows: &[(&str, Dst, Map)] = &[
         ("LR", Low, |v| v),
         ("LGR", Full, |v| v),
         ("LGFR", Full, |v| sext(v, 32)),
@@ -126,7 +132,7 @@ fn register_loads() {
 #[test]
 fn stores() {
     // Name, bits, the value stored.
-    let rows: &[(&str, u32, fn(u64) -> u64)] = &[
+    let rows: &[(&str, u32, Map)] = &[
         ("ST", 32, |v| v),
         ("STY", 32, |v| v),
         ("STG", 64, |v| v),
