@@ -1,5 +1,7 @@
 //! The machine as the program builds it, with the checked-in guests, without the program.
 
+#![allow(clippy::unwrap_used, reason = "what is unexpected fails the test")]
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
