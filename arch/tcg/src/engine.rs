@@ -13,6 +13,7 @@
 //! - When it leaves, globals, the condition code, `core.pc` and `core.insns` are right.
 
 use crate::cache::StoredBlock;
+use crate::cache::block::ExitSlot;
 use crate::guest::{Guest, Trap};
 use crate::interp;
 use crate::ir::Block;
@@ -56,19 +57,16 @@ pub(crate) enum Leave {
     Trap(Trap),
 }
 
-/// Compiles a block; also the exits that can be linked: guest address, and instructions executed
-/// by then.
-pub(crate) fn compile<G: Guest>(kind: EngineKind, block: Block) -> (Compiled, Vec<(u64, u32)>) {
+/// Compiles a block; also the exits that can be linked. Their place in memory stays, so that the
+/// engine's code can refer to it.
+pub(crate) fn compile<G: Guest>(kind: EngineKind, block: Block) -> (Compiled, Box<[ExitSlot]>) {
     if kind == EngineKind::Interp && cfg!(target_endian = "little") {
         match interp::compile::<G>(&block) {
-            Ok(code) => {
-                let exits = code.exits().to_vec();
-                return (Compiled::Interp(code), exits);
-            }
+            Ok((code, exits)) => return (Compiled::Interp(code), exits),
             Err(unfit) => log::debug!("a block is executed as IR: {unfit:?}"),
         }
     }
-    (Compiled::Reference(block), Vec::new())
+    (Compiled::Reference(block), Box::default())
 }
 
 /// Executes a block and those it is linked with, all under the same flags.

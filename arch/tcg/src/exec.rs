@@ -201,7 +201,7 @@ fn translate<G: Guest>(
     if printed & trace::OUT_ASM != 0 {
         log::trace!(target: "tcg::out_asm", "{:#x}:\n{compiled:#?}", key.pc);
     }
-    let stored = StoredBlock::new(*key, absolute, second, ranges, compiled, &exits);
+    let stored = StoredBlock::new(*key, absolute, second, ranges, compiled, exits);
 
     let core = cpu.core();
     Ok(system.cache.insert(system, stored, system.is_single(), || {

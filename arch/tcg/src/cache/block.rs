@@ -9,13 +9,15 @@ use crate::guest::BlockKey;
 use crate::interp::Step;
 
 /// A place where a block jumps to a constant address: null until that target is linked.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ExitSlot {
     pub(crate) target: AtomicPtr<StoredBlock>,
     /// The guest address it leads to.
     pub(crate) pc: u64,
     /// Instructions of the block that were executed when it is taken.
     pub(crate) insns: u32,
+    /// What the interpreter writes to a register when it takes the exit, if it does.
+    pub(crate) value: u64,
 }
 
 /// A block, its compiled form and what it depends on.
@@ -45,7 +47,7 @@ impl StoredBlock {
         second: Option<u64>,
         ranges: Vec<(u64, u64)>,
         compiled: Compiled,
-        exits: &[(u64, u32)],
+        exits: Box<[ExitSlot]>,
     ) -> Self {
         let entry = match &compiled {
             Compiled::Interp(code) => code.first(),
@@ -58,14 +60,7 @@ impl StoredBlock {
             ranges,
             compiled,
             entry,
-            exits: exits
-                .iter()
-                .map(|&(pc, insns)| ExitSlot {
-                    target: AtomicPtr::default(),
-                    pc,
-                    insns,
-                })
-                .collect(),
+            exits,
             invalid: AtomicBool::new(false),
             incoming: Mutex::default(),
         }

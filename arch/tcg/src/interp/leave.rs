@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Mark, Step};
 use crate::cache::StoredBlock;
+use crate::cache::block::ExitSlot;
 use crate::cpu::CpuCore;
 use crate::engine::{Compiled, Leave};
 use crate::exec::find_jump;
@@ -45,32 +46,68 @@ unsafe fn go(cpu: *mut u8, target: *const StoredBlock) -> *const Step {
 /// Takes an exit that can be linked.
 ///
 /// # Safety
-/// As a step's: `exit` is one of the running block's.
+/// As a step's: the slot is one of the running block's.
 #[inline(always)]
-pub(super) unsafe fn take_exit(cpu: *mut u8, exit: u16) -> *const Step {
+unsafe fn take(cpu: *mut u8, slot: &ExitSlot) -> *const Step {
     // SAFETY: the caller's promise; linked targets are valid until this vCPU's next epoch.
     unsafe {
         let core = core(cpu);
-        let block = &*core.running.block;
-        let slot = block.exits.get_unchecked(usize::from(exit));
         core.insns += u64::from(slot.insns);
         let target = slot.target.load(Ordering::Acquire);
         if target.is_null() {
-            core.pc = slot.pc;
-            core.running.left = Leave::Chain {
-                from: block,
-                exit: u32::from(exit),
-            };
-            return null();
+            return unlinked(cpu, slot);
         }
         go(cpu, target)
     }
 }
 
-/// To a constant address: exit number `c`.
+/// Leaves at an exit that is not linked.
+///
+/// # Safety
+/// As [`take`]'s.
+#[cold]
+#[inline(never)]
+unsafe fn unlinked(cpu: *mut u8, slot: &ExitSlot) -> *const Step {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let core = core(cpu);
+        let block = &*core.running.block;
+        let exit = std::ptr::from_ref(slot).offset_from(block.exits.as_ptr()) as u32;
+        core.pc = slot.pc;
+        core.running.left = Leave::Chain { from: block, exit };
+    }
+    null()
+}
+
+/// Takes exit number `exit`.
+///
+/// # Safety
+/// As a step's: `exit` is one of the running block's.
+#[inline(always)]
+pub(super) unsafe fn take_exit(cpu: *mut u8, exit: u16) -> *const Step {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let block = &*core(cpu).running.block;
+        take(cpu, block.exits.get_unchecked(usize::from(exit)))
+    }
+}
+
+/// To a constant address: the exit at `imm`.
 pub(super) unsafe fn exit_jump(cpu: *mut u8, step: *const Step) -> *const Step {
-    // SAFETY: a step's contract.
-    unsafe { take_exit(cpu, (*step).c) }
+    // SAFETY: a step's contract; the slot lives as long as the block.
+    unsafe { take(cpu, &*((*step).imm as usize as *const ExitSlot)) }
+}
+
+/// `d` = the exit's value, then as [`exit_jump`].
+pub(super) unsafe fn put_exit_jump(cpu: *mut u8, step: *const Step) -> *const Step {
+    // SAFETY: a step's contract; the slot lives as long as the block.
+    unsafe {
+        let slot = &*((*step).imm as usize as *const ExitSlot);
+        cpu.add(usize::from((*step).d))
+            .cast::<u64>()
+            .write(slot.value);
+        take(cpu, slot)
+    }
 }
 
 /// To the address in `a`; `imm` instructions executed.

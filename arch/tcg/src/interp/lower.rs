@@ -10,6 +10,7 @@ use super::access::{self, ATOMICS, CallData, SIZES};
 use super::ops::{self, BIN, CARRY, CONDS, UN, W32, W64};
 use super::pick::*;
 use super::{Code, Handler, Mark, Step, leave};
+use crate::cache::block::ExitSlot;
 use crate::cpu::{CpuCore, SCRATCH_WORDS};
 use crate::guest::Guest;
 use crate::ir::{BinOp, Block, Cond, Exit, Global, MemOp, Op, Part, Ty, Val};
@@ -74,13 +75,15 @@ struct Lower<'a, G> {
     calls: Vec<CallData>,
     /// The steps that call, in the order of `calls`.
     call_steps: Vec<usize>,
-    exits: Vec<(u64, u32)>,
+    exits: Vec<ExitSlot>,
+    /// The last op's write of a register, which its step does: place and value.
+    put_at_exit: Option<(u16, u64)>,
     begun: u32,
     guest: std::marker::PhantomData<G>,
 }
 
 /// Lowers a block.
-pub(crate) fn compile<G: Guest>(block: &Block) -> Result<Code, Unfit> {
+pub(crate) fn compile<G: Guest>(block: &Block) -> Result<(Code, Box<[ExitSlot]>), Unfit> {
     let mut lower = Lower::<G>::new(&block.ops);
     lower.find_direct()?;
     lower.emit_all()?;
@@ -88,12 +91,18 @@ pub(crate) fn compile<G: Guest>(block: &Block) -> Result<Code, Unfit> {
     for (&step, data) in lower.call_steps.iter().zip(&calls) {
         lower.steps[step].imm = std::ptr::from_ref(data).addr() as u64;
     }
-    Ok(Code {
+    let exits: Box<[ExitSlot]> = lower.exits.into();
+    if let (Some(Op::Exit(Exit::Jump { .. })), Some(step), Some(slot)) =
+        (block.ops.last(), lower.steps.last_mut(), exits.last())
+    {
+        step.imm = std::ptr::from_ref(slot).addr() as u64;
+    }
+    let code = Code {
         steps: lower.steps.into(),
         marks: lower.marks.into(),
         calls,
-        exits: lower.exits,
-    })
+    };
+    Ok((code, exits))
 }
 
 fn place_of<G: Guest>(g: Global, part: Part) -> Result<Place, Unfit> {
@@ -182,6 +191,7 @@ impl<'a, G: Guest> Lower<'a, G> {
             calls: Vec::new(),
             call_steps: Vec::new(),
             exits: Vec::new(),
+            put_at_exit: None,
             begun: 0,
             guest: std::marker::PhantomData,
         }
@@ -405,6 +415,11 @@ impl<'a, G: Guest> Lower<'a, G> {
                     let place = place_of::<G>(g, part)?;
                     let wide = place.bytes == 8;
                     if let Some(c) = self.constant(v) {
+                        if wide && matches!(self.ops.get(i + 1), Some(Op::Exit(Exit::Jump { .. })))
+                        {
+                            self.put_at_exit = Some((place.at, c));
+                            return Ok(1);
+                        }
                         let handler: Handler = if wide {
                             ops::mov_imm::<W64>
                         } else {
@@ -557,8 +572,15 @@ impl<'a, G: Guest> Lower<'a, G> {
                 exit,
             } => self.exit_if(i, cond, ty, a, b, exit)?,
             Op::Exit(exit) => {
-                let (handler, a, c, imm) = self.exit(exit)?;
-                self.push(handler, 0, a, 0, c, imm);
+                let (mut handler, a, imm) = self.exit(exit)?;
+                let mut d = 0;
+                if let (Some((at, value)), Some(slot)) = (self.put_at_exit, self.exits.last_mut()) {
+                    handler = leave::put_exit_jump;
+                    d = at;
+                    slot.value = value;
+                }
+                // A jump's step gets the address of its slot when the slots have one.
+                self.push(handler, d, a, 0, 0, imm);
             }
         }
         self.expire(i);
@@ -786,11 +808,11 @@ impl<'a, G: Guest> Lower<'a, G> {
             let handler = pick_exit_if(number, ty, imm.is_some());
             self.push(handler, 0, a, b, c, imm.unwrap_or(0));
         } else {
-            let (handler, pc, c, count) = self.exit(exit)?;
+            let (handler, pc, count) = self.exit(exit)?;
             let truth = self.take_word()?;
             self.set_cond(cond, ty, truth, a, b, imm);
             self.push(ops::skip_if_zero, 0, truth, 0, 0, 1);
-            self.push(handler, 0, pc, 0, c, count);
+            self.push(handler, 0, pc, 0, 0, count);
             self.free.push(Self::word_at(truth));
         }
         self.expire(i);
@@ -799,18 +821,25 @@ impl<'a, G: Guest> Lower<'a, G> {
 
     fn new_exit(&mut self, pc: u64) -> u16 {
         let number = self.exits.len() as u16;
-        self.exits.push((pc, self.begun));
+        self.exits.push(ExitSlot {
+            pc,
+            insns: self.begun,
+            ..ExitSlot::default()
+        });
         number
     }
 
-    /// An exit's step: handler, `a`, `c`, `imm`.
-    fn exit(&mut self, exit: Exit) -> Result<(Handler, u16, u16, u64), Unfit> {
+    /// An exit's step: handler, `a`, `imm`.
+    fn exit(&mut self, exit: Exit) -> Result<(Handler, u16, u64), Unfit> {
         let count = u64::from(self.begun);
         Ok(match exit {
-            Exit::Jump { pc } => (leave::exit_jump, 0, self.new_exit(pc), 0),
-            Exit::JumpReg { pc } => (leave::exit_jump_reg::<G>, self.at(pc)?, 0, count),
-            Exit::Lookup { pc: Some(pc) } => (leave::exit_lookup, self.at(pc)?, 0, count),
-            Exit::Lookup { pc: None } => (leave::exit_lookup_set, 0, 0, count),
+            Exit::Jump { pc } => {
+                self.new_exit(pc);
+                (leave::exit_jump, 0, 0)
+            }
+            Exit::JumpReg { pc } => (leave::exit_jump_reg::<G>, self.at(pc)?, count),
+            Exit::Lookup { pc: Some(pc) } => (leave::exit_lookup, self.at(pc)?, count),
+            Exit::Lookup { pc: None } => (leave::exit_lookup_set, 0, count),
         })
     }
 }

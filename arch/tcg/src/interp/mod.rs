@@ -71,8 +71,6 @@ pub(crate) struct Code {
     /// What the steps that call point to.
     #[allow(dead_code, reason = "owns what steps point to")]
     calls: Box<[access::CallData]>,
-    /// The exits that can be linked: guest address, and instructions executed by then.
-    exits: Vec<(u64, u32)>,
 }
 
 // SAFETY: steps hold function pointers, numbers and addresses of statics.
@@ -83,11 +81,6 @@ unsafe impl Sync for Code {}
 impl Code {
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(&*self.steps) + size_of_val(&*self.marks) + size_of_val(&*self.calls)
-    }
-
-    /// The exits that can be linked: guest address, and instructions executed by then.
-    pub(crate) fn exits(&self) -> &[(u64, u32)] {
-        &self.exits
     }
 
     pub(crate) fn first(&self) -> *const Step {

@@ -167,7 +167,51 @@ impl<G: Guest> Forward<G> {
                 signed,
                 ..
             } if bits < 32 => self.extend(Ty::I32, inner, bits, signed),
+            // Only bits from the new value are left.
+            Op::Deposit { v, pos: 0, len, .. } if len >= 32 => self.trunc(v),
+            Op::Bin(op, _, a, b) => match self.narrow(op, a, b) {
+                Some(narrow) => narrow,
+                None => self.push(Op::Trunc(v)),
+            },
             _ => self.push(Op::Trunc(v)),
+        }
+    }
+
+    /// Whether a wide value is a constant or comes from 32 bits or fewer; if it was extended,
+    /// whether by its sign.
+    fn is_extended(&self, v: Val) -> Option<Option<bool>> {
+        match *self.def(v) {
+            Op::Const(..) => Some(None),
+            Op::Extend { bits, signed, .. } if bits <= 32 => Some(Some(signed)),
+            _ => None,
+        }
+    }
+
+    /// The low half of a wide operation, as an operation on low halves, where that saves the
+    /// wide one.
+    fn narrow(&mut self, op: BinOp, a: Val, b: Val) -> Option<Val> {
+        let left = self.is_extended(a)?;
+        match op {
+            BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::And | BinOp::Or | BinOp::Xor => {
+                self.is_extended(b)?;
+                let (a, b) = (self.trunc(a), self.trunc(b));
+                Some(self.bin(op, Ty::I32, a, b))
+            }
+            BinOp::Shl | BinOp::Shr | BinOp::Sar => {
+                let count = self.as_const(b)? % 64;
+                let count = match op {
+                    BinOp::Shl if count < 32 => count,
+                    BinOp::Shr if left == Some(false) && count < 32 => count,
+                    BinOp::Sar if left == Some(true) => count.min(31),
+                    BinOp::Shl => return Some(self.constant(Ty::I32, 0)),
+                    BinOp::Shr if left == Some(false) => return Some(self.constant(Ty::I32, 0)),
+                    _ => return None,
+                };
+                let a = self.trunc(a);
+                let count = self.constant(Ty::I32, count);
+                Some(self.bin(op, Ty::I32, a, count))
+            }
+            _ => None,
         }
     }
 

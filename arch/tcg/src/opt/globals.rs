@@ -91,6 +91,21 @@ impl<G: Guest> Forward<G> {
         if is_low_of_whole || self.known.get(g, part) == Some(v) {
             return v;
         }
+        // A whole that differs from the register in one half is a write of that half.
+        if let Op::Deposit {
+            ty: Ty::I64,
+            base,
+            v: half,
+            pos: pos @ (0 | 32),
+            len: 32,
+        } = *self.def(v)
+            && part == Part::Full
+            && self.known.get(g, Part::Full) == Some(base)
+        {
+            let half = self.rewrite(Op::Trunc(half));
+            let part = if pos == 0 { Part::Low32 } else { Part::High32 };
+            return self.put(g, part, half);
+        }
         self.known.write(g, part, v);
         self.push(Op::Put(g, part, v))
     }
