@@ -1,7 +1,7 @@
 //! The run loop of a vCPU: attention, block look-up, translation, traps.
 //!
-//! Not here: what executes a block ([`crate::engine`]), and where blocks are kept
-//! ([`crate::cache`]).
+//! Not here: what executes a block (`engine`), and where blocks are kept
+//! (`cache`).
 #![allow(
     unsafe_code,
     reason = "blocks are raw pointers that live until this vCPU announces an epoch"

@@ -111,6 +111,22 @@ pub enum CcTest {
 
 /// An architecture under translation.
 ///
+/// The run loop ([`crate::exec::run`]) drives it so:
+/// 1. While bits 0-23 of the attention word are set it asks [`Self::poll`] before a block.
+/// 2. It asks [`Self::key`] and finds the block of that key at the absolute address which
+///    [`Self::translate_address`] gives for the instruction, or has it made by
+///    [`Self::translate`]. After [`crate::ir::Exit::Jump`] and `JumpReg` it takes the flags of
+///    the block that was left and asks for no key.
+/// 3. A trap of a helper or a memory access ends the block: registers are as all earlier ops
+///    left them, `CpuCore::pc` and `ilen` name the instruction, and [`Self::deliver`] makes it an
+///    interruption, which sets `pc`. If the block's first instruction could not be fetched,
+///    `ilen` is 0.
+/// 4. `CpuCore::insns` counts the completed instructions; one that traps is not counted.
+///
+/// A helper that changes what address translation answers tells the core
+/// ([`CpuCore::spaces_changed`], [`CpuCore::flush_tlb`] and their kin); the block is then left
+/// after the current instruction, provided that its effects say that it writes globals or memory.
+///
 /// # Safety
 /// The implementing type is `#[repr(C)]` and its first field is a [`CpuCore`]: engines and
 /// helpers convert between pointers to the two. Every [`GlobalDecl`] names a field of the

@@ -4,6 +4,14 @@
 //! with a [`ir::Builder`] and brings helpers written in Rust for what the IR does not say. An
 //! engine executes IR blocks. Nothing here knows a guest instruction, and no front end knows
 //! which engine runs.
+//!
+//! One block's way: [`exec`] finds its key's block in a vCPU's jump cache, else in the store that
+//! all vCPUs share (`cache`), else has the front end translate it; [`opt`] makes it cheaper; the
+//! machine's engine (`engine`: the interpreter `interp`, or `reference`, the plainest one that
+//! the others are tested against) compiles it; exits to constant addresses are linked. A store
+//! that changes code drops exactly the blocks made from the changed bytes, found by 64-byte line,
+//! and the running one is left after the current instruction. [`mem`] is guest memory behind a
+//! TLB tagged by address space.
 
 mod cache;
 pub mod cpu;

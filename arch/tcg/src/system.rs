@@ -17,9 +17,9 @@ use crate::mem::code_lines::CodeLines;
 /// Which engine executes the blocks of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EngineKind {
-    /// Executes IR as written, without the optimiser ([`crate::reference`]).
+    /// Executes IR as written, without the optimiser (`reference`).
     Reference,
-    /// The portable interpreter ([`crate::interp`]).
+    /// The portable interpreter (`interp`).
     #[default]
     Interp,
 }

@@ -137,7 +137,7 @@ impl BlockCache {
         let store = &mut *guard;
         let bytes = block.bytes();
         if store.stats.bytes + bytes > self.limit {
-            store.drop_all(system);
+            store.drop_all();
         }
         let mut fresh = false;
         for &(start, length) in &block.ranges {
@@ -176,8 +176,14 @@ impl BlockCache {
         let mut guard = self.lock();
         let store = &mut *guard;
         let mut hit = Vec::new();
+        let mut forgotten = false;
         code_lines::for_pages(absolute, length, |start, count| {
             let end = start + count;
+            if !store.pages.contains_key(&(start / PAGE_SIZE)) {
+                // All blocks were dropped since; a vCPU may still be executing one of them.
+                forgotten |= system.lines.any(start, count);
+                system.lines.set_page(start / PAGE_SIZE, 0);
+            }
             for &block in store.pages.get(&(start / PAGE_SIZE)).into_iter().flatten() {
                 // SAFETY: what is in the store is valid.
                 let ranges = unsafe { &(*block).ranges };
@@ -191,7 +197,7 @@ impl BlockCache {
         }
         store.stats.invalidated += hit.len() as u64;
         store.garbage.collect(system, self.limit);
-        !hit.is_empty()
+        forgotten || !hit.is_empty()
     }
 
     /// Links an exit of a block to another one, unless either is no longer in the store.
@@ -217,7 +223,7 @@ impl BlockCache {
     /// Drops every block.
     pub(crate) fn clear(&self, system: &System) {
         let mut store = self.lock();
-        store.drop_all(system);
+        store.drop_all();
         store.garbage.collect(system, self.limit);
     }
 }
@@ -284,13 +290,12 @@ impl Store {
         }
     }
 
-    fn drop_all(&mut self, system: &System) {
+    fn drop_all(&mut self) {
         for (_, block) in std::mem::take(&mut self.map) {
             self.discard(block);
         }
-        for (page, _) in std::mem::take(&mut self.pages) {
-            system.lines.set_page(page, 0);
-        }
+        // Code lines stay, for vCPUs that are executing what was dropped; see `written`.
+        self.pages.clear();
         self.stats.bytes = 0;
         self.stats.overflows += 1;
     }

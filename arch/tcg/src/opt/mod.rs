@@ -1,8 +1,8 @@
 //! The optimiser: makes a block cheaper without changing what any observer of it can see.
 //!
 //! Two passes. The first goes forward and rewrites each op with what is known so far: constants
-//! ([`fold`]), what registers hold ([`globals`]), which condition-code operation is recorded
-//! ([`cc`]). The second goes backward and drops what nobody reads or sees ([`dead`]). Observers
+//! (`fold`), what registers hold (`globals`), which condition-code operation is recorded
+//! (`cc`). The second goes backward and drops what nobody reads or sees (`dead`). Observers
 //! are the ops that may trap, leave the block or call a helper that reads registers, and the end
 //! of an instruction that may have changed code.
 
