@@ -1,8 +1,8 @@
 //! Bare-metal guests, from the command line to the exit status.
 
 use serde_json::json;
-use tests::guests::image;
-use tests::{Emu, EmuBuilder};
+use tests::guests::{image, top};
+use tests::{Emu, EmuBuilder, skipped};
 
 fn run(name: &str, append: &str) -> Emu {
     let builder = EmuBuilder::s390x().args(["-m", "64M"]).kernel(&image(name));
@@ -130,4 +130,21 @@ fn a_guest_restarts_from_its_image_as_often_as_it_is_reset() {
     }
     assert_eq!(qmp.ok("query-status", json!({}))["status"], "running");
     qmp.ok("quit", json!({}));
+}
+
+#[test]
+fn the_images_match_their_sources() {
+    let name = "the_images_match_their_sources";
+    let assembler = std::process::Command::new("s390x-linux-gnu-as")
+        .arg("--version")
+        .output();
+    if assembler.is_err() {
+        return skipped(name, "binutils-s390x-linux-gnu is not installed");
+    }
+    let check = std::process::Command::new(top().join("tests/guests/build"))
+        .arg("--check")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&check.stdout) + String::from_utf8_lossy(&check.stderr);
+    assert!(check.status.success(), "{text}");
 }

@@ -109,3 +109,60 @@ fn a_disabled_wait_is_a_panic_or_an_orderly_end_by_its_address() {
     assert_eq!(reason, "disabled-wait");
     assert_ne!(psw_addr & 0xfff, 0xfff);
 }
+
+#[test]
+fn what_is_saved_comes_back_and_what_is_damaged_changes_nothing() {
+    let host: Arc<dyn HostClock> = Arc::new(LinuxHost::new());
+    let clocks = ClockManager::new(Timeline::new(&Timebase::new(host.clone()).unwrap()));
+    let (events, _keep) = crossbeam::channel::unbounded();
+    let config = MachineConfig {
+        machine: "s390-ccw-virtio".into(),
+        cpu: None,
+        smp: Smp {
+            cpus: 2,
+            max_cpus: 2,
+        },
+        ram_bytes: 64 << 20,
+        accel: Accel::Tcg(Engine::Interp),
+        boot: BootSource {
+            kernel: Some(image("hello")),
+            initrd: None,
+            cmdline: String::new(),
+        },
+        identity: Identity::default(),
+        rtc_base: RtcBase::Utc,
+        trace: Vec::new(),
+    };
+    let parts = MachineParts {
+        host,
+        clocks: &clocks,
+        events,
+        console: None,
+    };
+    let machine = s390x::machine::TYPE.create(&config, parts).unwrap();
+    let saved: Vec<_> = machine
+        .parts()
+        .iter()
+        .map(|part| (part.name(), part.instance(), part.save().unwrap()))
+        .collect();
+    assert_eq!(saved.len(), 3);
+    // The two CPUs differ: one starts at the kernel, the other is stopped.
+    assert_ne!(saved[1].2, saved[2].2);
+    for (number, part) in machine.parts().iter_mut().enumerate() {
+        let bytes = &saved[number].2;
+        assert!(part.load(part.version() + 1, bytes).is_err());
+        assert!(
+            part.load(part.version(), &bytes[..bytes.len() - 1])
+                .is_err()
+        );
+        assert_eq!(&part.save().unwrap(), bytes);
+    }
+    // The stopped CPU's state in the first, and back.
+    let mut parts = machine.parts();
+    parts[1].load(1, &saved[2].2).unwrap();
+    assert_eq!(parts[1].save().unwrap(), saved[2].2);
+    parts[1].load(1, &saved[1].2).unwrap();
+    assert_eq!(parts[1].save().unwrap(), saved[1].2);
+    drop(parts);
+    machine.shut_down();
+}
