@@ -187,11 +187,14 @@ impl BlockCache {
             for &block in store.pages.get(&(start / PAGE_SIZE)).into_iter().flatten() {
                 // SAFETY: what is in the store is valid.
                 let ranges = unsafe { &(*block).ranges };
-                if ranges.iter().any(|&(s, n)| s < end && start < s + n) && !hit.contains(&block) {
+                if ranges.iter().any(|&(s, n)| s < end && start < s + n) {
                     hit.push(block);
                 }
             }
         });
+        // A block may stand in the lists of several of the pages.
+        hit.sort_unstable();
+        hit.dedup();
         for &block in &hit {
             store.drop_block(system, block);
         }
