@@ -330,6 +330,33 @@ fn make(start: u64, out: u64, choices: &[Choice]) -> Block {
     maker.finish(last as u16, last)
 }
 
+#[test]
+fn more_values_than_there_are_scratch_words_are_right_too() {
+    let mut b = Builder::new(Scripted::GLOBALS, FIRST);
+    b.insn(FIRST, 2);
+    let (x, y) = (b.get(Global(1)), b.get(Global(2)));
+    let values: Vec<Val> = (0..300)
+        .map(|n| {
+            let odd = b.bin_imm(BinOp::Add, y, n);
+            b.bin(BinOp::Mul, x, odd)
+        })
+        .collect();
+    let mut sum = x;
+    for &v in values.iter().rev() {
+        let turned = b.bin_imm(BinOp::Rotl, sum, 7);
+        sum = b.xor(turned, v);
+    }
+    b.put(Global(3), sum);
+    b.exit(Exit::Jump { pc: SECOND });
+    let mut blocks = HashMap::from([(FIRST, b.finish())]);
+    blocks.insert(SECOND, make(SECOND, FIRST + 2, &[]));
+    let blocks = Arc::new(blocks);
+    for seed in 0..5 {
+        let expected = run(EngineKind::Reference, &blocks, FIRST, seed);
+        assert_eq!(run(EngineKind::Interp, &blocks, FIRST, seed), expected);
+    }
+}
+
 /// 3000 cases, or as many as `PROPTEST_CASES` says.
 fn config() -> ProptestConfig {
     let config = ProptestConfig::default();
