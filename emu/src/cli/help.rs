@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use machine::MachineType;
 
-use super::options::OPTIONS;
+use super::options;
 
 /// The QEMU version whose command line and monitors are followed: major, minor, micro.
 pub const COMPATIBLE_VERSION: (u32, u32, u32) = (10, 0, 0);
@@ -36,14 +36,15 @@ pub(super) fn usage() -> String {
          Options may be written with one dash or two. Where one is repeated, the last counts,\n\
          except for those that add something (-chardev, -device, -mon, -serial, -monitor, -qmp).\n\n",
     );
-    for spec in OPTIONS {
-        let head = if spec.value.is_empty() {
-            format!("-{}", spec.name)
-        } else {
-            format!("-{} {}", spec.name, spec.value)
-        };
-        let _ = writeln!(text, "{head}");
-        for line in spec.help.lines() {
+    // clap's own layout would show two dashes, and brackets round values that have their own.
+    for option in options::command().get_arguments() {
+        let _ = write!(text, "-{}", option.get_id());
+        for value in option.get_value_names().unwrap_or_default() {
+            let _ = write!(text, " {value}");
+        }
+        text.push('\n');
+        let help = option.get_help().map(ToString::to_string);
+        for line in help.unwrap_or_default().lines() {
             let _ = writeln!(text, "        {line}");
         }
     }

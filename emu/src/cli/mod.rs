@@ -2,8 +2,8 @@
 //!
 //! QEMU's grammar, because that is what this field's tools speak: long options with one dash or
 //! two, an option's value always the next word whatever it looks like, and comma lists of
-//! `key=value` inside a value. General parsers know another grammar, so the splitting is done
-//! here, from one table of options. Nothing here opens a file or touches the host.
+//! `key=value` inside a value. clap parses the options, from one table of them; the comma lists
+//! are read here. Nothing here opens a file or touches the host.
 
 mod chardevs;
 mod clock;

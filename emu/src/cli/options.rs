@@ -1,32 +1,74 @@
-//! The table of options, and the splitting of the program's words by it.
+//! The table of options: what clap is told, what the help says and what the settings read come
+//! from one row each. Meanings of values are not known here.
+//!
+//! clap does the parsing. QEMU's grammar differs from its own in three points, which
+//! [`normalise`] deals with: one dash is as good as two, a value is always the next word, never
+//! behind `=`, and `--` means nothing.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 
 use super::CliError;
 
 /// One option of the command line.
 #[derive(Debug)]
-pub(super) struct OptionSpec {
+struct OptionSpec {
     /// Its name without dashes.
-    pub(super) name: &'static str,
+    name: &'static str,
+    /// Another name for it.
+    alias: Option<&'static str>,
     /// What stands for its value in the help; empty if it takes none.
-    pub(super) value: &'static str,
+    value: &'static str,
     /// One or more lines of help.
-    pub(super) help: &'static str,
+    help: &'static str,
 }
 
 const fn option(name: &'static str, value: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec { name, value, help }
+    OptionSpec {
+        name,
+        alias: None,
+        value,
+        help,
+    }
+}
+
+impl OptionSpec {
+    const fn alias(mut self, alias: &'static str) -> Self {
+        self.alias = Some(alias);
+        self
+    }
+
+    const fn takes_value(&self) -> bool {
+        !self.value.is_empty()
+    }
+
+    fn arg(&self) -> Arg {
+        let arg = Arg::new(self.name)
+            .long(self.name)
+            .aliases(self.alias)
+            .help(self.help);
+        if self.takes_value() {
+            arg.value_name(self.value)
+                .num_args(1)
+                .allow_hyphen_values(true)
+                .action(ArgAction::Append)
+        } else {
+            arg.overrides_with(self.name).action(ArgAction::SetTrue)
+        }
+    }
 }
 
 /// Every option, in the order of the help.
-pub(super) const OPTIONS: &[OptionSpec] = &[
-    option("help", "", "this text (also -h)"),
+const OPTIONS: &[OptionSpec] = &[
+    option("help", "", "this text (also -h)").alias("h"),
     option("version", "", "the version"),
     option(
         "machine",
         "[type=]NAME[,accel=A][,PROP=VALUE...]",
         "which machine (also -M); 'help' lists them; without it the program's own\n\
          name decides (...-system-ARCH)",
-    ),
+    )
+    .alias("M"),
     option(
         "accel",
         "tcg[,engine=interp|jit]",
@@ -169,63 +211,263 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     ),
 ];
 
-/// Names that mean another option.
-const ALIASES: &[(&str, &str)] = &[("h", "help"), ("M", "machine")];
+/// The command line as clap knows it: long options only, in the order of the help.
+pub(super) fn command() -> Command {
+    Command::new("emu")
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .args(OPTIONS.iter().map(OptionSpec::arg))
+}
 
 /// An option as given.
 #[derive(Debug)]
-pub(super) struct Given {
+pub(super) struct Given<'a> {
     /// Its name without dashes, an alias resolved.
     pub(super) name: &'static str,
     /// As typed, with its dash or dashes.
-    pub(super) typed: String,
+    pub(super) typed: &'a str,
     /// Its value; empty for an option that takes none.
-    pub(super) value: String,
+    pub(super) value: &'a str,
 }
 
-/// Splits the words after the program's name.
-///
-/// # Errors
-/// An unknown option, a missing value, or a word that is no option.
-pub(super) fn split(words: &[String]) -> Result<Vec<Given>, CliError> {
-    let mut given = Vec::new();
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        let Some(name) = word.strip_prefix('-').filter(|name| !name.is_empty()) else {
-            return Err(CliError::new(
-                word,
-                "expected an option; this version has no disks, so no disk image either",
-            ));
-        };
-        let name = name.strip_prefix('-').unwrap_or(name);
-        let name = ALIASES
-            .iter()
-            .find(|(alias, _)| *alias == name)
-            .map_or(name, |(_, real)| real);
-        let Some(spec) = OPTIONS.iter().find(|spec| spec.name == name) else {
-            return Err(CliError::new(
-                word,
-                "invalid option; 'emu -help' lists those there are",
-            ));
-        };
-        let value = if spec.value.is_empty() {
-            String::new()
-        } else {
-            words
-                .next()
-                .ok_or_else(|| {
-                    CliError::new(
-                        word,
-                        format!("requires an argument, expected {}", spec.value),
-                    )
-                })?
-                .clone()
-        };
-        given.push(Given {
-            name: spec.name,
-            typed: word.clone(),
-            value,
-        });
+/// The options that were given.
+#[derive(Debug)]
+pub(super) struct Options<'a> {
+    matches: ArgMatches,
+    words: &'a [String],
+}
+
+impl<'a> Options<'a> {
+    /// Parses the program's words, its own name first.
+    ///
+    /// # Errors
+    /// The first unknown option, missing value, or word that is no option.
+    pub(super) fn parse(words: &'a [String]) -> Result<Self, CliError> {
+        let normal = normalise(words);
+        command()
+            .try_get_matches_from(normal.iter().map(|word| &word.text))
+            .map(|matches| Self { matches, words })
+            .map_err(|error| explain(&error, &normal, words))
     }
-    Ok(given)
+
+    /// Whether an option without a value was given.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.matches.get_flag(name)
+    }
+
+    /// Every option in the order in which they were typed. One without a value is there once,
+    /// where it stood last.
+    pub(super) fn in_order(&self) -> Vec<Given<'_>> {
+        let mut given: Vec<(usize, Given<'_>)> = Vec::new();
+        for spec in OPTIONS {
+            // A default is no occurrence, and has no place among the words.
+            let places = self.matches.indices_of(spec.name).into_iter().flatten();
+            if spec.takes_value() {
+                let values = self.matches.get_many::<String>(spec.name);
+                for (place, value) in places.zip(values.into_iter().flatten()) {
+                    given.push((place, self.given(spec, place - 1, value)));
+                }
+            } else if self.flag(spec.name) {
+                given.extend(places.map(|place| (place, self.given(spec, place, ""))));
+            }
+        }
+        given.sort_by_key(|(place, _)| *place);
+        given.into_iter().map(|(_, option)| option).collect()
+    }
+
+    /// `place` is that of the option's word. clap's indices are those of the words, because
+    /// every word is an option or its only value.
+    fn given<'b>(&'b self, spec: &OptionSpec, place: usize, value: &'b str) -> Given<'b> {
+        Given {
+            name: spec.name,
+            typed: self.words.get(place).map_or(spec.name, String::as_str),
+            value,
+        }
+    }
+}
+
+/// A word as clap is to see it.
+struct Word {
+    text: String,
+    /// Whether it is a value, or the program's name, rather than in the place of an option.
+    value: bool,
+}
+
+/// Gives the words in the place of an option two dashes, and no others. One that clap would
+/// take for an option and QEMU would not (`--`, `--kernel=F`) loses its dashes, so that clap
+/// too finds a word which is no option.
+fn normalise(words: &[String]) -> Vec<Word> {
+    let mut value = true;
+    words
+        .iter()
+        .map(|word| {
+            let was_value = std::mem::replace(&mut value, false);
+            let name = option_name(word).filter(|_| !was_value);
+            let text = match name {
+                None => word.clone(),
+                Some(name) if name.is_empty() || name.contains('=') => name.to_owned(),
+                Some(name) => {
+                    value = find(name).is_some_and(OptionSpec::takes_value);
+                    format!("--{name}")
+                }
+            };
+            Word {
+                text,
+                value: was_value,
+            }
+        })
+        .collect()
+}
+
+/// The word without its dashes, if it has one or two before something.
+fn option_name(word: &str) -> Option<&str> {
+    let name = word.strip_prefix('-').filter(|name| !name.is_empty())?;
+    Some(name.strip_prefix('-').unwrap_or(name))
+}
+
+fn find(name: &str) -> Option<&'static OptionSpec> {
+    OPTIONS
+        .iter()
+        .find(|spec| spec.name == name || spec.alias == Some(name))
+}
+
+/// clap's error about `normal`, in our words about `words`.
+fn explain(error: &Error, normal: &[Word], words: &[String]) -> CliError {
+    let last = words.last().map_or("", String::as_str);
+    match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(culprit))) => {
+            // clap stops at the first, and all before it are in the table.
+            let word = normal
+                .iter()
+                .zip(words)
+                .find(|(normal, _)| !normal.value && normal.text == *culprit)
+                .map_or(culprit, |(_, word)| word);
+            let problem = if option_name(word).is_some() {
+                "invalid option; 'emu -help' lists those there are"
+            } else {
+                "expected an option; this version has no disks, so no disk image either"
+            };
+            CliError::new(word, problem)
+        }
+        // Any word is good as a value, so it is the last option that has none.
+        (ErrorKind::InvalidValue, _) => CliError::new(
+            last,
+            format!(
+                "requires an argument, expected {}",
+                option_name(last)
+                    .and_then(find)
+                    .map_or("a value", |spec| spec.value)
+            ),
+        ),
+        (kind, _) => CliError::new(last, format!("a command line that cannot be read ({kind})")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[&str]) -> Vec<String> {
+        ["emu"]
+            .iter()
+            .chain(words)
+            .map(|word| (*word).to_owned())
+            .collect()
+    }
+
+    #[track_caller]
+    fn read(line: &[&str], expected: &[(&str, &str, &str)]) {
+        let words = words(line);
+        let options = Options::parse(&words).unwrap();
+        let found: Vec<_> = options
+            .in_order()
+            .iter()
+            .map(|given| (given.name, given.typed, given.value))
+            .collect();
+        assert_eq!(found, expected, "{line:?}");
+    }
+
+    #[test]
+    fn options_come_in_order_and_as_typed() {
+        read(&[], &[]);
+        read(
+            &[
+                "--serial", "a", "-S", "-M", "pc", "-serial", "b", "--m", "1",
+            ],
+            &[
+                ("serial", "--serial", "a"),
+                ("S", "-S", ""),
+                ("machine", "-M", "pc"),
+                ("serial", "-serial", "b"),
+                ("m", "--m", "1"),
+            ],
+        );
+        read(
+            &[
+                "-no-reboot",
+                "-action",
+                "reboot=reset",
+                "--no-reboot",
+                "-d",
+                "x",
+                "-D",
+                "y",
+            ],
+            &[
+                ("action", "-action", "reboot=reset"),
+                ("no-reboot", "--no-reboot", ""),
+                ("d", "-d", "x"),
+                ("D", "-D", "y"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_value_is_the_next_word_whatever_it_is() {
+        for value in [
+            "", "-", "--", "---", "-S", "--kernel", "--x=y", "-append", "a b", "help",
+        ] {
+            read(
+                &["-append", value, "--append", value, "-S"],
+                &[
+                    ("append", "-append", value),
+                    ("append", "--append", value),
+                    ("S", "-S", ""),
+                ],
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_mistake_is_told() {
+        let unknown = "invalid option; 'emu -help' lists those there are";
+        let stray = "expected an option; this version has no disks, so no disk image either";
+        for (line, argument, problem) in [
+            (&["--kernel=F", "-foo"][..], "--kernel=F", unknown),
+            (&["-S=", "-smp"], "-S=", unknown),
+            (&["--", "-foo"], "--", unknown),
+            (&["---S"], "---S", unknown),
+            (&["-kernel", "foo", "-foo", "--foo", "foo"], "-foo", unknown),
+            (&["-append", "-foo", "--foo"], "--foo", unknown),
+            (&["foo=1", "--foo=1"], "foo=1", stray),
+            (&["-S", ""], "", stray),
+            (&["", "--"], "", stray),
+            (&["--", ""], "--", unknown),
+            (&["-S", "x", "-foo"], "x", stray),
+            (
+                &["-h", "-initrd"],
+                "-initrd",
+                "requires an argument, expected FILE",
+            ),
+            (
+                &["-kernel", "-initrd", "--D"],
+                "--D",
+                "requires an argument, expected FILE",
+            ),
+            (&["-foo", "-initrd"], "-foo", unknown),
+        ] {
+            let error = Options::parse(&words(line)).unwrap_err();
+            assert_eq!(error, CliError::new(argument, problem), "{line:?}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use machine::{Accel, BootSource, Identity, MachineConfig, MachineType, RtcBase, Smp};
 
 use super::chardevs::{ChardevKind, ChardevSpec};
-use super::options::{Given, split};
+use super::options::{Given, Options};
 use super::{CliError, Invocation, KeyVals, clock, help, machine as shape};
 
 /// Everything that the program needs to know to run.
@@ -198,15 +198,15 @@ struct Draft {
 /// The first mistake in it.
 pub fn parse(words: &[String], types: &[&'static dyn MachineType]) -> Result<Invocation, CliError> {
     let program = words.first().map_or("emu", String::as_str);
-    let given = split(words.get(1..).unwrap_or_default())?;
-    if given.iter().any(|g| g.name == "help") {
+    let options = Options::parse(words)?;
+    if options.flag("help") {
         return Ok(Invocation::Print(help::usage()));
     }
-    if given.iter().any(|g| g.name == "version") {
+    if options.flag("version") {
         return Ok(Invocation::Print(help::version()));
     }
     let mut draft = Draft::default();
-    for option in &given {
+    for option in &options.in_order() {
         if let Some(text) = list_asked_for(option, &draft, program, types)? {
             return Ok(Invocation::Print(text));
         }
@@ -219,12 +219,12 @@ pub fn parse(words: &[String], types: &[&'static dyn MachineType]) -> Result<Inv
 
 /// The list that a value of `help` asks for.
 fn list_asked_for(
-    option: &Given,
+    option: &Given<'_>,
     draft: &Draft,
     program: &str,
     types: &[&'static dyn MachineType],
 ) -> Result<Option<String>, CliError> {
-    if !matches!(option.value.as_str(), "help" | "?") {
+    if !matches!(option.value, "help" | "?") {
         return Ok(None);
     }
     Ok(match option.name {
@@ -292,18 +292,18 @@ fn pick_machine(
 }
 
 impl Draft {
-    fn take(&mut self, option: &Given) -> Result<(), CliError> {
-        let Given { name, typed, value } = option;
+    fn take(&mut self, option: &Given<'_>) -> Result<(), CliError> {
+        let Given { name, typed, value } = *option;
         let argument = || format!("{typed} {value}");
-        match *name {
+        match name {
             "machine" => self.take_machine(typed, value)?,
             "accel" => self.accel = Some(shape::parse_accel(typed, value)?),
-            "cpu" => self.cpu = Some((value.clone(), argument())),
+            "cpu" => self.cpu = Some((value.to_owned(), argument())),
             "smp" => self.smp = Some(shape::parse_smp(typed, value)?),
             "m" => self.ram_bytes = Some(shape::parse_memory(typed, value)?),
             "kernel" => self.boot.kernel = Some(non_empty(typed, value, "a file name")?.into()),
             "initrd" => self.boot.initrd = Some(non_empty(typed, value, "a file name")?.into()),
-            "append" => self.append = Some((value.clone(), typed.clone())),
+            "append" => self.append = Some((value.to_owned(), typed.to_owned())),
             "nographic" => self.nographic = true,
             "nodefaults" => self.nodefaults = true,
             "display" => {
@@ -378,7 +378,7 @@ impl Draft {
                 kv.finish()?;
             }
             "hostclock" => {
-                self.host_clock = match value.as_str() {
+                self.host_clock = match value {
                     "linux" => HostClockChoice::Linux,
                     "test" => HostClockChoice::Test,
                     _ => return Err(CliError::new(argument(), "expected linux or test")),
