@@ -78,7 +78,8 @@ pub fn increment_bytes(ram_bytes: u64) -> u64 {
 /// Carries out a service call of the CPU with this prefix.
 ///
 /// # Errors
-/// Specification if the SCCB is misaligned, beyond 2 GiB, in the low or prefix area, or its
+/// Specification if the SCCB is misaligned, beyond 2 GiB (all 64 bits count, in any addressing
+/// mode: as QEMU has it, and as kvm-unit-tests' sclp test expects), in the low or prefix area, or its
 /// length is less than a header or more than a page; addressing if it is not in RAM.
 pub fn service_call(
     shared: &Shared,
@@ -87,7 +88,6 @@ pub fn service_call(
     command: u32,
     address: u64,
 ) -> Result<Completed, ProgramCode> {
-    let address = address & 0xffff_ffff;
     if address & !0x7fff_fff8 != 0
         || address & !0x1fff == 0
         || address & !0x1fff == prefix & !0x1fff
@@ -451,6 +451,8 @@ mod tests {
         assert_eq!(call(0x1000), ProgramCode::Specification);
         assert_eq!(call(0x9000), ProgramCode::Specification);
         assert_eq!(call(0x8000_0000), ProgramCode::Specification);
+        assert_eq!(call(1 << 32 | SCCB), ProgramCode::Specification);
+        assert_eq!(call(1 << 63 | SCCB), ProgramCode::Specification);
         assert_eq!(call(1 << 20), ProgramCode::Addressing);
         bench.shared.ram().write(SCCB + 0xff8, &header(16)).unwrap();
         service_call(&bench.shared, &bench.core, 0, READ_SCP_INFO, SCCB + 0xff8).unwrap();
