@@ -29,6 +29,9 @@ use vcpu::Crew;
 pub use create::TYPE;
 pub use shared::Shared;
 
+/// Bytes that a clearing reset looks at, and clears, at once: a page of the host.
+const CLEAR_CHUNK: usize = 4096;
+
 /// A built s390x machine.
 pub struct S390xMachine {
     shared: Arc<Shared>,
@@ -65,11 +68,16 @@ impl S390xMachine {
     /// Clears memory and puts the boot image there; blocks made from what was there go.
     fn reload_memory(&self) {
         self.crew.vcpus[0].visit(|cpu| {
-            let zeros = vec![0; 1 << 20];
+            let zeros = [0; CLEAR_CHUNK];
+            let mut there = [0; CLEAR_CHUNK];
             let size = self.shared.ram().size();
-            for at in (0..size).step_by(zeros.len()) {
-                let count = (size - at).min(zeros.len() as u64);
-                tcg::mem::write_absolute(&cpu.core, at, &zeros[..count as usize]);
+            for at in (0..size).step_by(CLEAR_CHUNK) {
+                let count = (size - at).min(CLEAR_CHUNK as u64) as usize;
+                // Memory that the guest never wrote stays without pages of the host.
+                let read = self.shared.ram().read(at, &mut there[..count]);
+                if read.is_err() || there[..count] != zeros[..count] {
+                    tcg::mem::write_absolute(&cpu.core, at, &zeros[..count]);
+                }
             }
             if let Some(boot) = &self.boot {
                 boot.load(|at, bytes| tcg::mem::write_absolute(&cpu.core, at, bytes));

@@ -3,14 +3,18 @@
 //! Messages follow each other with nothing between them; strings may stand in single quotes.
 //! The parsing itself is `serde_json`'s; its complaints are put into QEMU's words.
 
-use std::io;
+use std::{fmt, io};
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
+use serde_json::{Map, Value};
 
 /// Bytes of one message at most; QEMU's limit on tokens.
 const MESSAGE_LIMIT: usize = 64 << 20;
+
+/// Open brackets and braces of one message at most, as in QEMU.
+const DEPTH_LIMIT: usize = 1024;
 
 /// Cuts a stream into messages.
 #[derive(Debug, Default)]
@@ -20,6 +24,8 @@ pub(super) struct Splitter {
     depth: usize,
     /// The quote that the string we are in began with.
     quote: Option<u8>,
+    /// Where in the text the latest string begins.
+    string_at: usize,
     escaped: bool,
     /// The message is too long: it is skipped to its end.
     overflow: bool,
@@ -29,6 +35,14 @@ impl Splitter {
     /// Takes one byte; a message or a complaint when one is complete.
     pub(super) fn push(&mut self, byte: u8) -> Option<Result<Value, String>> {
         if let Some(quote) = self.quote {
+            // As in QEMU, a line's end ends a string that its sender forgot to close: what
+            // follows is heard again.
+            if matches!(byte, 0..=0x1f | 0xfe..=0xff) {
+                let from = self.string_at.min(self.text.len());
+                let mut token = self.text.split_off(from);
+                token.push(byte);
+                return Some(self.fail(stray(&token)));
+            }
             self.in_string(byte, quote);
             return if self.quote.is_none() && self.depth == 0 {
                 Some(self.finish())
@@ -45,6 +59,7 @@ impl Splitter {
                     None
                 };
                 self.quote = Some(byte);
+                self.string_at = self.text.len();
                 self.put(b'"');
                 word
             }
@@ -55,6 +70,9 @@ impl Splitter {
                     None
                 };
                 self.depth += 1;
+                if self.depth > DEPTH_LIMIT {
+                    return Some(self.fail(TOO_DEEP.into()));
+                }
                 self.put(byte);
                 word
             }
@@ -75,6 +93,8 @@ impl Splitter {
                     None
                 }
             }
+            // No JSON holds these outside of strings.
+            0..=0x1f | 0x7f..=0xff => Some(self.fail(stray(&[byte]))),
             _ => {
                 self.put(byte);
                 // QEMU: a byte that can begin nothing is a message of its own.
@@ -130,7 +150,83 @@ impl Splitter {
         if overflow {
             return Err("JSON token size limit exceeded".into());
         }
-        serde_json::from_slice(&text).map_err(|e| complaint(&text, &e.to_string()))
+        serde_json::from_slice(&text)
+            .map(|Strict(value)| value)
+            .map_err(|e| complaint(&text, &e.to_string()))
+    }
+
+    /// Gives the message up: the next byte begins a new one.
+    fn fail(&mut self, complaint: String) -> Result<Value, String> {
+        *self = Self::default();
+        Err(complaint)
+    }
+}
+
+const TOO_DEEP: &str = "nesting depth limit exceeded";
+
+/// QEMU's words for a token that JSON does not have.
+fn stray(token: &[u8]) -> String {
+    format!("stray '{}'", String::from_utf8_lossy(token))
+}
+
+/// A value none of whose objects names a member twice; `Value` itself would keep the last.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(StrictVisitor).map(Self)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(Strict(item)) = from.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some((key, Strict(value))) = from.next_entry()? {
+            if members.insert(key, value).is_some() {
+                return Err(A::Error::custom("duplicate key"));
+            }
+        }
+        Ok(Value::Object(members))
     }
 }
 
@@ -155,6 +251,7 @@ fn complaint(text: &[u8], error: &str) -> String {
         "expected `,` or `]`" => "expected separator in list".into(),
         "invalid escape" => "invalid escape sequence in string".into(),
         "expected ident" => "invalid keyword".into(),
+        "recursion limit exceeded" => TOO_DEEP.into(),
         other => other.to_owned(),
     }
 }
@@ -327,6 +424,10 @@ mod tests {
             ("tru ", "invalid keyword 'tru'"),
             ("}", "expecting value"),
             ("@", "stray '@'"),
+            (r#"{"a":1,"b":{"c":2,"c":3}}"#, "duplicate key"),
+            ("\0", "stray '\0'"),
+            ("[1,\u{1}", "stray '\u{1}'"),
+            (&"[".repeat(DEPTH_LIMIT + 1), "nesting depth limit exceeded"),
         ] {
             assert_eq!(
                 messages(&format!("{text}{{}}")),
@@ -334,6 +435,22 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_string_that_is_not_closed_ends_with_its_line() {
+        assert_eq!(
+            messages("{\"execute\":\"sto\n{\"a\":1}"),
+            [Err("stray '\"sto\n'".to_owned()), Ok(json!({"a": 1}))]
+        );
+        assert_eq!(
+            messages("it's\n{'a':1}"),
+            [
+                Err("invalid keyword 'it'".to_owned()),
+                Err("stray '\"s\n'".to_owned()),
+                Ok(json!({"a": 1})),
+            ]
+        );
     }
 
     #[test]
