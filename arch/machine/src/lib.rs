@@ -149,6 +149,9 @@ pub trait Machine: Send + Sync {
     /// Takes every vCPU out of the guest and returns when the last one has left it (R1).
     fn park(&self) -> AllParked;
 
+    /// The vCPUs will be unparked in a moment: wakes their threads, before the clocks run.
+    fn call(&self);
+
     /// Lets the vCPUs run. The token proves that the clocks are installed (R9).
     fn unpark(&self, token: StartToken);
 

@@ -9,19 +9,41 @@ use crate::clock::StartToken;
 use serde::Serialize;
 use std::cell::Cell;
 use std::sync::PoisonError;
-use sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering};
+use std::time::Duration;
+use sync::{AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, look};
 
 /// The gate's locks: the product's, or in tests those of a scheduler that tries
 /// interleavings.
 mod sync {
     #[cfg(test)]
-    pub(super) use shuttle::sync::atomic::{AtomicBool, Ordering};
+    pub(super) use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     #[cfg(test)]
     pub(super) use shuttle::sync::{Condvar, Mutex, MutexGuard};
     #[cfg(not(test))]
-    pub(super) use std::sync::atomic::{AtomicBool, Ordering};
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     #[cfg(not(test))]
     pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
+    use std::time::Duration;
+
+    /// Looks until it is true, for so long at most.
+    #[cfg(not(test))]
+    pub(super) fn look(limit: Duration, mut done: impl FnMut() -> bool) {
+        let start = std::time::Instant::now();
+        while !done() && start.elapsed() < limit {
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Looks a few times: the scheduler knows no time.
+    #[cfg(test)]
+    pub(super) fn look(_limit: Duration, mut done: impl FnMut() -> bool) {
+        for _ in 0..3 {
+            if done() {
+                return;
+            }
+            shuttle::thread::yield_now();
+        }
+    }
 }
 
 /// Makes one vCPU leave the guest soon, wherever it is: running, asleep, or
@@ -68,6 +90,8 @@ pub enum Passage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Closed,
+    /// Closed, but about to open: who is woken waits awake for a moment.
+    Calling,
     Open,
     Quitting,
 }
@@ -90,7 +114,24 @@ pub struct VcpuGate {
     opened: Condvar,
     parked: Condvar,
     kicks: Vec<Kick>,
+    /// `State::inside`, for looking without the lock.
+    inside: AtomicUsize,
+    /// vCPU threads that wait awake for the gate to open.
+    awake: AtomicUsize,
+    /// How many may: one host CPU is left to the thread that opens.
+    awake_at_most: usize,
 }
+
+/// How long a closing thread looks for the last vCPU before it sleeps. While it sleeps and is
+/// woken the guest's clocks go on, though no vCPU runs.
+const LOOK_FOR: Duration = Duration::from_micros(100);
+
+/// How long an opening thread waits for vCPU threads to wake up before the clocks are installed.
+const CALL_FOR: Duration = Duration::from_micros(200);
+
+/// How long a woken vCPU thread stays awake before the gate. The installing of the clocks must
+/// fit.
+const STAY_AWAKE: Duration = Duration::from_micros(500);
 
 impl VcpuGate {
     /// A closed gate for as many vCPUs as there are kicks.
@@ -108,6 +149,9 @@ impl VcpuGate {
             opened: Condvar::new(),
             parked: Condvar::new(),
             kicks,
+            inside: AtomicUsize::new(0),
+            awake: AtomicUsize::new(0),
+            awake_at_most: std::thread::available_parallelism().map_or(0, |cpus| cpus.get() - 1),
         }
     }
 
@@ -143,7 +187,7 @@ impl VcpuGate {
     /// have come. Not for vCPU threads: they would wait for themselves.
     pub fn close_and_wait(&self) -> AllParked {
         let mut state = self.lock();
-        if state.phase == Phase::Open {
+        if matches!(state.phase, Phase::Open | Phase::Calling) {
             state.phase = Phase::Closed;
             self.stop_requested.store(true, Ordering::SeqCst);
         }
@@ -151,6 +195,9 @@ impl VcpuGate {
             let places = state.places.clone();
             drop(state);
             self.kick_inside(&places);
+            if self.awake_at_most > 0 {
+                look(LOOK_FOR, || self.inside.load(Ordering::Acquire) == 0);
+            }
             state = self.lock();
             while state.inside > 0 {
                 state.closing = true;
@@ -173,12 +220,31 @@ impl VcpuGate {
         }
     }
 
+    /// The gate is about to open: wakes the vCPU threads, so that they need not be woken when
+    /// the clocks run already. Waits for them for a moment, as many as there are host CPUs to
+    /// spare.
+    pub fn call(&self) {
+        let mut state = self.lock();
+        let parked = state
+            .places
+            .iter()
+            .filter(|place| **place == VcpuPlace::Parked);
+        let wanted = parked.count().min(self.awake_at_most);
+        if state.phase != Phase::Closed || wanted == 0 {
+            return;
+        }
+        state.phase = Phase::Calling;
+        drop(state);
+        self.opened.notify_all();
+        look(CALL_FOR, || self.awake.load(Ordering::Acquire) >= wanted);
+    }
+
     /// Opens the gate: the clocks are installed. Does nothing after
     /// [`VcpuGate::quit`].
     pub fn open(&self, token: StartToken) {
         drop(token);
         let mut state = self.lock();
-        if state.phase == Phase::Closed {
+        if matches!(state.phase, Phase::Closed | Phase::Calling) {
             state.phase = Phase::Open;
             self.stop_requested.store(false, Ordering::SeqCst);
             drop(state);
@@ -233,6 +299,7 @@ impl Seat<'_> {
     fn park(&self) -> Passage {
         let mut state = self.gate.lock();
         let mut waited = false;
+        let mut called = false;
         loop {
             match state.phase {
                 Phase::Open => {
@@ -245,8 +312,17 @@ impl Seat<'_> {
                     }
                     return Passage::Run;
                 }
-                Phase::Closed => {
+                Phase::Calling if !called => {
+                    called = true;
+                    self.place(&mut state, VcpuPlace::Parked);
+                    drop(state);
+                    self.wait_awake();
+                    state = self.gate.lock();
+                    waited = false;
+                }
+                Phase::Closed | Phase::Calling => {
                     waited = true;
+                    called = false;
                     self.place(&mut state, VcpuPlace::Parked);
                     state = self
                         .gate
@@ -262,13 +338,24 @@ impl Seat<'_> {
         }
     }
 
+    /// Stays awake until the gate opens, if there is a host CPU to spare for it.
+    fn wait_awake(&self) {
+        let gate = self.gate;
+        if gate.awake.fetch_add(1, Ordering::AcqRel) < gate.awake_at_most {
+            look(STAY_AWAKE, || !gate.stop_requested());
+        }
+        gate.awake.fetch_sub(1, Ordering::AcqRel);
+    }
+
     fn place(&self, state: &mut State, place: VcpuPlace) {
         let inside = place == VcpuPlace::Inside;
         if self.inside.replace(inside) != inside {
             if inside {
                 state.inside += 1;
+                self.gate.inside.store(state.inside, Ordering::Release);
             } else {
                 state.inside -= 1;
+                self.gate.inside.store(state.inside, Ordering::Release);
                 if state.inside == 0 && state.closing {
                     self.gate.parked.notify_all();
                 }
@@ -337,6 +424,7 @@ mod tests {
         let clocks = clocks();
         let (gate, inside, threads) = vcpus();
         for _ in 0..2 {
+            gate.call();
             gate.open(clocks.on_cont(Cause::Monitor));
             let parked = gate.close_and_wait();
             assert_eq!(inside.load(Ordering::SeqCst), 0, "a vCPU is in the guest");
@@ -357,6 +445,7 @@ mod tests {
     fn quit_while_running() {
         let clocks = clocks();
         let (gate, _inside, threads) = vcpus();
+        gate.call();
         gate.open(clocks.on_cont(Cause::Launch));
         gate.quit();
         // Quitting is final.

@@ -108,6 +108,10 @@ impl Machine for S390xMachine {
         self.crew.gate.close_and_wait()
     }
 
+    fn call(&self) {
+        self.crew.gate.call();
+    }
+
     fn unpark(&self, token: StartToken) {
         self.crew.gate.open(token);
     }
