@@ -90,6 +90,11 @@ pub fn signal(cpu: &mut S390Cpu, order: u8, address: u16, parameter: u64) -> Out
     let Some(target) = shared.cpus.get(usize::from(address)) else {
         return Outcome::NotOperational;
     };
+    // Until a CPU has completed its stop it takes no order, not even one that looks at it: who
+    // sees no busy condition after a stop may count on the stopped state.
+    if target.has_stop() {
+        return Outcome::Busy;
+    }
     let sender = cpu.cpu_address;
     match order {
         0x01 => sense(target),
@@ -171,9 +176,6 @@ fn conditional_emergency(cpu: &S390Cpu, target: &CpuHandle) -> Outcome {
 fn send(cpu: &mut S390Cpu, target: &Arc<CpuHandle>, order: Order) -> Outcome {
     if target.address() == cpu.cpu_address {
         return carry_out(cpu, order);
-    }
-    if target.has_stop() {
-        return Outcome::Busy;
     }
     let shared = Arc::clone(&cpu.control.shared);
     let _path = match shared.signal_path.try_lock() {
@@ -270,9 +272,6 @@ fn carry_out(cpu: &mut S390Cpu, order: Order) -> Outcome {
 /// Latches a stop: the receiver takes the interruptions that are enabled, and then stops. Until
 /// it has, further orders to it find it busy.
 fn stop(target: &CpuHandle, store_status: bool) -> Outcome {
-    if target.has_stop() {
-        return Outcome::Busy;
-    }
     match target.state() {
         CpuState::CheckStop => return Outcome::Status(status::CHECK_STOP),
         CpuState::Operating => target.post_stop(store_status),

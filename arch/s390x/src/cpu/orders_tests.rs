@@ -182,9 +182,9 @@ fn orders_that_latch_and_orders_that_are_none() {
         signal(cpu, 0x0d, 0, 0x3_0000),
         Outcome::Status(status::INCORRECT_STATE)
     );
-    // A CPU that is about to stop finds time for nothing else.
+    // A CPU that is about to stop finds time for nothing else, not even for telling its state.
     assert_eq!(signal(cpu, 0x05, 1, 0), Outcome::Accepted);
-    for order in [0x04, 0x05, 0x06, 0x0d] {
+    for order in [0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x09, 0x0d, 0x13, 0x15] {
         assert_eq!(signal(cpu, order, 1, 0), Outcome::Busy, "{order:#x}");
     }
 }
