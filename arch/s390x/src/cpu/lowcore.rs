@@ -26,6 +26,8 @@ pub const DATA_EXCEPTION: u64 = 0x90;
 pub const MONITOR_CLASS: u64 = 0x94;
 /// Exception access identification, 1 byte.
 pub const EXCEPTION_ACCESS: u64 = 0xa0;
+/// Operand access identification of MOVE PAGE: its R1 and R2 fields, 1 byte.
+pub const OPERAND_ACCESS: u64 = 0xa2;
 /// Translation-exception identification, 8 bytes.
 pub const TEID: u64 = 0xa8;
 /// Monitor code, 8 bytes.

@@ -9,6 +9,7 @@ mod execute;
 mod fields;
 mod interlocked;
 mod long;
+mod pages;
 mod strings;
 mod threads;
 

@@ -3,14 +3,14 @@
 //! Keys are taken and their authority is checked; matching them against storage keys comes with
 //! key-controlled protection.
 
-use tcg::ir::MemMode;
+use tcg::ir::{MemMode, MemSize};
 use tcg::mem::PAGE_SIZE;
 use tcg::{Access, Effects, HelperDef, Trap, mem};
 
 use super::super::{Flow, Tx};
 use super::mode;
 use crate::cpu::key::{Flags, MODE_HOME, MODE_PRIMARY, MODE_SECONDARY};
-use crate::cpu::{ProgramCode, S390Cpu, psw};
+use crate::cpu::{ProgramCode, S390Cpu, lowcore, psw};
 use crate::insn::Insn;
 use crate::memory::translate;
 
@@ -252,28 +252,26 @@ pub(crate) fn mvpg(tx: &mut Tx<'_>, i: &Insn) -> Flow {
             }
             let page = !(PAGE_SIZE - 1);
             let (first, second) = (first & page, second & page);
-            let invalid = |trap: Trap| {
+            // Neither operand's page may be missing, the second's being looked at first; the
+            // option tells of that and of no other exception.
+            for (address, access, operand, missing) in [
+                (second, Access::Read, from, 2),
+                (first, Access::Write, to, 1),
+            ] {
+                let Err(trap) = translate(cpu, address, access, mode(operand)) else {
+                    continue;
+                };
                 let code = crate::cpu::ProgramCheck::from_trap(trap).0;
-                control & BY_CODE != 0
-                    && is_one_of(
-                        code,
-                        &[ProgramCode::PageTranslation, ProgramCode::Protection],
-                    )
-            };
-            match translate(cpu, second, Access::Read, mode(from)) {
-                Err(trap) if invalid(trap) => {
-                    cpu.set_cc(2);
+                if code != ProgramCode::PageTranslation as u16 {
+                    return Err(trap);
+                }
+                if control & BY_CODE != 0 {
+                    cpu.set_cc(missing);
                     return Ok(0);
                 }
-                result => result?,
-            };
-            match translate(cpu, first, Access::Write, mode(to)) {
-                Err(trap) if invalid(trap) => {
-                    cpu.set_cc(1);
-                    return Ok(0);
-                }
-                result => result?,
-            };
+                cpu.set_lowcore(lowcore::OPERAND_ACCESS, MemSize::B1, to >> 8);
+                return Err(trap);
+            }
             copy(
                 cpu,
                 (mode(to), first),
@@ -286,10 +284,9 @@ pub(crate) fn mvpg(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     );
     let (first, second) = (tx.register_address(i.r1), tx.register_address(i.r2));
     let (to, from) = (tx.data_mode_arg(i.r1), tx.data_mode_arg(i.r2));
+    // Above the first operand's mode: both register numbers, as an exception tells them.
+    let registers = tx.c64(u64::from(i.r1 << 4 | i.r2) << 8);
+    let to = tx.b.or(to, registers);
     tx.call(&MOVE, &[first, second, to, from]);
     Flow::Next
-}
-
-fn is_one_of(code: u16, codes: &[ProgramCode]) -> bool {
-    codes.iter().any(|&one| one as u16 == code)
 }
