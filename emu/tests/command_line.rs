@@ -211,6 +211,18 @@ fn clocks_and_logs() {
     assert_eq!(settings.log.file.unwrap().to_str(), Some("log"));
 }
 
+/// `-rtc base=localtime` with TZ=Asia/Tokyo was UTC once: zones were looked for by path only.
+#[test]
+fn local_time_knows_zones_by_name() {
+    if !std::path::Path::new("/usr/share/zoneinfo/Asia/Tokyo").exists() {
+        println!("SKIPPED: this machine has no /usr/share/zoneinfo");
+        return;
+    }
+    let zone = jiff::tz::TimeZone::get("Asia/Tokyo").unwrap();
+    let offset = zone.to_offset(jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(offset.seconds(), 9 * 3600);
+}
+
 #[test]
 fn help_and_version_satisfy_those_who_split_them() {
     for words in [
