@@ -203,8 +203,15 @@ impl Drop for FiringGuard<'_> {
 
 impl Waiter for TimerCore {
     fn look_again(&self) {
-        self.lock().changed = true;
-        self.wake.notify_all();
+        let mut timers = self.lock();
+        timers.changed = true;
+        // With nothing armed there is nothing to look at, and arming wakes by itself. A thread
+        // woken for nothing would take a CPU from the vCPU that has just been let run.
+        let wanted = !timers.armed.is_empty();
+        drop(timers);
+        if wanted {
+            self.wake.notify_all();
+        }
     }
 }
 
