@@ -80,7 +80,7 @@ pub fn increment_bytes(ram_bytes: u64) -> u64 {
 /// # Errors
 /// Specification if the SCCB is misaligned, beyond 2 GiB (all 64 bits count, in any addressing
 /// mode: as QEMU has it, and as kvm-unit-tests' sclp test expects), in the low or prefix area, or its
-/// length is less than a header or more than a page; addressing if it is not in RAM.
+/// length is less than a header; addressing if it is not in RAM.
 pub fn service_call(
     shared: &Shared,
     core: &CpuCore,
@@ -100,7 +100,7 @@ pub fn service_call(
     }
     read_absolute(core, address, &mut header);
     let length = usize::from(u16::from_be_bytes([header[0], header[1]]));
-    if !(HEADER..=4096).contains(&length) {
+    if length < HEADER {
         return Err(ProgramCode::Specification);
     }
     let mut sccb = Sccb {
@@ -108,12 +108,12 @@ pub fn service_call(
     };
     let code = command & COMMAND_MASK;
     let response = if !is_known(code) {
-        sccb.bytes
-            .copy_from_slice(&read_prefix(core, address, length, shared)?);
+        sccb.bytes.truncate(HEADER);
+        sccb.bytes.copy_from_slice(&header);
         response::INVALID_COMMAND
     } else if (address & 0xfff) + length as u64 > 4096 {
-        sccb.bytes[..HEADER].copy_from_slice(&header);
         sccb.bytes.truncate(HEADER);
+        sccb.bytes.copy_from_slice(&header);
         response::BOUNDARY_VIOLATION
     } else {
         sccb.bytes
@@ -460,6 +460,14 @@ mod tests {
             bench.bytes(0xffe, 2),
             response::BOUNDARY_VIOLATION.to_be_bytes()
         );
+        // More than a page crosses a boundary wherever it starts.
+        bench
+            .shared
+            .ram()
+            .write(SCCB, &[0x10, 1, 0, 0, 0, 0, 0, 0])
+            .unwrap();
+        service_call(&bench.shared, &bench.core, 0, WRITE_EVENT_DATA, SCCB).unwrap();
+        assert_eq!(bench.response(), response::BOUNDARY_VIOLATION);
     }
 
     #[test]
