@@ -22,7 +22,7 @@ fn bodies() -> [(&'static str, Vec<Insn>); 5] {
     let alu = |n: u8| (op::ADDI, 8 + n % 4, 8 + n % 4, 3);
     let memory = |n: u8| {
         let at = i16::from(n) * 8;
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             (op::LOAD, 8 + n % 4, 2, at)
         } else {
             (op::STORE, 8 + n % 4, 2, at)

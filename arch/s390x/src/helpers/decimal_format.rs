@@ -156,7 +156,7 @@ fn pack_characters(
     unit: usize,
 ) -> Result<u64, Trap> {
     let length = length as usize;
-    if length > 32 * unit || length % unit != 0 {
+    if length > 32 * unit || !length.is_multiple_of(unit) {
         return Err(ProgramCode::Specification.into());
     }
     let mut characters = [0; 64];
@@ -180,7 +180,7 @@ fn unpack_characters(
     unit: usize,
 ) -> Result<u64, Trap> {
     let length = length as usize;
-    if length > 32 * unit || length % unit != 0 {
+    if length > 32 * unit || !length.is_multiple_of(unit) {
         return Err(ProgramCode::Specification.into());
     }
     let mut packed = [0; 16];

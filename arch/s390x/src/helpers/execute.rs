@@ -20,7 +20,7 @@ pub const NOT_DONE: u64 = 0;
 pub const DONE: u64 = 1;
 
 fn execute(cpu: &mut S390Cpu, target: u64, modifier: u64) -> Result<u64, Trap> {
-    if target % 2 != 0 {
+    if !target.is_multiple_of(2) {
         return Err(ProgramCode::Specification.into());
     }
     let image = fetch(cpu, target)? | (modifier & 0xff) << 32;

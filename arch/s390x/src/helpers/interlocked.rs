@@ -23,7 +23,7 @@ const SWAP_AND_STORE_2: u16 = 33;
 
 /// Traps unless the address is a multiple of the size.
 pub(super) fn aligned(at: u64, size: u64) -> Result<(), Trap> {
-    if at % size == 0 {
+    if at.is_multiple_of(size) {
         Ok(())
     } else {
         Err(ProgramCode::Specification.into())
@@ -120,7 +120,7 @@ fn csst(cpu: &mut S390Cpu, target: u64, other: u64, r3: u64, spaces: u64) -> Res
     let r3 = r3 as usize & 15;
     let (function, store_code) = (cpu.gpr[0] & 0xff, cpu.gpr[0] >> 8 & 0xff);
     let wide = u64::from(cpu.control.facilities.has(SWAP_AND_STORE_2));
-    if function > 1 + wide || store_code > 3 + wide || (function == 2 && r3 % 2 != 0) {
+    if function > 1 + wide || store_code > 3 + wide || (function == 2 && !r3.is_multiple_of(2)) {
         return Err(ProgramCode::Specification.into());
     }
     let (size, store_size) = (4u64 << function, 1u64 << store_code);

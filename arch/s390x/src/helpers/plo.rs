@@ -345,11 +345,11 @@ struct Store {
 impl Store {
     /// Makes access register R3 name the store's space.
     fn name(&self, cpu: &mut S390Cpu, r3: usize) {
-        if let Some(alet) = self.alet {
-            if cpu.ar[r3] != alet {
-                cpu.ar[r3] = alet;
-                cpu.core.spaces_changed();
-            }
+        if let Some(alet) = self.alet
+            && cpu.ar[r3] != alet
+        {
+            cpu.ar[r3] = alet;
+            cpu.core.spaces_changed();
         }
     }
 }

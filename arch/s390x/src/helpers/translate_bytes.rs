@@ -250,7 +250,7 @@ fn convert(
     let table = address(cpu, 1) & !7;
     let (mut dst, mut src) = (address(cpu, r1), address(cpu, r2));
     let mut left = length(cpu, r1 + 1);
-    if left % from != 0 {
+    if !left.is_multiple_of(from) {
         return Err(ProgramCode::Specification.into());
     }
     let mut budget = CHARACTERS;

@@ -239,11 +239,11 @@ fn convert(
             used += size;
             window.start += size;
         }
-        if made > 0 {
-            if let Err(trap) = write(cpu, first(spaces), dst, &output[..made]) {
-                result = Err(trap);
-                break;
-            }
+        if made > 0
+            && let Err(trap) = write(cpu, first(spaces), dst, &output[..made])
+        {
+            result = Err(trap);
+            break;
         }
         dst = cpu.wrap_address(dst.wrapping_add(made as u64));
         src = cpu.wrap_address(src.wrapping_add(used as u64));

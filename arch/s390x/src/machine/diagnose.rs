@@ -52,7 +52,7 @@ pub fn diagnose(cpu: &mut S390Cpu, r1: u8, r3: u8, function: u64) -> Result<(), 
 
 fn ipl_function(cpu: &mut S390Cpu, r1: u8, subcode: u64) -> Result<(), Trap> {
     let specification = Err(ProgramCode::Specification.into());
-    if r1 % 2 != 0 {
+    if !r1.is_multiple_of(2) {
         return specification;
     }
     let cause = match subcode {

@@ -99,7 +99,7 @@ fn one(cpu: &S390Cpu, tx: &mut Tx<'_>, image: u64) -> Flow {
 
 /// Fetches the instruction at an address: its image, as many bytes as its first one says.
 fn fetch(cpu: &mut S390Cpu, flags: Flags, pc: u64) -> Result<u64, Trap> {
-    if pc % 2 != 0 {
+    if !pc.is_multiple_of(2) {
         return Err(ProgramCode::Specification.into());
     }
     let mode = flags.code_mode();

@@ -74,7 +74,7 @@ impl Tx<'_> {
     /// # Errors
     /// The flow to return.
     pub fn even(&mut self, register: u8) -> Result<(), Flow> {
-        self.demand(register % 2 == 0, ProgramCode::Specification)
+        self.demand(register.is_multiple_of(2), ProgramCode::Specification)
     }
 
     /// Demands a register number that designates an extended floating-point pair (0, 1, 4, 5,

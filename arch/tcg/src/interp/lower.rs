@@ -133,15 +133,16 @@ impl<'a, G: Guest> Lower<'a, G> {
             let (Op::Load { mem, addr, .. } | Op::Store { mem, addr, .. }) = *op else {
                 continue;
             };
-            if needed[i] && !mem.aligned {
-                if let Some((sum, inner)) = Self::sum(ops, &uses, addr) {
-                    // What the access computes need not be computed before.
-                    needed[addr.0 as usize] = false;
-                    if let Some(inner) = inner {
-                        needed[inner.0 as usize] = false;
-                    }
-                    sums[i] = Some(sum);
+            if needed[i]
+                && !mem.aligned
+                && let Some((sum, inner)) = Self::sum(ops, &uses, addr)
+            {
+                // What the access computes need not be computed before.
+                needed[addr.0 as usize] = false;
+                if let Some(inner) = inner {
+                    needed[inner.0 as usize] = false;
                 }
+                sums[i] = Some(sum);
             }
         }
         let mut last = vec![0; count];

@@ -111,7 +111,7 @@ pub(super) fn stored_code(core: &CpuCore, absolute: u64, length: u64) {
 #[inline]
 pub fn load<G: Guest>(cpu: &mut G, mem: MemOp, address: u64) -> Result<u64, Trap> {
     let bytes = mem.size.bytes();
-    if mem.aligned && address % bytes != 0 {
+    if mem.aligned && !address.is_multiple_of(bytes) {
         return Err(cpu.unaligned(address, mem.mode));
     }
     let value = match host_address(cpu, mem.mode, Access::Read, address, bytes)? {
@@ -138,7 +138,7 @@ pub fn load<G: Guest>(cpu: &mut G, mem: MemOp, address: u64) -> Result<u64, Trap
 #[inline]
 pub fn store<G: Guest>(cpu: &mut G, mem: MemOp, address: u64, value: u64) -> Result<(), Trap> {
     let bytes = mem.size.bytes();
-    if mem.aligned && address % bytes != 0 {
+    if mem.aligned && !address.is_multiple_of(bytes) {
         return Err(cpu.unaligned(address, mem.mode));
     }
     match host_address(cpu, mem.mode, Access::Write, address, bytes)? {

@@ -26,7 +26,7 @@ pub fn compare_swap<G: Guest>(
     new: u64,
 ) -> Result<u64, Trap> {
     let bytes = mem.size.bytes();
-    if address % bytes != 0 {
+    if !address.is_multiple_of(bytes) {
         return Err(cpu.unaligned(address, mem.mode));
     }
     let address = cpu.wrap_address(address);
@@ -53,7 +53,7 @@ pub fn atomic<G: Guest>(
     v: u64,
 ) -> Result<u64, Trap> {
     let bytes = mem.size.bytes();
-    if address % bytes != 0 {
+    if !address.is_multiple_of(bytes) {
         if mem.aligned {
             return Err(cpu.unaligned(address, mem.mode));
         }
@@ -81,7 +81,7 @@ fn place_16<G: Guest>(
     access: Access,
     address: u64,
 ) -> Result<u64, Trap> {
-    if address % 16 != 0 {
+    if !address.is_multiple_of(16) {
         return Err(cpu.unaligned(address, mode));
     }
     let address = cpu.wrap_address(address);

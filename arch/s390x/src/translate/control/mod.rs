@@ -48,7 +48,7 @@ fn doubleword(argument: u64) -> MemOp {
 
 /// A specification exception unless an address is a multiple of `alignment`.
 fn check_alignment(address: u64, alignment: u64) -> Result<(), Trap> {
-    if address % alignment == 0 {
+    if address.is_multiple_of(alignment) {
         Ok(())
     } else {
         Err(ProgramCode::Specification.into())
