@@ -221,16 +221,17 @@ impl VcpuGate {
     }
 
     /// The gate is about to open: wakes the vCPU threads, so that they need not be woken when
-    /// the clocks run already. Waits for them for a moment, as many as there are host CPUs to
-    /// spare.
+    /// the clocks run already, and waits for them for a moment. Does nothing where there are
+    /// more of them than host CPUs to spare.
     pub fn call(&self) {
         let mut state = self.lock();
         let parked = state
             .places
             .iter()
             .filter(|place| **place == VcpuPlace::Parked);
-        let wanted = parked.count().min(self.awake_at_most);
-        if state.phase != Phase::Closed || wanted == 0 {
+        // More than there are host CPUs to spare would only be in each other's way.
+        let wanted = parked.count();
+        if state.phase != Phase::Closed || wanted == 0 || wanted > self.awake_at_most {
             return;
         }
         state.phase = Phase::Calling;
