@@ -168,7 +168,7 @@ pub trait Machine: Send + Sync {
     /// The operator console's input side, if the machine has a console.
     fn console_input(&self) -> Option<Arc<dyn ConsoleInput>>;
 
-    /// Called when the console backend can take output again or input was consumed.
+    /// Guest RAM.
     fn ram(&self) -> &GuestRam;
 
     /// State of every vCPU. Works while running (vCPUs are interrupted for microseconds, the

@@ -101,8 +101,7 @@ struct State {
     places: Vec<VcpuPlace>,
     /// Which seats a thread has.
     taken: Vec<bool>,
-    inside: usize,
-    /// Whether a closing thread waits for `inside` to become zero.
+    /// Whether a closing thread waits for the last vCPU to come.
     closing: bool,
 }
 
@@ -114,7 +113,7 @@ pub struct VcpuGate {
     opened: Condvar,
     parked: Condvar,
     kicks: Vec<Kick>,
-    /// `State::inside`, for looking without the lock.
+    /// How many vCPUs are inside; changed under the lock, looked at without it.
     inside: AtomicUsize,
     /// vCPU threads that wait awake for the gate to open.
     awake: AtomicUsize,
@@ -143,7 +142,6 @@ impl VcpuGate {
                 phase: Phase::Closed,
                 places: vec![VcpuPlace::Offline; kicks.len()],
                 taken: vec![false; kicks.len()],
-                inside: 0,
                 closing: false,
             }),
             opened: Condvar::new(),
@@ -191,7 +189,7 @@ impl VcpuGate {
             state.phase = Phase::Closed;
             self.stop_requested.store(true, Ordering::SeqCst);
         }
-        if state.inside > 0 {
+        if self.inside.load(Ordering::Acquire) > 0 {
             let places = state.places.clone();
             drop(state);
             self.kick_inside(&places);
@@ -199,7 +197,7 @@ impl VcpuGate {
                 look(LOOK_FOR, || self.inside.load(Ordering::Acquire) == 0);
             }
             state = self.lock();
-            while state.inside > 0 {
+            while self.inside.load(Ordering::Acquire) > 0 {
                 state.closing = true;
                 state = self
                     .parked
@@ -352,12 +350,10 @@ impl Seat<'_> {
         let inside = place == VcpuPlace::Inside;
         if self.inside.replace(inside) != inside {
             if inside {
-                state.inside += 1;
-                self.gate.inside.store(state.inside, Ordering::Release);
+                self.gate.inside.fetch_add(1, Ordering::AcqRel);
             } else {
-                state.inside -= 1;
-                self.gate.inside.store(state.inside, Ordering::Release);
-                if state.inside == 0 && state.closing {
+                let before = self.gate.inside.fetch_sub(1, Ordering::AcqRel);
+                if before == 1 && state.closing {
                     self.gate.parked.notify_all();
                 }
             }

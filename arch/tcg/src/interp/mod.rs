@@ -69,7 +69,6 @@ pub(crate) struct Code {
     steps: Box<[Step]>,
     marks: Box<[Mark]>,
     /// What the steps that call point to.
-    #[allow(dead_code, reason = "owns what steps point to")]
     calls: Box<[access::CallData]>,
 }
 
