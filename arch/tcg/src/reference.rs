@@ -11,7 +11,7 @@ use std::sync::atomic::{Ordering, fence};
 use crate::cpu::CpuCore;
 use crate::eval::{bin, carry, deposit, extend, un};
 use crate::guest::{Guest, Trap};
-use crate::ir::{Block, Exit, Global, MemOp, Op, Part, Ty, Val};
+use crate::ir::{Block, Exit, ExitPut, Global, MemOp, Op, Part, Ty, Val};
 use crate::mem;
 
 fn read_global<G: Guest>(cpu: &G, g: Global, part: Part) -> u64 {
@@ -180,8 +180,12 @@ fn run_ops<G: Guest>(
                 a,
                 b,
                 exit,
+                put,
             } => {
                 if cond.holds(ty, val(a), val(b)) {
+                    if let Some(ExitPut { global, value }) = put {
+                        write_global(cpu, global, Part::Full, value);
+                    }
                     leave(cpu, exit, values);
                     return Ok(());
                 }

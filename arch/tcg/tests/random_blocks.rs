@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use tcg::EngineKind;
 use tcg::Guest;
 use tcg::ir::{
-    AtomicOp, BinOp, Block, Builder, CarryOp, Cond, Exit, Global, MemOp, MemSize, Op, Part, Ty,
-    UnOp, Val,
+    AtomicOp, BinOp, Block, Builder, CarryOp, Cond, Exit, ExitPut, Global, MemOp, MemSize, Op,
+    Part, Ty, UnOp, Val,
 };
 
 /// One random choice: what, operands, and a number.
@@ -301,7 +301,15 @@ impl Maker {
             24 => {
                 let (a, b) = (self.pick(ty, x), self.pick(ty, y));
                 let exit = self.exit(z, imm);
-                self.builder.exit_if(CONDS[pick / 4 % 10], a, b, exit);
+                let cond = CONDS[pick / 4 % 10];
+                if z & 2 == 0 {
+                    self.builder.exit_if(cond, a, b, exit);
+                } else {
+                    let global = Global(z / 4 % (WIDE + NARROW));
+                    let value = imm & Self::part_ty(global, Part::Full).mask();
+                    let put = ExitPut { global, value };
+                    self.builder.exit_if_put(cond, a, b, exit, put);
+                }
                 return;
             }
             _ => {

@@ -16,8 +16,10 @@ pub(crate) struct ExitSlot {
     pub(crate) pc: u64,
     /// Instructions of the block that were executed when it is taken.
     pub(crate) insns: u32,
-    /// What the interpreter writes to a register when it takes the exit, if it does.
+    /// What the interpreter writes into the CPU when it takes the exit, and at which offset: a
+    /// register's, or 0, which is the core's `pc` and is set anew by whoever leaves.
     pub(crate) value: u64,
+    pub(crate) put_at: u32,
 }
 
 /// A block, its compiled form and what it depends on.

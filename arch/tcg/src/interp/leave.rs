@@ -43,7 +43,7 @@ unsafe fn go(cpu: *mut u8, target: *const StoredBlock) -> *const Step {
     }
 }
 
-/// Takes an exit that can be linked.
+/// Takes an exit that can be linked: writes its register, then goes on.
 ///
 /// # Safety
 /// As a step's: the slot is one of the running block's.
@@ -51,6 +51,9 @@ unsafe fn go(cpu: *mut u8, target: *const StoredBlock) -> *const Step {
 unsafe fn take(cpu: *mut u8, slot: &ExitSlot) -> *const Step {
     // SAFETY: the caller's promise; linked targets are valid until this vCPU's next epoch.
     unsafe {
+        cpu.add(slot.put_at as usize)
+            .cast::<u64>()
+            .write(slot.value);
         let core = core(cpu);
         core.insns += u64::from(slot.insns);
         let target = slot.target.load(Ordering::Acquire);
@@ -96,18 +99,6 @@ pub(super) unsafe fn take_exit(cpu: *mut u8, exit: u16) -> *const Step {
 pub(super) unsafe fn exit_jump(cpu: *mut u8, step: *const Step) -> *const Step {
     // SAFETY: a step's contract; the slot lives as long as the block.
     unsafe { take(cpu, &*((*step).imm as usize as *const ExitSlot)) }
-}
-
-/// `d` = the exit's value, then as [`exit_jump`].
-pub(super) unsafe fn put_exit_jump(cpu: *mut u8, step: *const Step) -> *const Step {
-    // SAFETY: a step's contract; the slot lives as long as the block.
-    unsafe {
-        let slot = &*((*step).imm as usize as *const ExitSlot);
-        cpu.add(usize::from((*step).d))
-            .cast::<u64>()
-            .write(slot.value);
-        take(cpu, slot)
-    }
 }
 
 /// To the address in `a`; `imm` instructions executed.

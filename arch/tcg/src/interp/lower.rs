@@ -13,7 +13,7 @@ use super::{Code, Handler, Mark, Step, leave};
 use crate::cache::block::ExitSlot;
 use crate::cpu::{CpuCore, SCRATCH_WORDS};
 use crate::guest::Guest;
-use crate::ir::{BinOp, Block, Cond, Exit, Global, MemOp, Op, Part, Ty, Val};
+use crate::ir::{BinOp, Block, Cond, Exit, ExitPut, Global, MemOp, Op, Part, Ty, Val};
 
 /// Why a block cannot be lowered: it is executed as IR then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,9 @@ struct Lower<'a, G> {
     /// The steps that call, in the order of `calls`.
     call_steps: Vec<usize>,
     exits: Vec<ExitSlot>,
-    /// The last op's write of a register, which its step does: place and value.
+    /// The steps that jump, and the exits they take.
+    jump_steps: Vec<(usize, u16)>,
+    /// The last op's write of a register, which its exit does: place and value.
     put_at_exit: Option<(u16, u64)>,
     begun: u32,
     guest: std::marker::PhantomData<G>,
@@ -92,10 +94,9 @@ pub(crate) fn compile<G: Guest>(block: &Block) -> Result<(Code, Box<[ExitSlot]>)
         lower.steps[step].imm = std::ptr::from_ref(data).addr() as u64;
     }
     let exits: Box<[ExitSlot]> = lower.exits.into();
-    if let (Some(Op::Exit(Exit::Jump { .. })), Some(step), Some(slot)) =
-        (block.ops.last(), lower.steps.last_mut(), exits.last())
-    {
-        step.imm = std::ptr::from_ref(slot).addr() as u64;
+    for (step, exit) in lower.jump_steps {
+        let slot = std::ptr::from_ref(&exits[usize::from(exit)]);
+        lower.steps[step].imm = slot.addr() as u64;
     }
     let code = Code {
         steps: lower.steps.into(),
@@ -192,6 +193,7 @@ impl<'a, G: Guest> Lower<'a, G> {
             calls: Vec::new(),
             call_steps: Vec::new(),
             exits: Vec::new(),
+            jump_steps: Vec::new(),
             put_at_exit: None,
             begun: 0,
             guest: std::marker::PhantomData,
@@ -293,7 +295,7 @@ impl<'a, G: Guest> Lower<'a, G> {
         Ok(())
     }
 
-    /// Whether an op, as written, may change a register.
+    /// Whether an op, as written, may change a register for the ops after it.
     fn clobbers(&self, k: usize, place: Place) -> bool {
         match self.ops[k] {
             Op::Put(g, part, _) => place_of::<G>(g, part).is_ok_and(|p| p.overlaps(place)),
@@ -571,17 +573,11 @@ impl<'a, G: Guest> Lower<'a, G> {
                 a,
                 b,
                 exit,
-            } => self.exit_if(i, cond, ty, a, b, exit)?,
+                put,
+            } => self.exit_if(i, cond, ty, (a, b), exit, put)?,
             Op::Exit(exit) => {
-                let (mut handler, a, imm) = self.exit(exit)?;
-                let mut d = 0;
-                if let (Some((at, value)), Some(slot)) = (self.put_at_exit, self.exits.last_mut()) {
-                    handler = leave::put_exit_jump;
-                    d = at;
-                    slot.value = value;
-                }
-                // A jump's step gets the address of its slot when the slots have one.
-                self.push(handler, d, a, 0, 0, imm);
+                let put = self.put_at_exit;
+                self.exit(exit, put)?;
             }
         }
         self.expire(i);
@@ -698,7 +694,9 @@ impl<'a, G: Guest> Lower<'a, G> {
                 a,
                 b,
                 exit: Exit::Jump { pc },
+                put,
             } = self.ops[k]
+            && let Some(put) = slot_put::<G>(put)
             && same(x, a)
             && same(y, b)
             && fits(ty)
@@ -711,7 +709,7 @@ impl<'a, G: Guest> Lower<'a, G> {
                     self.emit(between)?;
                 }
             }
-            let c = self.new_exit(pc);
+            let c = self.new_exit(pc, put);
             let handler = pick_cc_exit_if(index_of(&CONDS, cond), ty, imm.is_some());
             self.push(handler, u16::from(kind), a, b, c, imm.unwrap_or(0));
             self.expire(k);
@@ -797,52 +795,80 @@ impl<'a, G: Guest> Lower<'a, G> {
         i: usize,
         cond: Cond,
         ty: Ty,
-        x: Val,
-        y: Val,
+        (x, y): (Val, Val),
         exit: Exit,
+        put: Option<ExitPut>,
     ) -> Result<(), Unfit> {
         let a = self.at(x)?;
         let (b, imm) = self.right(y)?;
-        let number = index_of(&CONDS, cond);
-        if let Exit::Jump { pc } = exit {
-            let c = self.new_exit(pc);
-            let handler = pick_exit_if(number, ty, imm.is_some());
+        if let (Exit::Jump { pc }, Some(put)) = (exit, slot_put::<G>(put)) {
+            let c = self.new_exit(pc, put);
+            let handler = pick_exit_if(index_of(&CONDS, cond), ty, imm.is_some());
             self.push(handler, 0, a, b, c, imm.unwrap_or(0));
         } else {
-            let (handler, pc, count) = self.exit(exit)?;
-            let truth = self.take_word()?;
-            self.set_cond(cond, ty, truth, a, b, imm);
-            self.push(ops::skip_if_zero, 0, truth, 0, 0, 1);
-            self.push(handler, 0, pc, 0, 0, count);
-            self.free.push(Self::word_at(truth));
+            // The exit's own steps, passed over if the block goes on. A constant address gets its
+            // place before, so that it is there on both ways.
+            if let Some(pc) = exit.operand() {
+                self.at(pc)?;
+            }
+            let skip = self.steps.len();
+            let handler = pick_skip_if(index_of(&CONDS, cond.negate()), ty, imm.is_some());
+            self.push(handler, 0, a, b, 0, imm.unwrap_or(0));
+            if let Some(ExitPut { global, value }) = put {
+                let place = place_of::<G>(global, Part::Full)?;
+                let handler: Handler = if place.bytes == 8 {
+                    ops::mov_imm::<W64>
+                } else {
+                    ops::mov_imm::<W32>
+                };
+                self.push(handler, place.at, 0, 0, 0, value);
+            }
+            self.exit(exit, None)?;
+            self.steps[skip].c = (self.steps.len() - skip - 1) as u16;
         }
         self.expire(i);
         Ok(())
     }
 
-    fn new_exit(&mut self, pc: u64) -> u16 {
+    fn new_exit(&mut self, pc: u64, put: Option<(u16, u64)>) -> u16 {
         let number = self.exits.len() as u16;
+        let (put_at, value) = put.unwrap_or((0, 0));
         self.exits.push(ExitSlot {
             pc,
             insns: self.begun,
+            put_at: u32::from(put_at),
+            value,
             ..ExitSlot::default()
         });
         number
     }
 
-    /// An exit's step: handler, `a`, `imm`.
-    fn exit(&mut self, exit: Exit) -> Result<(Handler, u16, u64), Unfit> {
+    /// Emits an exit's step. A jump's slot may write a register.
+    fn exit(&mut self, exit: Exit, put: Option<(u16, u64)>) -> Result<(), Unfit> {
         let count = u64::from(self.begun);
-        Ok(match exit {
+        let (handler, a, imm): (Handler, u16, u64) = match exit {
             Exit::Jump { pc } => {
-                self.new_exit(pc);
+                let number = self.new_exit(pc, put);
+                // The step gets the address of its slot when the slots have one.
+                self.jump_steps.push((self.steps.len(), number));
                 (leave::exit_jump, 0, 0)
             }
             Exit::JumpReg { pc } => (leave::exit_jump_reg::<G>, self.at(pc)?, count),
             Exit::Lookup { pc: Some(pc) } => (leave::exit_lookup, self.at(pc)?, count),
             Exit::Lookup { pc: None } => (leave::exit_lookup_set, 0, count),
-        })
+        };
+        self.push(handler, 0, a, 0, 0, imm);
+        Ok(())
     }
+}
+
+/// What an exit's slot is to write, if that can be done there: whole wide registers only.
+fn slot_put<G: Guest>(put: Option<ExitPut>) -> Option<Option<(u16, u64)>> {
+    let Some(ExitPut { global, value }) = put else {
+        return Some(None);
+    };
+    let place = place_of::<G>(global, Part::Full).ok()?;
+    (place.bytes == 8).then_some(Some((place.at, value)))
 }
 
 fn index_of<T: PartialEq>(all: &[T], one: T) -> usize {

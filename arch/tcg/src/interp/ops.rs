@@ -237,6 +237,20 @@ pub(super) unsafe fn exit_if<const COND: usize, const WIDE: bool, const IMM: boo
     }
 }
 
+/// Passes over `c` steps if `a cond b` (or `imm`).
+pub(super) unsafe fn skip_if<const COND: usize, const WIDE: bool, const IMM: bool>(
+    cpu: *mut u8,
+    step: *const Step,
+) -> *const Step {
+    unsafe {
+        if holds::<COND, WIDE, IMM>(cpu, step) {
+            step.add(1 + usize::from((*step).c))
+        } else {
+            step.add(1)
+        }
+    }
+}
+
 /// `SetCc` of kind `d` with the operands compared, then takes exit `c` if the comparison holds.
 pub(super) unsafe fn cc_exit_if<const COND: usize, const WIDE: bool, const IMM: bool>(
     cpu: *mut u8,

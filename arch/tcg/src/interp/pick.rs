@@ -91,6 +91,10 @@ pub(super) fn pick_exit_if(cond: usize, ty: Ty, imm: bool) -> Handler {
     comparison!(cond, ty, imm, exit_if)
 }
 
+pub(super) fn pick_skip_if(cond: usize, ty: Ty, imm: bool) -> Handler {
+    comparison!(cond, ty, imm, skip_if)
+}
+
 pub(super) fn pick_cc_exit_if(cond: usize, ty: Ty, imm: bool) -> Handler {
     comparison!(cond, ty, imm, cc_exit_if)
 }

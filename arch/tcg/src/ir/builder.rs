@@ -3,7 +3,8 @@
 //! Not here: any optimisation beyond constants that come for free, and any guest semantics.
 
 use super::{
-    AtomicOp, BinOp, Block, CarryOp, Cond, Exit, Global, GlobalDecl, MemOp, Op, Part, Ty, UnOp, Val,
+    AtomicOp, BinOp, Block, CarryOp, Cond, Exit, ExitPut, Global, GlobalDecl, MemOp, Op, Part, Ty,
+    UnOp, Val,
 };
 use crate::helper::HelperDef;
 
@@ -365,6 +366,23 @@ impl Builder {
             a,
             b,
             exit,
+            put: None,
+        });
+    }
+
+    /// Leaves the block if a comparison holds, and writes a constant to a whole global on the way
+    /// out. This is how a conditional branch stays inside a block: the taken side is the exit,
+    /// with whatever only the branch itself records, and the next instruction follows.
+    pub fn exit_if_put(&mut self, cond: Cond, a: Val, b: Val, exit: Exit, put: ExitPut) {
+        let ty = self.ty(a);
+        debug_assert_eq!(ty, self.ty(b));
+        self.effect(Op::ExitIf {
+            cond,
+            ty,
+            a,
+            b,
+            exit,
+            put: Some(put),
         });
     }
 

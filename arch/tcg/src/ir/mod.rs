@@ -297,6 +297,16 @@ pub enum Exit {
     },
 }
 
+/// A write of a constant to a whole global that belongs to a side exit: it happens when the exit
+/// is taken, and not otherwise (s390x: the breaking-event address).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitPut {
+    /// The global, written in full.
+    pub global: Global,
+    /// Its new value, no wider than its type.
+    pub value: u64,
+}
+
 /// One operation. The comment on each says what value it makes; the others make none.
 #[derive(Debug, Clone, Copy)]
 pub enum Op {
@@ -441,7 +451,9 @@ pub enum Op {
         /// Arguments; the first `def.args` are set.
         args: [Option<Val>; 5],
     },
-    /// Leaves the block if the comparison holds.
+    /// Leaves the block if the comparison holds. Everything before it has happened then, nothing
+    /// after it has; if it does not hold the block goes on, and what was known of globals and of
+    /// the condition code before it is still true after it.
     ExitIf {
         /// The condition.
         cond: Cond,
@@ -453,6 +465,8 @@ pub enum Op {
         b: Val,
         /// Where to.
         exit: Exit,
+        /// What is written on the way out, and only then.
+        put: Option<ExitPut>,
     },
     /// Leaves the block; the last op.
     Exit(Exit),

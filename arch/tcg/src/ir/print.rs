@@ -4,7 +4,8 @@ use std::fmt::{self, Display, Formatter};
 use std::marker::PhantomData;
 
 use super::{
-    AtomicOp, BinOp, Block, CarryOp, Cond, Exit, Global, MemOp, MemSize, Op, Part, Ty, UnOp, Val,
+    AtomicOp, BinOp, Block, CarryOp, Cond, Exit, ExitPut, Global, MemOp, MemSize, Op, Part, Ty,
+    UnOp, Val,
 };
 use crate::guest::Guest;
 
@@ -216,7 +217,13 @@ fn print<G: Guest>(op: &Op, f: &mut Formatter<'_>) -> fmt::Result {
             a,
             b,
             exit,
-        } => write!(f, "if {cond}.{ty} {a} {b} {exit}"),
+            put,
+        } => {
+            write!(f, "if {cond}.{ty} {a} {b} {exit}")?;
+            put.map_or(Ok(()), |ExitPut { global, value }| {
+                write!(f, " put {} {value:#x}", register::<G>(global, Part::Full))
+            })
+        }
         Op::Exit(exit) => write!(f, "{exit}"),
     }
 }

@@ -1,6 +1,6 @@
 //! Checks that a block is well formed. For tests and debug builds.
 
-use super::{Block, CarryOp, MemOp, Op, Part, Ty, Val};
+use super::{Block, CarryOp, ExitPut, MemOp, Op, Part, Ty, Val};
 use crate::guest::Guest;
 
 /// Why a block is not well formed: the op's index and a sentence.
@@ -67,8 +67,19 @@ impl Check<'_> {
                 }
             }
             Op::Un(_, ty, v) => self.has(v, ty),
-            Op::Bin(_, ty, a, b) | Op::SetCond(_, ty, a, b) | Op::ExitIf { ty, a, b, .. } => {
-                self.all(ty, &[a, b])
+            Op::Bin(_, ty, a, b) | Op::SetCond(_, ty, a, b) => self.all(ty, &[a, b]),
+            Op::ExitIf { ty, a, b, put, .. } => {
+                self.all(ty, &[a, b])?;
+                let Some(ExitPut { global, value }) = put else {
+                    return Ok(());
+                };
+                match G::GLOBALS.get(usize::from(global.0)) {
+                    None => self.fail(format!("there is no global {}", global.0)),
+                    Some(decl) if value & !decl.ty.mask() != 0 => {
+                        self.fail("the exit's constant is too wide")
+                    }
+                    Some(_) => Ok(()),
+                }
             }
             Op::Carry(op, ty, a, b, c) => {
                 let _: CarryOp = op;

@@ -64,8 +64,19 @@ fn live(ops: &[Op], globals: &[GlobalDecl]) -> Vec<bool> {
             _ => {}
         }
         if op.observes_globals() || seen_at[i] {
+            // What a side exit writes itself, it does not see.
+            let written = match *op {
+                Op::ExitIf { put: Some(put), .. } => {
+                    let global = usize::from(put.global.0);
+                    Some((global, dead[global]))
+                }
+                _ => None,
+            };
             dead.fill(0);
             cc_dead = false;
+            if let Some((global, halves)) = written {
+                dead[global] = halves;
+            }
         }
     }
     keep

@@ -14,7 +14,7 @@ mod globals;
 use globals::Known;
 
 use crate::guest::Guest;
-use crate::ir::{Block, Cond, Exit, Op, Ty, Val};
+use crate::ir::{Block, Cond, Exit, ExitPut, Op, Part, Ty, Val};
 
 /// Rewrites a block.
 pub fn optimise<G: Guest>(block: &mut Block) {
@@ -141,7 +141,8 @@ impl<G: Guest> Forward<G> {
                 a,
                 b,
                 exit,
-            } => self.exit_if(cond, ty, a, b, exit),
+                put,
+            } => self.exit_if(cond, ty, (a, b), exit, put),
             Op::Select {
                 cond,
                 cty,
@@ -180,16 +181,30 @@ impl<G: Guest> Forward<G> {
         }
     }
 
-    fn exit_if(&mut self, cond: Cond, ty: Ty, a: Val, b: Val, exit: Exit) -> Val {
+    fn exit_if(
+        &mut self,
+        cond: Cond,
+        ty: Ty,
+        (a, b): (Val, Val),
+        exit: Exit,
+        put: Option<ExitPut>,
+    ) -> Val {
         match self.compare(cond, ty, a, b) {
             Compared::Const(false) => a,
-            Compared::Const(true) => self.push(Op::Exit(exit)),
+            Compared::Const(true) => {
+                if let Some(ExitPut { global, value }) = put {
+                    let v = self.constant(G::GLOBALS[usize::from(global.0)].ty, value);
+                    self.put(global, Part::Full, v);
+                }
+                self.push(Op::Exit(exit))
+            }
             Compared::Values(cond, ty, a, b) => self.push(Op::ExitIf {
                 cond,
                 ty,
                 a,
                 b,
                 exit,
+                put,
             }),
         }
     }
