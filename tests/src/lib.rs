@@ -4,6 +4,7 @@
 //! talks QMP to it. The tests are in `tests/`, the benchmarks in `src/bin/`. Nothing here reaches
 //! into the program.
 
+pub mod bench;
 pub mod console;
 pub mod guests;
 pub mod process;

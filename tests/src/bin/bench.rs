@@ -1,6 +1,7 @@
 //! Benchmarks: clock reads, stop and cont, instructions per second, boot; beside QEMU where
 //! `qemu-system-s390x` is installed, alternating in one run. Medians with the least and the
-//! greatest value. Not a test: nothing here fails for being slow.
+//! greatest value. Not a test: nothing here fails for being slow; the suite's guests do fail for a
+//! wrong result.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -9,45 +10,69 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tests::bench::guest::Length;
+use tests::bench::suite::{self, Plan};
+use tests::bench::{Sample, Selection, table};
 use tests::guests::{Debian, image};
 use tests::{Emu, EmuBuilder, process};
 use tod::clock::EpochClock;
 use tod::host::LinuxHost;
 use tod::{Timebase, host::CounterSource};
 
-const USAGE: &str = "usage: bench [--runs N] [--qemu PATH | --no-qemu] [NAME...]
+const USAGE: &str = "usage: bench [OPTION...] [NAME...]
 
-NAME is one or more of: clock-read, stop-cont, tod-step, instructions, boot (default: all).
---runs N     repetitions of each measurement (default 5)
---qemu PATH  the peer (default: qemu-system-s390x, if it is installed)
---no-qemu    measure without a peer";
+NAME is one or more of: suite, clock-read, stop-cont, tod-step, instructions, boot (default: all).
+--runs N        repetitions of each measurement (default 5)
+--qemu PATH     the peer (default: qemu-system-s390x, if it is installed)
+--no-qemu       measure without a peer
+
+The suite runs guests that check their own results and prints a table of all rows:
+--rows TEXT     only rows whose names contain TEXT
+--engines A,B   our engines (default native,interp; one that the program refuses is left out)
+--ms N          milliseconds that a row is measured in a run (default 50)";
 
 struct Options {
     runs: usize,
     peer: Option<PathBuf>,
+    rows: Option<String>,
+    engines: Vec<String>,
+    milliseconds: u32,
     names: Vec<String>,
+}
+
+/// A number above 0.
+fn count<T: std::str::FromStr + PartialOrd + Default>(
+    option: &str,
+    value: Option<String>,
+) -> Result<T, String> {
+    let value = value.unwrap_or_default();
+    let parsed = value.parse().ok().filter(|count| *count > T::default());
+    parsed.ok_or_else(|| format!("{option}: '{value}': expected a number above 0"))
 }
 
 fn options() -> Result<Options, String> {
     let mut options = Options {
         runs: 5,
         peer: installed("qemu-system-s390x"),
+        rows: None,
+        engines: vec!["native".into(), "interp".into()],
+        milliseconds: 50,
         names: Vec::new(),
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
-            "--runs" => {
-                let value = words.next().unwrap_or_default();
-                options.runs = value
-                    .parse()
-                    .ok()
-                    .filter(|&runs| runs > 0)
-                    .ok_or_else(|| format!("--runs: '{value}': expected a number above 0"))?;
+            "--runs" => options.runs = count("--runs", words.next())?,
+            "--ms" => options.milliseconds = count("--ms", words.next())?,
+            "--rows" => options.rows = words.next(),
+            "--engines" => {
+                let names = words.next().unwrap_or_default();
+                options.engines = names.split(',').map(str::to_owned).collect();
             }
             "--qemu" => options.peer = words.next().map(PathBuf::from),
             "--no-qemu" => options.peer = None,
             "--help" | "-h" => return Err(USAGE.into()),
+            SUITE => options.names.push(SUITE.into()),
             name if BENCHES.iter().any(|(known, _)| *known == name) => {
                 options.names.push(name.into());
             }
@@ -62,6 +87,9 @@ fn installed(program: &str) -> Option<PathBuf> {
         .map(|folder| folder.join(program))
         .find(|path| path.is_file())
 }
+
+/// The name of the suite of rows, the only one whose results may be wrong.
+const SUITE: &str = "suite";
 
 type Bench = fn(&Options);
 
@@ -83,44 +111,25 @@ fn main() -> ExitCode {
     };
     println!("program: {}", process::binary().display());
     match &options.peer {
-        Some(path) => println!("peer:    {} ({})", path.display(), version(path)),
+        Some(path) => println!("peer:    {} ({})", path.display(), table::version(path)),
         None => println!("peer:    none"),
     }
+    let wanted = |name: &str| options.names.is_empty() || options.names.iter().any(|n| n == name);
+    let mut right = true;
+    if wanted(SUITE) {
+        println!("\n{SUITE}");
+        right = whole_suite(&options);
+    }
     for (name, bench) in BENCHES {
-        if options.names.is_empty() || options.names.iter().any(|wanted| wanted == name) {
+        if wanted(name) {
             println!("\n{name}");
             bench(&options);
         }
     }
-    ExitCode::SUCCESS
-}
-
-fn version(path: &Path) -> String {
-    let output = std::process::Command::new(path).arg("--version").output();
-    let text = output.map(|output| output.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&text)
-        .lines()
-        .next()
-        .unwrap_or("?")
-        .to_owned()
-}
-
-/// Values of one measurement, in its unit.
-struct Sample(Vec<f64>);
-
-impl Sample {
-    fn median(&self) -> f64 {
-        let mut sorted = self.0.clone();
-        sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
-    }
-}
-
-impl std::fmt::Display for Sample {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let least = self.0.iter().copied().fold(f64::INFINITY, f64::min);
-        let greatest = self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        write!(f, "{:>10.3} ({least:.3} to {greatest:.3})", self.median())
+    if right {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
@@ -148,6 +157,23 @@ fn side_by_side(
             ours.median() / peers.median()
         );
     }
+}
+
+/// The table of all rows on all engines and the peer. Whether all of our results were right.
+fn whole_suite(options: &Options) -> bool {
+    let plan = Plan {
+        binary: process::binary(),
+        engines: options.engines.clone(),
+        peer: options.peer.clone(),
+        runs: options.runs,
+        selection: Selection {
+            rows: options.rows.clone(),
+            length: Length::Milliseconds(options.milliseconds),
+        },
+    };
+    let results = suite::run(&plan, |what| eprintln!("{what}"));
+    print!("{}", table::render(&results, &table::versions(&results)));
+    results.all_right()
 }
 
 /// Nanoseconds of one read of the TOD clock, beside a bare counter read and multiply.
