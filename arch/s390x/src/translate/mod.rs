@@ -28,7 +28,7 @@ pub mod string;
 pub mod system;
 
 use tcg::HelperDef;
-use tcg::ir::{Builder, Cond, Exit, Val};
+use tcg::ir::{Builder, Cond, Exit, ExitPut, Val};
 
 use crate::cpu::cc::CcKind;
 use crate::cpu::key::Flags;
@@ -55,6 +55,15 @@ pub enum Target {
     Const(u64),
     /// A computed address, already wrapped.
     Computed(Val),
+}
+
+impl Target {
+    fn exit(self) -> Exit {
+        match self {
+            Self::Const(pc) => Exit::Jump { pc },
+            Self::Computed(pc) => Exit::JumpReg { pc },
+        }
+    }
 }
 
 /// The translation of one instruction.
@@ -237,18 +246,20 @@ impl Tx<'_> {
     pub fn jump(&mut self, target: Target) -> Flow {
         let from = self.b.c64(self.pc);
         self.b.put(BREAKING_EVENT, from);
-        self.b.exit(match target {
-            Target::Const(pc) => Exit::Jump { pc },
-            Target::Computed(pc) => Exit::JumpReg { pc },
-        });
+        self.b.exit(target.exit());
         Flow::Ended
     }
 
-    /// Branches if the comparison holds; else the next instruction follows.
+    /// Branches if the comparison holds; else the next instruction follows, in the same block.
+    /// The breaking-event address is recorded by the exit, since it changes with a taken branch
+    /// only.
     pub fn branch_if(&mut self, cond: Cond, a: Val, b: Val, target: Target) -> Flow {
-        let next = Exit::Jump { pc: self.next_pc };
-        self.b.exit_if(cond.negate(), a, b, next);
-        self.jump(target)
+        let put = ExitPut {
+            global: BREAKING_EVENT,
+            value: self.pc,
+        };
+        self.b.exit_if_put(cond, a, b, target.exit(), put);
+        Flow::Next
     }
 
     /// Branches if the `I32` is not zero.
