@@ -23,10 +23,18 @@ pub struct Image {
 }
 
 /// All of them, in the table's order.
-pub const IMAGES: &[Image] = &[Image {
-    name: "bench-compute",
-    cpus: "1",
-}];
+pub const IMAGES: &[Image] = &[
+    Image::new("bench-compute", "1"),
+    Image::new("bench-memory", "1"),
+    Image::new("bench-string", "1"),
+    Image::new("bench-system", "1"),
+];
+
+impl Image {
+    const fn new(name: &'static str, cpus: &'static str) -> Self {
+        Self { name, cpus }
+    }
+}
 
 /// A program under measurement: ours with one of its engines, or QEMU.
 #[derive(Clone, Debug)]
