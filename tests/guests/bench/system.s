@@ -212,6 +212,10 @@ lpswe_\n:
 
 # An emergency signal to this CPU, taken at once
     ROW "interrupt.sigp-self", 500, 0x1201+500, 8f, TRANSLATED
+    lgrl %r1, cr0_std
+    oill %r1, CR0_EMERGENCY
+    stg %r1, LC_FREE
+    lctlg %c0, %c0, LC_FREE
     READY 500
     stap LC_FREE
     llgh %r4, LC_FREE
@@ -226,11 +230,7 @@ lpswe_\n:
     llgh %r3, LC_EXT_CODE
     agr %r2, %r3
     br %r14
-8:  lgrl %r1, cr0_std
-    oill %r1, CR0_EMERGENCY
-    stg %r1, LC_FREE
-    lctlg %c0, %c0, LC_FREE
-    NEW_PSW LC_EXT_NEW, psw_dat, 9f
+8:  NEW_PSW LC_EXT_NEW, psw_dat, 9f
 9:  aghi %r2, 1
     lpswe LC_EXT_OLD
 
