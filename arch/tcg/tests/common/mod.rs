@@ -3,5 +3,12 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 #![allow(clippy::unwrap_used, reason = "tests end where something is wrong")]
 
+pub(crate) mod logged;
+pub(crate) mod random;
 pub(crate) mod scripted;
 pub(crate) mod toy;
+
+use tcg::EngineKind;
+
+/// The engines that must do what [`EngineKind::Reference`] does.
+pub(crate) const TESTED: &[EngineKind] = &[EngineKind::Interp];
