@@ -146,10 +146,20 @@ fn more_values_than_there_are_scratch_words_are_right_too() {
     }
 }
 
-fn recipes(blocks: usize, longest: usize) -> impl Strategy<Value = Vec<Recipe>> {
+/// What blocks are made from: shown by the IR, not by itself.
+struct Recipes(Vec<Recipe>);
+
+impl std::fmt::Debug for Recipes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let steps: Vec<usize> = self.0.iter().map(|(choices, ..)| choices.len()).collect();
+        write!(f, "blocks of {steps:?} steps")
+    }
+}
+
+fn recipes(blocks: usize, longest: usize) -> impl Strategy<Value = Recipes> {
     let choices = proptest::collection::vec(any::<Choice>(), 0..longest);
     let recipe = (choices, any::<u16>(), any::<u64>());
-    proptest::collection::vec(recipe, 1..=blocks)
+    proptest::collection::vec(recipe, 1..=blocks).prop_map(Recipes)
 }
 
 proptest! {
@@ -163,7 +173,7 @@ proptest! {
     /// One block, entered once: what fails here is easiest to read.
     #[test]
     fn a_block_alone(recipe in recipes(1, 40), seed in any::<u64>()) {
-        let script = script(&recipe, Reach::Block);
+        let script = script(&recipe.0, Reach::Block);
         verify(&script);
         check(&script, seed, 2, 1 << 20)?;
     }
@@ -175,7 +185,7 @@ proptest! {
         seed in any::<u64>(),
         budget in 1u64..80,
     ) {
-        let script = script(&recipes, Reach::Block);
+        let script = script(&recipes.0, Reach::Block);
         verify(&script);
         check(&script, seed, budget, 1 << 20)?;
     }
@@ -188,7 +198,7 @@ proptest! {
         budget in 1u64..80,
         cache in prop_oneof![Just(1usize << 20), Just(8192)],
     ) {
-        let script = script(&recipes, Reach::Insn);
+        let script = script(&recipes.0, Reach::Insn);
         verify(&script);
         check(&script, seed, budget, cache)?;
     }
@@ -196,7 +206,7 @@ proptest! {
     /// Very long blocks: more values live than any host has registers.
     #[test]
     fn long_blocks(recipe in recipes(2, 400), seed in any::<u64>()) {
-        let script = script(&recipe, Reach::Block);
+        let script = script(&recipe.0, Reach::Block);
         verify(&script);
         check(&script, seed, 6, 1 << 20)?;
     }
@@ -212,7 +222,7 @@ fn runs_are_not_short() {
             .new_tree(&mut runner)
             .unwrap()
             .current();
-        let script = script(&recipes, Reach::Block);
+        let script = script(&recipes.0, Reach::Block);
         let mut machine = Machine::with_engine(EngineKind::Reference, &script);
         let outcome = machine.run(STARTS[0], 0x1234_5678_9abc, 40);
         insns += outcome.insns;

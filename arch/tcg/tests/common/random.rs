@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tcg::Guest;
 use tcg::ir::{
-    AtomicOp, BinOp, Block, Builder, CarryOp, Cond, Exit, ExitPut, Global, MemMode, MemOp, MemSize, Op,
-    Part, Ty, UnOp, Val,
+    AtomicOp, BinOp, Block, Builder, CarryOp, Cond, Exit, ExitPut, Global, MemMode, MemOp, MemSize,
+    Op, Part, Ty, UnOp, Val,
 };
 
 use super::scripted::{
