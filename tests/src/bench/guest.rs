@@ -27,7 +27,11 @@ pub const IMAGES: &[Image] = &[
     Image::new("bench-compute", "1"),
     Image::new("bench-memory", "1"),
     Image::new("bench-string", "1"),
+    Image::new("bench-float", "1"),
+    Image::new("bench-digest", "1"),
     Image::new("bench-system", "1"),
+    Image::new("bench-code", "1"),
+    Image::new("bench-atomic", "2"),
 ];
 
 impl Image {
