@@ -139,6 +139,16 @@ impl BlockCache {
         if store.stats.bytes + bytes > self.limit {
             store.drop_all();
         }
+        let id = (block.key, block.absolute);
+        if let Some(&old) = store.map.get(&id) {
+            // Another vCPU was faster, or the code's second page is another one now.
+            // SAFETY: what is in the store is valid.
+            if unsafe { (*old).ranges == block.ranges } {
+                return Some(old);
+            }
+            // Before the new block's lines are marked: this clears those that nobody else has.
+            store.drop_block(system, old);
+        }
         let mut fresh = false;
         for &(start, length) in &block.ranges {
             fresh |= system.lines.add(start, length);
@@ -151,10 +161,6 @@ impl BlockCache {
                 store.refresh_lines(system, start / PAGE_SIZE);
             }
             return None;
-        }
-        let id = (block.key, block.absolute);
-        if let Some(&old) = store.map.get(&id) {
-            store.drop_block(system, old);
         }
         let ranges = block.ranges.clone();
         let place = Box::into_raw(Box::new(block));
