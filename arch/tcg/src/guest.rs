@@ -87,6 +87,10 @@ pub enum CcOperand {
     APlusB,
     /// `A - B`, wrapping in the comparison's type.
     AMinusB,
+    /// `A` plus a constant, wrapping in the comparison's type.
+    APlusImm(u64),
+    /// `A + A`, wrapping in the comparison's type: `A` without its sign bit.
+    APlusA,
 }
 
 /// What testing a recorded condition-code operation against a selector comes down to.

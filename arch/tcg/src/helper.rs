@@ -14,6 +14,8 @@ use std::num::NonZeroU64;
 
 use crate::cpu::CpuCore;
 use crate::guest::{Guest, Trap};
+use crate::ir::Ty;
+use crate::mem::BytesOp;
 
 /// What native code sees of a helper's result: two registers.
 #[repr(C)]
@@ -63,6 +65,11 @@ pub struct Effects {
     pub writes_memory: bool,
     /// Has effects beside its value: it may not be dropped when the value is unused.
     pub observable: bool,
+    /// May write globals and the recorded condition code before it returns a trap, and only then
+    /// (s390x: a floating-point result whose exception is signalled after it is written). So all
+    /// of them are in the CPU at the call, and an engine writes none of its copies back after a
+    /// trap; after a call without a trap its copies are still right.
+    pub writes_at_trap: bool,
 }
 
 impl Effects {
@@ -73,12 +80,19 @@ impl Effects {
         writes_globals: false,
         writes_memory: false,
         observable: false,
+        writes_at_trap: false,
     };
     /// A function of its arguments that may trap; touches no global and no memory.
     pub const TRAPS: Self = Self {
         traps: true,
         observable: true,
         ..Self::PURE
+    };
+    /// A function of its arguments and of state that no global shows; may trap, after writing
+    /// globals.
+    pub const WRITES_AT_TRAP: Self = Self {
+        writes_at_trap: true,
+        ..Self::TRAPS
     };
     /// May read memory and trap; touches no global.
     pub const READS: Self = Self::TRAPS;
@@ -94,6 +108,7 @@ impl Effects {
         writes_globals: true,
         writes_memory: true,
         observable: true,
+        writes_at_trap: true,
     };
     /// Reads and writes globals and may trap, but leaves memory alone.
     pub const GLOBALS: Self = Self {
@@ -102,16 +117,120 @@ impl Effects {
     };
 }
 
-/// Helpers that a native engine may replace by inline code. The helper stays the definition.
+/// Helpers for which a native engine may have inline code, a fast path. The helper stays the
+/// definition: where the fast path's conditions do not hold it calls the helper with the same
+/// arguments, and it decides that before it has changed anything. What conditions it asks for is
+/// its own affair as long as it does then exactly what the helper would have done.
+///
+/// Arguments are numbered from 0. A *modes* argument has the address space
+/// ([`MemMode`](crate::ir::MemMode)) of the first operand in bits 0-7 and of the second in bits
+/// 8-15. Lengths are 1 to 256 bytes, and addresses need no wrapping as long as the operand lies
+/// in one page. Front ends give lengths and modes as constants wherever they know them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Intrinsic {
-    /// Copies `args[2]` bytes left to right (s390x MVC).
+    /// `(to, from, length, modes)`: copies bytes one at a time from left to right, so that a
+    /// target which begins inside its source repeats it. All of both operands is accessible or
+    /// nothing is changed. No value.
     CopyBytes,
-    /// Reads the guest clock without serialisation.
+    /// `(to, length, modes)`: sets bytes to 0, all or none. No value.
+    ClearBytes,
+    /// `(to, from, length, modes)`: combines each byte of the first operand with that of the
+    /// second, from left to right one at a time, all or none. 1 if any result is not 0, else 0.
+    CombineBytes(BytesOp),
+    /// `(first, second, length, modes)`: compares from the left as unsigned bytes: 0 equal, 1 if
+    /// the first operand is low, 2 if it is high. Reads both operands.
+    CompareBytes,
+    /// `(to, table, length, modes)`: replaces each byte by that at its value in the table of 256
+    /// bytes, from left to right one at a time. Only the table's needed bytes must be readable;
+    /// where it is readable wholly, that is no difference.
+    TranslateBytes,
+    /// `()`: the guest clock without serialisation, as the guest sees it in 64 bits.
     ReadClock,
-    /// Reads the guest clock, serialised and unique.
+    /// `()`: the same, unlike any value that this has given before on any CPU. Serialisation is
+    /// an op of its own.
     ReadClockUnique,
+    /// `(address, modes)`: stores the guest clock, as `ReadClock` has it, in 16 bytes, all or none:
+    /// the epoch index in one byte, the clock's 64 bits, the 40-bit number 1, and the 16 bits at
+    /// this byte offset of the CPU. No value.
+    StoreClock {
+        /// Where the last two bytes are, as a `u16`.
+        last: usize,
+    },
+    /// Binary floating point; see [`Float`].
+    Float(Float),
+}
+
+/// A binary floating-point operation on plain bit patterns: IEEE 754 binary32 in the low half of
+/// an argument or value whose high half is zero, binary64 in all of it. The value is the
+/// result's bits. Arguments beyond those that [`FloatOp`] lists are for the helper alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Float {
+    /// What is computed.
+    pub op: FloatOp,
+    /// The format of the operands, or of the result where the operand is an integer: `I32` for
+    /// binary32, `I64` for binary64.
+    pub ty: Ty,
+    /// What governs it.
+    pub control: FloatControl,
+}
+
+/// The state that governs floating-point operations: a 32-bit word of the CPU, which is no
+/// global.
+///
+/// A fast path may be used only while `word & special` is 0: rounding is to nearest, ties to even,
+/// and no exception traps. It may then complete an operation that raises no exception, and one
+/// that is just inexact if `word & inexact` is not 0 (it is recorded already). Everything else is
+/// the helper's: a NaN as an operand or result, invalid operation, division by zero, overflow,
+/// and inexact results of the least normal magnitude or below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FloatControl {
+    /// Byte offset of the word in the CPU.
+    pub offset: usize,
+    /// Bits of which each is one for something special: a trap, another rounding.
+    pub special: u32,
+    /// The bit that records inexact results.
+    pub inexact: u32,
+}
+
+/// Floating-point operations. A *rounding* argument has in bits 0-7: 0 as the control word says, 1
+/// to nearest with ties away from zero, 4 to nearest with ties to even, 5 toward zero, 6 up, 7
+/// down; other values are for the helper alone, and so is all if any bit above is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FloatOp {
+    /// `(a, b)`: a + b.
+    Add,
+    /// `(a, b)`: a - b.
+    Sub,
+    /// `(a, b)`: a * b.
+    Mul,
+    /// `(a, b)`: a * b of binary32 operands as binary64, which is exact.
+    MulLong,
+    /// `(a, b)`: a / b.
+    Div,
+    /// `(a)`: square root.
+    Sqrt,
+    /// `(a, b, c)`: a * b + c, rounded once.
+    MulAdd,
+    /// `(a, b, c)`: a * b - c, rounded once.
+    MulSub,
+    /// `(a, b)`: 0 equal, 1 if a is less, 2 if it is greater, 3 unordered. Never inexact.
+    Compare,
+    /// `(a)`: a itself, unless it is a signalling NaN.
+    Test,
+    /// `(a)`: binary32 to binary64, exact.
+    Lengthen,
+    /// `(a, rounding)`: binary64 to binary32.
+    Shorten,
+    /// `(a, rounding)`: rounds to an integer in the same format.
+    ToIntegral,
+    /// `(a, rounding)`: a signed integer of the type (an `I32` in the low half of the argument) to
+    /// the format.
+    FromInt(Ty),
+    /// `(a, rounding)`: to a signed integer of the type; an `I32` in the low half of a value
+    /// whose high half is zero. A result that the type does not have, and the least one that it
+    /// has, are for the helper alone.
+    ToInt(Ty),
 }
 
 /// A helper as IR refers to it. Always a `static`; identity is its address.

@@ -73,6 +73,20 @@ kinds! {
     ShiftLeft32,
     /// Arithmetic left shift of signed 64-bit `a` by `b` (0-63).
     ShiftLeft64,
+    /// Short BFP `a`: 0 zero, 1 less, 2 greater than zero, 3 a NaN.
+    Float32,
+    /// Long BFP `a`.
+    Float64,
+    /// Short BFP `a` that was converted to an integer: as `Float32`, but 3 if `b` is not 0, which
+    /// says that the integer's type does not have the value.
+    Converted32,
+    /// The same from long BFP.
+    Converted64,
+    /// Short BFP `a` that was converted to the signed 64-bit integer `b`: as `Float32`, but 3 if
+    /// the type does not have the value.
+    ConvertedLong32,
+    /// The same from long BFP.
+    ConvertedLong64,
 }
 
 impl CcKind {
@@ -171,6 +185,64 @@ pub fn evaluate(kind: u8, a: u64, b: u64) -> u32 {
         // The 64-bit shift of a left-aligned 32-bit value loses the same bits.
         CcKind::ShiftLeft32 => shift_left(i64::from(a32 as i32) << 32, b),
         CcKind::ShiftLeft64 => shift_left(a as i64, b),
+        CcKind::Float32 => float(a32.into(), Ty::I32),
+        CcKind::Float64 => float(a, Ty::I64),
+        CcKind::Converted32 if b == 0 => float(a32.into(), Ty::I32),
+        CcKind::Converted64 if b == 0 => float(a, Ty::I64),
+        CcKind::Converted32 | CcKind::Converted64 => 3,
+        CcKind::ConvertedLong32 => match float(a32.into(), Ty::I32) {
+            _ if beyond_long(f32::from_bits(a32).into(), b) => 3,
+            cc => cc,
+        },
+        CcKind::ConvertedLong64 => match float(a, Ty::I64) {
+            _ if beyond_long(f64::from_bits(a), b) => 3,
+            cc => cc,
+        },
+    }
+}
+
+/// Sign bit and infinity of short and long BFP.
+const fn float_bits(ty: Ty) -> (u64, u64) {
+    match ty {
+        Ty::I32 => (1 << 31, 0x7f80_0000),
+        Ty::I64 => (1 << 63, 0x7ff0_0000_0000_0000),
+    }
+}
+
+/// The code of a BFP value of no more bits than the type has.
+fn float(a: u64, ty: Ty) -> u32 {
+    let (sign, infinity) = float_bits(ty);
+    match a & !sign {
+        0 => 0,
+        magnitude if magnitude > infinity => 3,
+        _ if a & sign != 0 => 1,
+        _ => 2,
+    }
+}
+
+/// Whether a number became the 64-bit integer `result` because it lies beyond its type. No BFP
+/// number is rounded to the greatest one, and the least one is a BFP number itself.
+fn beyond_long(x: f64, result: u64) -> bool {
+    result == i64::MAX as u64 || result == i64::MIN as u64 && x < i64::MIN as f64
+}
+
+/// Tests of a BFP value, where one comparison tells: magnitudes compare as integers.
+fn float_test(ty: Ty, mask: u8) -> CcTest {
+    use CcOperand::{APlusA, APlusImm, Imm};
+    let (sign, infinity) = float_bits(ty);
+    let magnitude = |cond, c| compare(ty, cond, APlusA, Imm(c));
+    let from =
+        |first: u64, cond| compare(ty, cond, APlusImm(first.wrapping_neg()), Imm(infinity - 1));
+    match mask {
+        0b1000 => magnitude(Cond::Eq, 0),
+        0b0111 => magnitude(Cond::Ne, 0),
+        0b0001 => magnitude(Cond::GtU, infinity << 1),
+        0b1110 => magnitude(Cond::LeU, infinity << 1),
+        0b0100 => from(sign + 1, Cond::LeU),
+        0b1011 => from(sign + 1, Cond::GtU),
+        0b0010 => from(1, Cond::LeU),
+        0b1101 => from(1, Cond::GtU),
+        _ => CcTest::Evaluate,
     }
 }
 
@@ -304,6 +376,12 @@ pub fn test(kind: u8, mask: u8) -> CcTest {
         CcKind::TestMask => test_mask_test(mask | (mask & 4) >> 1),
         CcKind::TestMaskLeft => test_mask_test(mask),
         CcKind::ShiftLeft32 | CcKind::ShiftLeft64 => CcTest::Evaluate,
+        CcKind::Float32 => float_test(Ty::I32, mask),
+        CcKind::Float64 => float_test(Ty::I64, mask),
+        CcKind::Converted32
+        | CcKind::Converted64
+        | CcKind::ConvertedLong32
+        | CcKind::ConvertedLong64 => CcTest::Evaluate,
     }
 }
 
@@ -343,7 +421,20 @@ fn test_mask_test(mask: u8) -> CcTest {
 mod tests {
     use super::*;
 
-    const VALUES: [u64; 16] = [
+    const VALUES: [u64; 28] = [
+        // BFP around infinity and below one, short and long.
+        0x7f7f_ffff,
+        0x7f80_0000,
+        0x7f80_0001,
+        0xff80_0000,
+        0xff80_0001,
+        0x3f00_0000,
+        0x7fef_ffff_ffff_ffff,
+        0x7ff0_0000_0000_0000,
+        0x7ff0_0000_0000_0001,
+        0xfff0_0000_0000_0000,
+        0xfff0_0000_0000_0001,
+        0xbfe0_0000_0000_0000,
         0,
         1,
         2,
@@ -370,6 +461,8 @@ mod tests {
             CcOperand::AAndB => a & b,
             CcOperand::APlusB => a.wrapping_add(b),
             CcOperand::AMinusB => a.wrapping_sub(b),
+            CcOperand::APlusImm(c) => a.wrapping_add(c),
+            CcOperand::APlusA => a.wrapping_add(a),
         }
     }
 

@@ -56,7 +56,7 @@ pub struct S390Cpu {
     /// PSW bits 0-63 with the condition code (bits 18-19) zero; that is in `core` until
     /// somebody looks. The instruction address is `core.pc`.
     pub psw_mask: u64,
-    /// Floating-point control register.
+    /// Floating-point control register. No global: arithmetic changes it on the side.
     pub fpc: u32,
     /// PSW bits whose interruptions are pending but disabled, as the last look found; see
     /// [`interrupt`].
@@ -124,23 +124,20 @@ pub const fn ar(n: u8) -> Global {
     Global(32 + n as u16)
 }
 
-/// Global: the floating-point control register.
-pub const FPC: Global = Global(48);
-
 /// Global: the breaking-event address.
-pub const BREAKING_EVENT: Global = Global(49);
+pub const BREAKING_EVENT: Global = Global(48);
 
 /// Global: the image of an EXECUTE's target, [`S390Cpu::execute_target`].
-pub const EXECUTE_TARGET: Global = Global(50);
+pub const EXECUTE_TARGET: Global = Global(49);
 
 /// Global: the address of an EXECUTE's target, [`S390Cpu::execute_address`].
-pub const EXECUTE_ADDRESS: Global = Global(51);
+pub const EXECUTE_ADDRESS: Global = Global(50);
 
 /// Global: the PSW's left half without the condition code, [`S390Cpu::psw_mask`].
-pub const PSW_MASK: Global = Global(52);
+pub const PSW_MASK: Global = Global(51);
 
 /// Global: pending but disabled interruptions, [`S390Cpu::pending`].
-pub const PENDING: Global = Global(53);
+pub const PENDING: Global = Global(52);
 
 macro_rules! register_file {
     ($names:ident, $field:ident, $ty:ident, $width:literal) => {
@@ -197,14 +194,14 @@ const GPRS: [GlobalDecl; 16] = register_file!(decl_r, gpr, I64, 8);
 const FPRS: [GlobalDecl; 16] = register_file!(decl_f, fpr, I64, 8);
 const ARS: [GlobalDecl; 16] = register_file!(decl_a, ar, I32, 4);
 
-/// All globals, in the order of [`gpr`], [`fpr`], [`ar`], [`FPC`], [`BREAKING_EVENT`],
+/// All globals, in the order of [`gpr`], [`fpr`], [`ar`], [`BREAKING_EVENT`],
 /// [`EXECUTE_TARGET`], [`EXECUTE_ADDRESS`], [`PSW_MASK`], [`PENDING`].
-pub static GLOBALS: [GlobalDecl; 54] = {
+pub static GLOBALS: [GlobalDecl; 53] = {
     let mut all = [GlobalDecl {
         name: "",
         offset: 0,
         ty: Ty::I64,
-    }; 54];
+    }; 53];
     let mut n = 0;
     while n < 16 {
         all[n] = GPRS[n];
@@ -213,31 +210,26 @@ pub static GLOBALS: [GlobalDecl; 54] = {
         n += 1;
     }
     all[48] = GlobalDecl {
-        name: "fpc",
-        offset: std::mem::offset_of!(S390Cpu, fpc),
-        ty: Ty::I32,
-    };
-    all[49] = GlobalDecl {
         name: "bear",
         offset: std::mem::offset_of!(S390Cpu, breaking_event),
         ty: Ty::I64,
     };
-    all[50] = GlobalDecl {
+    all[49] = GlobalDecl {
         name: "ex_target",
         offset: std::mem::offset_of!(S390Cpu, execute_target),
         ty: Ty::I64,
     };
-    all[51] = GlobalDecl {
+    all[50] = GlobalDecl {
         name: "ex_address",
         offset: std::mem::offset_of!(S390Cpu, execute_address),
         ty: Ty::I64,
     };
-    all[52] = GlobalDecl {
+    all[51] = GlobalDecl {
         name: "psw_mask",
         offset: std::mem::offset_of!(S390Cpu, psw_mask),
         ty: Ty::I64,
     };
-    all[53] = GlobalDecl {
+    all[52] = GlobalDecl {
         name: "pending",
         offset: std::mem::offset_of!(S390Cpu, pending),
         ty: Ty::I64,

@@ -25,15 +25,20 @@ pub static MVN: HelperDef = HelperDef::new4("mvn", Effects::MEMORY, mvn);
 /// MVZ: `(dst, src, length, spaces)`.
 pub static MVZ: HelperDef = HelperDef::new4("mvz", Effects::MEMORY, mvz);
 /// NC: `(dst, src, length, spaces)`; the condition code.
-pub static NC: HelperDef = HelperDef::new4("nc", Effects::MEMORY, nc);
+pub static NC: HelperDef = HelperDef::new4("nc", Effects::MEMORY, nc)
+    .with_intrinsic(Intrinsic::CombineBytes(BytesOp::And));
 /// OC: `(dst, src, length, spaces)`; the condition code.
-pub static OC: HelperDef = HelperDef::new4("oc", Effects::MEMORY, oc);
+pub static OC: HelperDef =
+    HelperDef::new4("oc", Effects::MEMORY, oc).with_intrinsic(Intrinsic::CombineBytes(BytesOp::Or));
 /// XC: `(dst, src, length, spaces)`; the condition code.
-pub static XC: HelperDef = HelperDef::new4("xc", Effects::MEMORY, xc);
+pub static XC: HelperDef = HelperDef::new4("xc", Effects::MEMORY, xc)
+    .with_intrinsic(Intrinsic::CombineBytes(BytesOp::Xor));
 /// XC of a field with itself: `(dst, length, spaces)`.
-pub static CLEAR: HelperDef = HelperDef::new3("xc-clear", Effects::MEMORY, clear);
+pub static CLEAR: HelperDef =
+    HelperDef::new3("xc-clear", Effects::MEMORY, clear).with_intrinsic(Intrinsic::ClearBytes);
 /// CLC: `(first, second, length, spaces)`; the condition code.
-pub static CLC: HelperDef = HelperDef::new4("clc", Effects::READS, clc);
+pub static CLC: HelperDef =
+    HelperDef::new4("clc", Effects::READS, clc).with_intrinsic(Intrinsic::CompareBytes);
 
 pub(super) fn mvc(
     cpu: &mut S390Cpu,

@@ -5,7 +5,7 @@
 //! "access exceptions are recognized only for those bytes ... actually required"). Not here:
 //! code conversions without tables ([`super::unicode`]).
 
-use tcg::helper::{Effects, HelperDef};
+use tcg::helper::{Effects, HelperDef, Intrinsic};
 use tcg::ir::MemMode;
 use tcg::{Guest, Trap};
 
@@ -16,7 +16,8 @@ use super::operand::{
 use crate::cpu::{ProgramCode, S390Cpu};
 
 /// TR: `(dst, table, length, spaces)`.
-pub static TR: HelperDef = HelperDef::new4("tr", Effects::MEMORY, tr);
+pub static TR: HelperDef =
+    HelperDef::new4("tr", Effects::MEMORY, tr).with_intrinsic(Intrinsic::TranslateBytes);
 /// TRT: `(address, table, length, spaces)`; the condition code.
 pub static TRT: HelperDef = HelperDef::new4("trt", Effects::GLOBALS, trt);
 /// TRTR: `(address, table, length, spaces)`; the condition code.

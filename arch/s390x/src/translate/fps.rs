@@ -9,7 +9,7 @@ use super::bfp::{Sign, helper};
 use super::operand::{B4, B8};
 use super::{Flow, Tx, require};
 use crate::bfp::Dxc;
-use crate::cpu::{FPC, ProgramCheck, key};
+use crate::cpu::{ProgramCheck, key};
 use crate::insn::Insn;
 
 impl Tx<'_> {
@@ -150,7 +150,8 @@ pub fn std(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 /// EFPC.
 pub fn efpc(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     require!(tx.bfp());
-    let v = tx.b.get(FPC);
+    let v = tx.call(&helper::GET_FPC, &[]);
+    let v = tx.b.trunc(v);
     tx.set_r32(i.r1, v);
     Flow::Next
 }
@@ -158,7 +159,7 @@ pub fn efpc(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 /// STFPC.
 pub fn stfpc(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     require!(tx.bfp());
-    let (address, v) = (tx.ea2(i), tx.b.get(FPC));
+    let (address, v) = (tx.ea2(i), tx.call(&helper::GET_FPC, &[]));
     tx.store(B4, i.b2, address, v);
     Flow::Next
 }

@@ -13,7 +13,7 @@ use super::{PAGE_SIZE, Span, span};
 pub const LONGEST: u64 = PAGE_SIZE;
 
 /// What [`combine`] does with two bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BytesOp {
     /// Bitwise and.
     And,

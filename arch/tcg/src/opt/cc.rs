@@ -54,6 +54,15 @@ impl<G: Guest> Forward<G> {
             CcOperand::A => return self.convert(a, ty),
             CcOperand::B => return self.convert(b, ty),
             CcOperand::Imm(c) => return self.constant(ty, c),
+            CcOperand::APlusImm(c) => {
+                let (a, c) = (self.convert(a, ty), self.constant(ty, c));
+                return self.rewrite(Op::Bin(BinOp::Add, ty, a, c));
+            }
+            CcOperand::APlusA => {
+                let a = self.convert(a, ty);
+                let one = self.constant(ty, 1);
+                return self.rewrite(Op::Bin(BinOp::Shl, ty, a, one));
+            }
             CcOperand::AAndB => BinOp::And,
             CcOperand::APlusB => BinOp::Add,
             CcOperand::AMinusB => BinOp::Sub,

@@ -1,14 +1,18 @@
 //! Helpers of the binary floating-point instructions.
 //!
-//! They read and write registers, FPC and condition code around the functions of
-//! [`crate::bfp`], and turn what those say into data exceptions. Unless said otherwise the first
-//! argument is R1's number, the others are operands; an extended operand is two arguments.
+//! They stand around the functions of [`crate::bfp`], keep the FPC register, and turn what those
+//! functions say into data exceptions. Those of short and long operations take the operands'
+//! bits and give the result's, so that native code can do the same inline; the last argument,
+//! R1's number, is for a result whose exception is signalled after it is written. The others get
+//! R1's number first and write registers and condition code themselves; an extended operand is
+//! two arguments.
 
-use tcg::{Effects, HelperDef, Trap};
+use tcg::ir::Ty;
+use tcg::{Effects, Float, FloatControl, FloatOp, HelperDef, Intrinsic, Trap};
 
 use crate::bfp::{
-    self, Control, Done, Dxc, Extended, Fixed, Format, Fpc, Long, Outcome, ReservedFpcBits,
-    Rounded, Short, Suppressed,
+    self, Control, Dxc, Extended, Fixed, Format, Fpc, Long, Outcome, ReservedFpcBits, Rounded,
+    Short, Suppressed,
 };
 use crate::cpu::{ProgramCheck, ProgramCode, S390Cpu};
 
@@ -89,12 +93,51 @@ fn finish<T>(
     }
 }
 
-/// Result to R1, no condition code.
+/// Ends an operation whose result the caller writes: its bits. A completed result whose exception
+/// is signalled is written here, before the trap.
+fn leave<T: Copy>(
+    cpu: &mut S390Cpu,
+    outcome: Outcome<T>,
+    bits: impl FnOnce(T) -> u64,
+    write: impl FnOnce(&mut S390Cpu, T),
+) -> Result<u64, Trap> {
+    let done = outcome.map_err(|Suppressed(dxc)| data_exception(dxc))?;
+    cpu.fpc = fpc(cpu).with_flags(done.flags).bits();
+    match done.trap {
+        None => Ok(bits(done.value)),
+        Some(dxc) => {
+            write(cpu, done.value);
+            Err(data_exception(dxc))
+        }
+    }
+}
+
+/// A short or long result.
+fn value<F: InRegisters>(cpu: &mut S390Cpu, r1: u64, outcome: Outcome<F>) -> Result<u64, Trap> {
+    let write = |cpu: &mut S390Cpu, value: F| value.write(cpu, r1);
+    leave(cpu, outcome, |value| value.raw() as u64, write)
+}
+
+/// A short or long result that the caller takes the condition code from.
+fn value_cc<F: InRegisters>(cpu: &mut S390Cpu, r1: u64, outcome: Outcome<F>) -> Result<u64, Trap> {
+    let write = |cpu: &mut S390Cpu, value: F| {
+        value.write(cpu, r1);
+        cpu.set_cc(bfp::result_cc(value));
+    };
+    leave(cpu, outcome, |value| value.raw() as u64, write)
+}
+
+/// A comparison's condition code.
+fn code(cpu: &mut S390Cpu, _r1: u64, outcome: Outcome<u8>) -> Result<u64, Trap> {
+    leave(cpu, outcome, u64::from, S390Cpu::set_cc)
+}
+
+/// Extended result to R1, no condition code.
 fn result<F: InRegisters>(cpu: &mut S390Cpu, r1: u64, outcome: Outcome<F>) -> Result<u64, Trap> {
     finish(cpu, outcome, |cpu, value| value.write(cpu, r1))
 }
 
-/// Result to R1, and the condition code that it stands for.
+/// Extended result to R1, and the condition code that it stands for.
 fn result_cc<F: InRegisters>(cpu: &mut S390Cpu, r1: u64, outcome: Outcome<F>) -> Result<u64, Trap> {
     finish(cpu, outcome, |cpu, value| {
         value.write(cpu, r1);
@@ -102,102 +145,181 @@ fn result_cc<F: InRegisters>(cpu: &mut S390Cpu, r1: u64, outcome: Outcome<F>) ->
     })
 }
 
-/// A comparison's condition code.
-fn only_cc(cpu: &mut S390Cpu, outcome: Outcome<u8>) -> Result<u64, Trap> {
-    finish(cpu, outcome, S390Cpu::set_cc)
+/// What governs the operations, for native code.
+const CONTROL: FloatControl = FloatControl {
+    offset: std::mem::offset_of!(S390Cpu, fpc),
+    // The masks, and the rounding mode.
+    special: 0xf800_0007,
+    inexact: 0x0008_0000,
+};
+
+const fn intrinsic(op: FloatOp, ty: Ty) -> Intrinsic {
+    Intrinsic::Float(Float {
+        op,
+        ty,
+        control: CONTROL,
+    })
 }
 
+/// Helpers with the effects `$effects`; native code may have one that is followed by `=>`
+/// operation and operands' type inline.
 macro_rules! helpers {
-    ($(
+    ($effects:expr; $(
         $(#[$doc:meta])*
-        $name:ident $new:ident |$cpu:ident $(, $arg:ident)*| $body:expr;
+        $name:ident $new:ident |$cpu:ident $(, $arg:ident)*| $body:expr
+        $(=> $op:expr, $ty:ident)?;
     )*) => {$(
         $(#[$doc])*
         pub static $name: HelperDef = HelperDef::$new(
             stringify!($name),
-            Effects::GLOBALS,
+            $effects,
             |$cpu: &mut S390Cpu $(, $arg: u64)*| $body,
-        );
+        )$(.with_intrinsic(intrinsic($op, Ty::$ty)))?;
     )*};
 }
 
-/// Helpers for one operation in the three formats: `(r1, b)`, `(r1, b)`, `(r1, high, low)`.
-/// `|control, first operand, second operand|` gives the outcome.
+/// Helpers for one operation in the three formats: values `(a, b, r1)` in short and long,
+/// `(r1, high, low)` in extended, with one of two ends. `|FPC, first operand, second operand|`
+/// gives the outcome.
 macro_rules! in_formats {
     ($(
-        $doc:literal $short:ident $long:ident $extended:ident $end:ident
+        $doc:literal $op:ident $short:ident $long:ident $end:ident, $extended:ident $extended_end:ident
         |$fpc:ident, $a:ident, $b:ident| $body:expr;
     )*) => {$(
         helpers! {
-            #[doc = concat!($doc, ", short.")]
-            $short new2 |cpu, r1, b| {
-                let ($fpc, $a, $b) = (fpc(cpu), Short::read(cpu, r1), Short(b as u32));
+            Effects::WRITES_AT_TRAP;
+            #[doc = concat!($doc, ", short: `(a, b, r1)`.")]
+            $short new3 |cpu, a, b, r1| {
+                let ($fpc, $a, $b) = (fpc(cpu), Short(a as u32), Short(b as u32));
                 $end(cpu, r1, $body)
-            };
-            #[doc = concat!($doc, ", long.")]
-            $long new2 |cpu, r1, b| {
-                let ($fpc, $a, $b) = (fpc(cpu), Long::read(cpu, r1), Long(b));
+            } => FloatOp::$op, I32;
+            #[doc = concat!($doc, ", long: `(a, b, r1)`.")]
+            $long new3 |cpu, a, b, r1| {
+                let ($fpc, $a, $b) = (fpc(cpu), Long(a), Long(b));
                 $end(cpu, r1, $body)
-            };
+            } => FloatOp::$op, I64;
+        }
+        helpers! {
+            Effects::GLOBALS;
             #[doc = concat!($doc, ", extended.")]
             $extended new3 |cpu, r1, high, low| {
                 let ($fpc, $a, $b) = (fpc(cpu), Extended::read(cpu, r1), extended(high, low));
-                $end(cpu, r1, $body)
+                $extended_end(cpu, r1, $body)
             };
         }
     )*};
 }
 
-/// [`only_cc`] with the parameters of the other ends.
+/// The same for operations of one operand: `(b, r1)` in short and long.
+macro_rules! in_formats_1 {
+    ($(
+        $doc:literal $op:ident $short:ident $long:ident $end:ident, $extended:ident $extended_end:ident
+        |$fpc:ident, $b:ident| $body:expr;
+    )*) => {$(
+        helpers! {
+            Effects::WRITES_AT_TRAP;
+            #[doc = concat!($doc, ", short: `(b, r1)`.")]
+            $short new2 |cpu, b, r1| {
+                let ($fpc, $b) = (fpc(cpu), Short(b as u32));
+                $end(cpu, r1, $body)
+            } => FloatOp::$op, I32;
+            #[doc = concat!($doc, ", long: `(b, r1)`.")]
+            $long new2 |cpu, b, r1| {
+                let ($fpc, $b) = (fpc(cpu), Long(b));
+                $end(cpu, r1, $body)
+            } => FloatOp::$op, I64;
+        }
+        helpers! {
+            Effects::GLOBALS;
+            #[doc = concat!($doc, ", extended.")]
+            $extended new3 |cpu, r1, high, low| {
+                let ($fpc, $b) = (fpc(cpu), extended(high, low));
+                $extended_end(cpu, r1, $body)
+            };
+        }
+    )*};
+}
+
+/// An extended comparison.
 fn comparison(cpu: &mut S390Cpu, _r1: u64, outcome: Outcome<u8>) -> Result<u64, Trap> {
-    only_cc(cpu, outcome)
+    finish(cpu, outcome, S390Cpu::set_cc)
 }
 
 in_formats! {
-    "ADD" AEB ADB AXB result_cc |fpc, a, b| bfp::add(fpc, a, b);
-    "SUBTRACT" SEB SDB SXB result_cc |fpc, a, b| bfp::subtract(fpc, a, b);
-    "MULTIPLY" MEEB MDB MXB result |fpc, a, b| bfp::multiply(fpc, a, b);
-    "DIVIDE" DEB DDB DXB result |fpc, a, b| bfp::divide(fpc, a, b);
-    "COMPARE" CEB CDB CXB comparison |fpc, a, b| bfp::compare(fpc, a, b);
-    "COMPARE AND SIGNAL" KEB KDB KXB comparison |fpc, a, b| bfp::compare_and_signal(fpc, a, b);
-    "LOAD AND TEST" LTEB LTDB LTXB result_cc |fpc, _a, b| bfp::load_and_test(fpc, b);
-    "SQUARE ROOT" SQEB SQDB SQXB result |fpc, _a, b| bfp::square_root(fpc, b);
+    "ADD" Add AEB ADB value_cc, AXB result_cc |fpc, a, b| bfp::add(fpc, a, b);
+    "SUBTRACT" Sub SEB SDB value_cc, SXB result_cc |fpc, a, b| bfp::subtract(fpc, a, b);
+    "MULTIPLY" Mul MEEB MDB value, MXB result |fpc, a, b| bfp::multiply(fpc, a, b);
+    "DIVIDE" Div DEB DDB value, DXB result |fpc, a, b| bfp::divide(fpc, a, b);
+    "COMPARE" Compare CEB CDB code, CXB comparison |fpc, a, b| bfp::compare(fpc, a, b);
+    "COMPARE AND SIGNAL" Compare KEB KDB code, KXB comparison
+        |fpc, a, b| bfp::compare_and_signal(fpc, a, b);
+}
+
+in_formats_1! {
+    "LOAD AND TEST" Test LTEB LTDB value_cc, LTXB result_cc |fpc, b| bfp::load_and_test(fpc, b);
+    "SQUARE ROOT" Sqrt SQEB SQDB value, SQXB result |fpc, b| bfp::square_root(fpc, b);
 }
 
 helpers! {
-    /// MULTIPLY short to long.
-    MDEB new2 |cpu, r1, b| {
-        let outcome = bfp::multiply_longer::<Short, Long>(fpc(cpu), Short::read(cpu, r1), Short(b as u32));
-        result(cpu, r1, outcome)
-    };
+    Effects::WRITES_AT_TRAP;
+    /// MULTIPLY short to long: `(a, b, r1)`.
+    MDEB new3 |cpu, a, b, r1| {
+        let (a, b) = (Short(a as u32), Short(b as u32));
+        let outcome = bfp::multiply_longer::<Short, Long>(fpc(cpu), a, b);
+        value(cpu, r1, outcome)
+    } => FloatOp::MulLong, I32;
+    /// MULTIPLY AND ADD, short: `(third, second, first, r1)`.
+    MAEB new4 |cpu, third, second, first, r1| {
+        let [first, third, second] = [first, third, second].map(|x| Short(x as u32));
+        value(cpu, r1, bfp::multiply_add(fpc(cpu), first, third, second))
+    } => FloatOp::MulAdd, I32;
+    /// MULTIPLY AND ADD, long: `(third, second, first, r1)`.
+    MADB new4 |cpu, third, second, first, r1| {
+        let [first, third, second] = [first, third, second].map(Long);
+        value(cpu, r1, bfp::multiply_add(fpc(cpu), first, third, second))
+    } => FloatOp::MulAdd, I64;
+    /// MULTIPLY AND SUBTRACT, short: `(third, second, first, r1)`.
+    MSEB new4 |cpu, third, second, first, r1| {
+        let [first, third, second] = [first, third, second].map(|x| Short(x as u32));
+        value(cpu, r1, bfp::multiply_subtract(fpc(cpu), first, third, second))
+    } => FloatOp::MulSub, I32;
+    /// MULTIPLY AND SUBTRACT, long: `(third, second, first, r1)`.
+    MSDB new4 |cpu, third, second, first, r1| {
+        let [first, third, second] = [first, third, second].map(Long);
+        value(cpu, r1, bfp::multiply_subtract(fpc(cpu), first, third, second))
+    } => FloatOp::MulSub, I64;
+    /// LOAD LENGTHENED short to long: `(b, r1)`.
+    LDEB new2 |cpu, b, r1| {
+        value(cpu, r1, bfp::load_lengthened::<Short, Long>(fpc(cpu), Short(b as u32)))
+    } => FloatOp::Lengthen, I32;
+    /// LOAD ROUNDED long to short: `(b, modifiers, r1)`.
+    LEDB new3 |cpu, b, m, r1| {
+        let outcome = bfp::load_rounded::<Long, Short>(control(cpu, m)?, Long(b));
+        let bits = |rounded: Rounded<Long, Short>| match rounded {
+            Rounded::Target(short) => u64::from(short.0),
+            // Only where a trap follows.
+            Rounded::Source(long) => long.0,
+        };
+        leave(cpu, outcome, bits, |cpu, value| write_rounded(cpu, r1, value))
+    } => FloatOp::Shorten, I64;
+    /// LOAD FP INTEGER, short: `(b, modifiers, r1)`.
+    FIEB new3 |cpu, b, m, r1| {
+        let control = control(cpu, m)?;
+        value(cpu, r1, bfp::load_fp_integer(control, Short(b as u32)))
+    } => FloatOp::ToIntegral, I32;
+    /// LOAD FP INTEGER, long: `(b, modifiers, r1)`.
+    FIDB new3 |cpu, b, m, r1| {
+        let control = control(cpu, m)?;
+        value(cpu, r1, bfp::load_fp_integer(control, Long(b)))
+    } => FloatOp::ToIntegral, I64;
+}
+
+helpers! {
+    Effects::GLOBALS;
     /// MULTIPLY long to extended.
     MXDB new2 |cpu, r1, b| {
         let outcome = bfp::multiply_longer::<Long, Extended>(fpc(cpu), Long::read(cpu, r1), Long(b));
         result(cpu, r1, outcome)
-    };
-    /// MULTIPLY AND ADD, short: `(r1, third, second)`.
-    MAEB new3 |cpu, r1, third, second| {
-        let first = Short::read(cpu, r1);
-        result(cpu, r1, bfp::multiply_add(fpc(cpu), first, Short(third as u32), Short(second as u32)))
-    };
-    /// MULTIPLY AND ADD, long: `(r1, third, second)`.
-    MADB new3 |cpu, r1, third, second| {
-        let first = Long::read(cpu, r1);
-        result(cpu, r1, bfp::multiply_add(fpc(cpu), first, Long(third), Long(second)))
-    };
-    /// MULTIPLY AND SUBTRACT, short: `(r1, third, second)`.
-    MSEB new3 |cpu, r1, third, second| {
-        let first = Short::read(cpu, r1);
-        result(cpu, r1, bfp::multiply_subtract(fpc(cpu), first, Short(third as u32), Short(second as u32)))
-    };
-    /// MULTIPLY AND SUBTRACT, long: `(r1, third, second)`.
-    MSDB new3 |cpu, r1, third, second| {
-        let first = Long::read(cpu, r1);
-        result(cpu, r1, bfp::multiply_subtract(fpc(cpu), first, Long(third), Long(second)))
-    };
-    /// LOAD LENGTHENED short to long.
-    LDEB new2 |cpu, r1, b| {
-        result(cpu, r1, bfp::load_lengthened::<Short, Long>(fpc(cpu), Short(b as u32)))
     };
     /// LOAD LENGTHENED long to extended.
     LXDB new2 |cpu, r1, b| {
@@ -207,22 +329,10 @@ helpers! {
     LXEB new2 |cpu, r1, b| {
         result(cpu, r1, bfp::load_lengthened::<Short, Extended>(fpc(cpu), Short(b as u32)))
     };
-    /// LOAD ROUNDED long to short: `(r1, b, modifiers)`.
-    LEDB new3 |cpu, r1, b, m| round::<Long, Short>(cpu, r1, Long(b), m);
     /// LOAD ROUNDED extended to long: `(r1, high, low, modifiers)`.
-    LDXB new4 |cpu, r1, high, low, m| round::<Extended, Long>(cpu, r1, extended(high, low), m);
+    LDXB new4 |cpu, r1, high, low, m| round::<Long>(cpu, r1, extended(high, low), m);
     /// LOAD ROUNDED extended to short: `(r1, high, low, modifiers)`.
-    LEXB new4 |cpu, r1, high, low, m| round::<Extended, Short>(cpu, r1, extended(high, low), m);
-    /// LOAD FP INTEGER, short: `(r1, b, modifiers)`.
-    FIEB new3 |cpu, r1, b, m| {
-        let control = control(cpu, m)?;
-        result(cpu, r1, bfp::load_fp_integer(control, Short(b as u32)))
-    };
-    /// LOAD FP INTEGER, long: `(r1, b, modifiers)`.
-    FIDB new3 |cpu, r1, b, m| {
-        let control = control(cpu, m)?;
-        result(cpu, r1, bfp::load_fp_integer(control, Long(b)))
-    };
+    LEXB new4 |cpu, r1, high, low, m| round::<Short>(cpu, r1, extended(high, low), m);
     /// LOAD FP INTEGER, extended: `(r1, high, low, modifiers)`.
     FIXB new4 |cpu, r1, high, low, m| {
         let control = control(cpu, m)?;
@@ -234,17 +344,16 @@ helpers! {
     DIDB new4 |cpu, r1, r3, b, m| divide_to_integer(cpu, r1, r3, Long(b), m);
 }
 
-fn round<S: InRegisters, D: InRegisters>(
-    cpu: &mut S390Cpu,
-    r1: u64,
-    x: S,
-    m: u64,
-) -> Result<u64, Trap> {
-    let outcome = bfp::load_rounded::<S, D>(control(cpu, m)?, x);
-    finish(cpu, outcome, |cpu, value| match value {
+fn write_rounded<S: InRegisters, D: InRegisters>(cpu: &mut S390Cpu, r1: u64, value: Rounded<S, D>) {
+    match value {
         Rounded::Target(value) => value.write(cpu, r1),
         Rounded::Source(value) => value.write(cpu, r1),
-    })
+    }
+}
+
+fn round<D: InRegisters>(cpu: &mut S390Cpu, r1: u64, x: Extended, m: u64) -> Result<u64, Trap> {
+    let outcome = bfp::load_rounded::<Extended, D>(control(cpu, m)?, x);
+    finish(cpu, outcome, |cpu, value| write_rounded(cpu, r1, value))
 }
 
 fn divide_to_integer<F: InRegisters>(
@@ -268,6 +377,10 @@ fn divide_to_integer<F: InRegisters>(
 trait InGeneral: Fixed {
     fn of(bits: u64) -> Self;
     fn write(self, cpu: &mut S390Cpu, register: u64);
+    /// Zero-extended.
+    fn bits(self) -> u64;
+    /// Whether it has 32 bits.
+    const NARROW: bool;
 }
 
 macro_rules! in_general {
@@ -278,8 +391,12 @@ macro_rules! in_general {
             }
             fn write(self, cpu: &mut S390Cpu, register: u64) {
                 let place = &mut cpu.gpr[index(register)];
-                *place = *place & $keep | u64::from(self as $unsigned);
+                *place = *place & $keep | self.bits();
             }
+            fn bits(self) -> u64 {
+                u64::from(self as $unsigned)
+            }
+            const NARROW: bool = Self::BITS == 32;
         }
     )*};
 }
@@ -292,15 +409,14 @@ in_general! {
 }
 
 fn from_fixed<I: InGeneral, F: InRegisters>(
-    cpu: &mut S390Cpu,
-    r1: u64,
+    cpu: &S390Cpu,
     x: u64,
     m: u64,
-) -> Result<u64, Trap> {
-    let done: Done<F> = bfp::convert_from_fixed(control(cpu, m)?, I::of(x));
-    result(cpu, r1, Ok(done))
+) -> Result<Outcome<F>, Trap> {
+    Ok(Ok(bfp::convert_from_fixed(control(cpu, m)?, I::of(x))))
 }
 
+/// Conversion in which the helper writes the general register and the condition code.
 fn to_fixed<F: Format, I: InGeneral>(
     cpu: &mut S390Cpu,
     r1: u64,
@@ -314,32 +430,98 @@ fn to_fixed<F: Format, I: InGeneral>(
     })
 }
 
-/// Conversions from and to one kind of integer: `(r1, b, modifiers)`, or
-/// `(r1, high, low, modifiers)` from extended.
-macro_rules! conversions {
-    ($($integer:ty: $fe:ident $fd:ident $fx:ident $te:ident $td:ident $tx:ident;)*) => {$(
+/// The bit above a 32-bit result that says that the integer's type does not have the value.
+const SPECIAL: u32 = 32;
+
+/// Conversion to an integer that the caller writes; of 32 bits with [`SPECIAL`] above them.
+fn to_integer<F: Format, I: InGeneral>(
+    cpu: &mut S390Cpu,
+    x: F,
+    m: u64,
+    r1: u64,
+) -> Result<u64, Trap> {
+    let outcome = bfp::convert_to_fixed::<F, I>(control(cpu, m)?, x);
+    let bits = |(value, cc): (I, u8)| {
+        let special = I::NARROW && cc == 3;
+        value.bits() | u64::from(special) << SPECIAL
+    };
+    leave(cpu, outcome, bits, |cpu, (value, cc)| {
+        value.write(cpu, r1);
+        cpu.set_cc(cc);
+    })
+}
+
+/// Conversions to short and long: `(b, modifiers, r1)`, or `(r1, b, modifiers)` to extended.
+macro_rules! from_integers {
+    ($($integer:ty: $fe:ident $fd:ident $fx:ident $(=> $ty:ident)?;)*) => {$(
         helpers! {
+            Effects::WRITES_AT_TRAP;
             #[doc = concat!("CONVERT FROM ", stringify!($integer), " to short.")]
-            $fe new3 |cpu, r1, b, m| from_fixed::<$integer, Short>(cpu, r1, b, m);
+            $fe new3 |cpu, b, m, r1| {
+                let outcome = from_fixed::<$integer, Short>(cpu, b, m)?;
+                value(cpu, r1, outcome)
+            } $(=> FloatOp::FromInt(Ty::$ty), I32)?;
             #[doc = concat!("CONVERT FROM ", stringify!($integer), " to long.")]
-            $fd new3 |cpu, r1, b, m| from_fixed::<$integer, Long>(cpu, r1, b, m);
+            $fd new3 |cpu, b, m, r1| {
+                let outcome = from_fixed::<$integer, Long>(cpu, b, m)?;
+                value(cpu, r1, outcome)
+            } $(=> FloatOp::FromInt(Ty::$ty), I64)?;
+        }
+        helpers! {
+            Effects::GLOBALS;
             #[doc = concat!("CONVERT FROM ", stringify!($integer), " to extended.")]
-            $fx new3 |cpu, r1, b, m| from_fixed::<$integer, Extended>(cpu, r1, b, m);
-            #[doc = concat!("CONVERT short TO ", stringify!($integer), ".")]
-            $te new3 |cpu, r1, b, m| to_fixed::<_, $integer>(cpu, r1, Short(b as u32), m);
-            #[doc = concat!("CONVERT long TO ", stringify!($integer), ".")]
-            $td new3 |cpu, r1, b, m| to_fixed::<_, $integer>(cpu, r1, Long(b), m);
-            #[doc = concat!("CONVERT extended TO ", stringify!($integer), ".")]
-            $tx new4 |cpu, r1, high, low, m| to_fixed::<_, $integer>(cpu, r1, extended(high, low), m);
+            $fx new3 |cpu, r1, b, m| {
+                let outcome = from_fixed::<$integer, Extended>(cpu, b, m)?;
+                result(cpu, r1, outcome)
+            };
         }
     )*};
 }
 
-conversions! {
-    i32: CEFB CDFB CXFB CFEB CFDB CFXB;
-    i64: CEGB CDGB CXGB CGEB CGDB CGXB;
-    u32: CELFB CDLFB CXLFB CLFEB CLFDB CLFXB;
-    u64: CELGB CDLGB CXLGB CLGEB CLGDB CLGXB;
+from_integers! {
+    i32: CEFB CDFB CXFB => I32;
+    i64: CEGB CDGB CXGB => I64;
+    u32: CELFB CDLFB CXLFB;
+    u64: CELGB CDLGB CXLGB;
+}
+
+/// Conversions from short and long: `(b, modifiers, r1)`.
+macro_rules! to_integers {
+    ($($integer:ty: $te:ident $td:ident $(=> $ty:ident)?;)*) => {
+        helpers! {
+            Effects::WRITES_AT_TRAP;
+            $(
+                #[doc = concat!("CONVERT short TO ", stringify!($integer), ".")]
+                $te new3 |cpu, b, m, r1| to_integer::<_, $integer>(cpu, Short(b as u32), m, r1)
+                    $(=> FloatOp::ToInt(Ty::$ty), I32)?;
+                #[doc = concat!("CONVERT long TO ", stringify!($integer), ".")]
+                $td new3 |cpu, b, m, r1| to_integer::<_, $integer>(cpu, Long(b), m, r1)
+                    $(=> FloatOp::ToInt(Ty::$ty), I64)?;
+            )*
+        }
+    };
+}
+
+to_integers! {
+    i32: CFEB CFDB => I32;
+    i64: CGEB CGDB => I64;
+    u32: CLFEB CLFDB;
+}
+
+helpers! {
+    Effects::GLOBALS;
+    /// CONVERT short TO u64: `(r1, b, modifiers)`.
+    CLGEB new3 |cpu, r1, b, m| to_fixed::<_, u64>(cpu, r1, Short(b as u32), m);
+    /// CONVERT long TO u64: `(r1, b, modifiers)`.
+    CLGDB new3 |cpu, r1, b, m| to_fixed::<_, u64>(cpu, r1, Long(b), m);
+    /// CONVERT extended TO i32: `(r1, high, low, modifiers)`.
+    CFXB new4 |cpu, r1, high, low, m| to_fixed::<_, i32>(cpu, r1, extended(high, low), m);
+    /// CONVERT extended TO i64: `(r1, high, low, modifiers)`.
+    CGXB new4 |cpu, r1, high, low, m| to_fixed::<_, i64>(cpu, r1, extended(high, low), m);
+    /// CONVERT extended TO u32: `(r1, high, low, modifiers)`.
+    CLFXB new4 |cpu, r1, high, low, m| to_fixed::<_, u32>(cpu, r1, extended(high, low), m);
+    /// CONVERT extended TO u64: `(r1, high, low, modifiers)`.
+    CLGXB new4 |cpu, r1, high, low, m| to_fixed::<_, u64>(cpu, r1, extended(high, low), m);
 }
 
 fn load_fpc(cpu: &mut S390Cpu, value: Result<Fpc, ReservedFpcBits>) -> Result<u64, Trap> {
@@ -352,7 +534,13 @@ fn load_fpc(cpu: &mut S390Cpu, value: Result<Fpc, ReservedFpcBits>) -> Result<u6
     }
 }
 
+/// Reads and writes the FPC register only.
+const FPC_ONLY: Effects = Effects::TRAPS;
+
 helpers! {
+    FPC_ONLY;
+    /// EFPC, STFPC: `()`; the register.
+    GET_FPC new0 |cpu| Ok(u64::from(cpu.fpc));
     /// SFPC, LFPC: `(value)`.
     SET_FPC new1 |cpu, value| load_fpc(cpu, Fpc::new(value as u32));
     /// SRNM, SRNMB: `(mode)`.
@@ -383,10 +571,6 @@ macro_rules! pure {
 }
 
 pure! {
-    /// Condition code of a short result: `(bits)`.
-    CC_SHORT new1 |x| bfp::result_cc(Short(x as u32));
-    /// Condition code of a long result: `(bits)`.
-    CC_LONG new1 |x| bfp::result_cc(Long(x));
     /// Condition code of an extended result: `(high, low)`.
     CC_EXTENDED new2 |high, low| bfp::result_cc(extended(high, low));
     /// TEST DATA CLASS, short: `(operand, mask)`; the condition code.

@@ -1,7 +1,7 @@
 //! Instructions that read and set clocks. What clocks are is in [`crate::clock`].
 
 use tcg::ir::{BinOp, Ty};
-use tcg::{Effects, HelperDef, mem};
+use tcg::{Effects, HelperDef, Intrinsic, mem};
 
 use super::super::operand::B8;
 use super::super::{Flow, Tx, require};
@@ -10,10 +10,12 @@ use crate::cpu::{ProgramCode, S390Cpu};
 use crate::insn::Insn;
 
 static TOD: HelperDef =
-    HelperDef::new0("tod", LOOKS, |cpu: &mut S390Cpu| Ok(cpu.read_tod().clock()));
+    HelperDef::new0("tod", LOOKS, |cpu: &mut S390Cpu| Ok(cpu.read_tod().clock()))
+        .with_intrinsic(Intrinsic::ReadClock);
 static TOD_UNIQUE: HelperDef = HelperDef::new0("tod_unique", LOOKS, |cpu: &mut S390Cpu| {
     Ok(cpu.read_tod_unique())
-});
+})
+.with_intrinsic(Intrinsic::ReadClockUnique);
 
 /// STORE CLOCK: serialised; no two CPUs and no two executions store the same value.
 pub(crate) fn stck(tx: &mut Tx<'_>, i: &Insn) -> Flow {
@@ -44,7 +46,10 @@ pub(crate) fn stcke(tx: &mut Tx<'_>, i: &Insn) -> Flow {
             mem::write_bytes(cpu, mode(space), address, &image)?;
             Ok(0)
         },
-    );
+    )
+    .with_intrinsic(Intrinsic::StoreClock {
+        last: std::mem::offset_of!(S390Cpu, control.clock.programmable),
+    });
     let (address, space) = (tx.ea2(i), tx.data_mode_arg(i.b2));
     tx.b.fence();
     tx.call(&STORE, &[address, space]);
