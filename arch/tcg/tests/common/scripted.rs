@@ -698,8 +698,21 @@ impl Machine {
 
     /// Runs once from what a seed gives, entering at most `budget` blocks.
     pub(crate) fn run(&mut self, start: u64, seed: u64, budget: u64) -> Outcome {
+        self.run_with(start, seed, budget, &[])
+    }
+
+    /// As [`Self::run`], with these values in the first 64-bit registers.
+    pub(crate) fn run_with(
+        &mut self,
+        start: u64,
+        seed: u64,
+        budget: u64,
+        first: &[u64],
+    ) -> Outcome {
         let mut numbers = Numbers::new(seed);
-        let contents: Vec<u8> = (0..RAM).map(|_| numbers.next() as u8).collect();
+        let contents: Vec<u8> = (0..RAM / 8)
+            .flat_map(|_| numbers.next().to_le_bytes())
+            .collect();
         self.ram.write(0, &contents).unwrap();
         self.ram.clear_dirty(0, RAM);
         self.system.dirty_tracking(numbers.next() & 4 == 0);
@@ -711,7 +724,8 @@ impl Machine {
                 _ => numbers.next(),
             }
         };
-        let wide = std::array::from_fn(|_| value());
+        let mut wide: [u64; WIDE] = std::array::from_fn(|_| value());
+        wide[..first.len()].copy_from_slice(first);
         let narrow = std::array::from_fn(|_| value() as u32);
         let number = value();
         let cpu = &mut self.cpu;
