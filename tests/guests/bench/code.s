@@ -9,8 +9,8 @@
 .equ COLD, DATA+0x1000000               # where code is written that runs once
 .equ COLD_END, COLD+0x4000000
 .equ WIDE, COLD_END                     # code that stays
-.equ PIECE, 0x8000                      # room for one piece of it
-.equ UNITS, 1024                        # in a piece
+.equ PIECE, 0x2000                      # room for one piece of it
+.equ UNITS, 256                        # in a piece
 .equ INSTRUCTIONS, UNITS/4*21
 .equ LOWCORE_CODE, 0xf00
 .equ LOWCORE_PSW, LC_FREE+0x80
@@ -173,8 +173,8 @@ run_function:
     sg %r3, LC_FREE+17
     br %r13
 
-# Much code that has run: eight pieces in turn
-    ROW "code.wide", 8*INSTRUCTIONS, 1, 8f, TRANSLATED
+# Much code that has run: 32 pieces in turn
+    ROW "code.wide", 32*INSTRUCTIONS, 1, 8f, TRANSLATED
     lgr %r13, %r14
     aghi %r15, -16
     lgrl %r2, wide_sum
@@ -187,7 +187,7 @@ run_function:
     stg %r2, 0(%r15)
     lg %r1, 8(%r15)
     agfi %r1, PIECE
-    clgfi %r1, WIDE+8*PIECE
+    clgfi %r1, WIDE+32*PIECE
     jl 0b
     lg %r2, 0(%r15)
     aghi %r2, 1
@@ -199,7 +199,7 @@ run_function:
 9:  brasl %r14, write_piece
     agr %r12, %r2
     aghi %r1, PIECE-UNITS*24            # behind what was written
-    clgfi %r1, WIDE+8*PIECE
+    clgfi %r1, WIDE+32*PIECE
     jl 9b
     stgrl %r12, wide_sum
     br %r13

@@ -159,29 +159,46 @@ unprepare:
 4:  brctg %r0, 0b
     br %r14
 
-# Two branches a turn on bits of a random number, about 17 instructions
-    ROW "branch.random", 50000, BRANCH_RANDOM
-    lgfi %r0, 50000
-    larl %r1, patterns
-    lg %r3, 0(%r1)
-    lghi %r2, 0
-0:  sllg %r4, %r3, 13
+# Random numbers, new ones in every pass, so that the host cannot learn them: from
+# `seed` to %r3. What a row does with them is counted a second way, without branches;
+# both counts together are known.
+.macro RANDOM
+    sllg %r4, %r3, 13
     xgr %r3, %r4
     srlg %r4, %r3, 7
     xgr %r3, %r4
     sllg %r4, %r3, 17
     xgr %r3, %r4
+.endm
+.macro RANDOM_READY turns
+    lgfi %r0, \turns
+    lgrl %r3, seed
+    lghi %r2, 0
+    lghi %r6, 0
+    lghi %r7, 0
+.endm
+
+# Two branches a turn on bits of a random number, about 17 instructions
+    ROW "branch.random", 10000, 6*10000
+    RANDOM_READY 10000
+0:  RANDOM
+    risbg %r4, %r3, 63, 128+63, 64-20
+    agr %r6, %r4
+    srlg %r4, %r3, 63
+    agr %r7, %r4
     tmlh %r3, 0x0010
     jz 1f
     aghi %r2, 3
-    xgr %r2, %r0
     j 2f
 1:  aghi %r2, 5
 2:  ltgr %r3, %r3
     jm 3f
     la %r2, 1(%r2)
-    agr %r2, %r0
 3:  brctg %r0, 0b
+    stgrl %r3, seed
+    agr %r2, %r6
+    agr %r2, %r6
+    agr %r2, %r7
     br %r14
 
 # A call of a function without a frame
@@ -256,23 +273,19 @@ fib:
 0:  br %r14
 
 # A call of one of eight functions through a table, in random order
-    ROW "call.indirect", 50000, CALL_INDIRECT
+    ROW "call.indirect", 10000, 8*10000
     lgr %r13, %r14
-    lgfi %r0, 50000
-    larl %r1, patterns
-    lg %r3, 0(%r1)
+    RANDOM_READY 10000
     larl %r5, functions
-    lghi %r2, 0
-0:  sllg %r4, %r3, 13
-    xgr %r3, %r4
-    srlg %r4, %r3, 7
-    xgr %r3, %r4
-    sllg %r4, %r3, 17
-    xgr %r3, %r4
+0:  RANDOM
     risbg %r4, %r3, 58, 128+60, 0       # 8 times 0 to 7
+    agr %r6, %r4
     lg %r1, 0(%r4,%r5)
     basr %r14, %r1
     brctg %r0, 0b
+    stgrl %r3, seed
+    sllg %r2, %r2, 3
+    sgr %r2, %r6
     br %r13
     .irp n, 1, 2, 3, 4, 5, 6, 7, 8
 function_\n:
@@ -293,18 +306,11 @@ function_\n:
     br %r13
 
 # A switch over eight cases, in random order
-    ROW "jump.table", 50000, JUMP_TABLE
-    lgfi %r0, 50000
-    larl %r1, patterns
-    lg %r3, 0(%r1)
-    lghi %r2, 0
-0:  sllg %r4, %r3, 13
-    xgr %r3, %r4
-    srlg %r4, %r3, 7
-    xgr %r3, %r4
-    sllg %r4, %r3, 17
-    xgr %r3, %r4
+    ROW "jump.table", 10000, 4*10000
+    RANDOM_READY 10000
+0:  RANDOM
     risbg %r4, %r3, 59, 128+61, 2       # 4 times 0 to 7
+    agr %r6, %r4
     larl %r5, cases
     lgf %r4, 0(%r4,%r5)
     agr %r4, %r5
@@ -312,10 +318,12 @@ function_\n:
     .irp n, 1, 2, 3, 4, 5, 6, 7, 8
 case_\n:
     aghi %r2, \n
-    xgr %r2, %r0
     j 9f
     .endr
 9:  brctg %r0, 0b
+    stgrl %r3, seed
+    sllg %r2, %r2, 2
+    sgr %r2, %r6
     br %r14
 
 .section .rodata
@@ -332,3 +340,7 @@ cases:
 patterns:
     .quad PATTERN_2, PATTERN_3, PATTERN_4, PATTERN_5, PATTERN_6, PATTERN_7
     .quad PATTERN_8, PATTERN_9, PATTERN_10, PATTERN_11, PATTERN_12, PATTERN_13
+.data
+    .balign 8
+seed:
+    .quad PATTERN_2

@@ -234,16 +234,44 @@ zero_data:
     brctg %r3, 9b
     br %r14
 .endm
-    PAGES "64", 64, 256, TRANSLATED
-    PAGES "512", 512, 32, TRANSLATED
-    PAGES "8192", 8192, 2, TRANSLATED
-    PAGES "32768", 32768, 1, TRANSLATED
-    PAGES "32768.real", 32768, 1, 0
+    PAGES "64", 64, 128, TRANSLATED
+    PAGES "512", 512, 8, TRANSLATED
+    PAGES "4096", 4096, 1, TRANSLATED
+
+# The same with so many that a pass is only an eighth of them
+.equ MANY, 32768
+.macro MANY_PAGES name, flags
+    ROW "pages.\name", MANY/8, MANY/8*(MANY/8-1)/2, 8f, \flags
+    lgrl %r1, pages_at
+    lgfi %r3, MANY/8
+    lcgr %r2, %r3
+    lg %r4, 0(%r1)
+    msgr %r2, %r4                       # as if the first one's number were 0
+0:  ag %r2, 0(%r1)
+    lay %r1, 4096+64(%r1)
+    brctg %r3, 0b
+    llilf %r3, DATA+MANY*(4096+64)
+    cgrjl %r1, %r3, 1f
+    llilf %r1, DATA
+1:  stgrl %r1, pages_at
+    br %r14
+8:  llilf %r1, DATA
+    stgrl %r1, pages_at
+    lghi %r2, 0
+    lgfi %r3, MANY
+9:  stg %r2, 0(%r1)
+    aghi %r2, 1
+    lay %r1, 4096+64(%r1)
+    brctg %r3, 9b
+    br %r14
+.endm
+    MANY_PAGES "32768", TRANSLATED
+    MANY_PAGES "32768.real", 0
 
 # A chain of pointers through all of an area, in an order without a pattern: node i
 # is followed by (CHAIN_A * i + CHAIN_C) mod the number of nodes. A pass goes on where
 # the last one ended; where it must end is known from where it began.
-.equ CHAIN_STEPS, 8192
+.equ CHAIN_STEPS, 4096
 .macro CHASE name, nodes, shift, flags
     ROW "chase.\name", CHAIN_STEPS, 1, 8f, \flags
     lgrl %r1, chain_at
@@ -294,4 +322,6 @@ zero_data:
 .bss
     .balign 8
 chain_at:
+    .skip 8
+pages_at:
     .skip 8

@@ -158,13 +158,13 @@ unprepare:
 .endm
     CLCS 8, 5000
     CLCS 16, 1000
-    CLCS 256, 500
+    CLCS 256, 100
 
 # Each byte one up, as often as gives the first bytes again
-    ROW "string.tr256", 512, 0x0001020304050607, nothing, TRANSLATED
+    ROW "string.tr256", 256, 0x0001020304050607, nothing, TRANSLATED
     llilf %r1, BYTES
     llilf %r3, TABLE_NEXT
-    lghi %r0, 128
+    lghi %r0, 64
 0:  .rept 4
     tr 0(256,%r1), 0(%r3)
     .endr
@@ -257,8 +257,8 @@ unprepare:
     ng %r2, 4088(%r3)
     br %r14
 
-    ROW "string.clcl4096", 50, 50, 8f, TRANSLATED
-    READY 50
+    ROW "string.clcl4096", 20, 20, 8f, TRANSLATED
+    READY 20
 0:  PAIRS TARGET, SOURCE, 4096
     clcl %r4, %r6
     jne 1f
@@ -275,8 +275,8 @@ unprepare:
     xc 0(256,%r1), 0(%r1)
     br %r14
 
-    ROW "string.clcle4096", 50, 50, 8b, TRANSLATED
-    READY 50
+    ROW "string.clcle4096", 20, 20, 8b, TRANSLATED
+    READY 20
 0:  PAIRS TARGET, SOURCE, 4096
 1:  clcle %r4, %r6, 0
     jo 1b

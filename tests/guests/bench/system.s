@@ -237,7 +237,7 @@ lpswe_\n:
 # How late an interruption of the clock comparator comes: one a pass, 50 us ahead. NOT
 # the time of an instruction; the median is one of single interruptions.
 .macro LATE name, psw
-    ROW "late.\name", 1, 0x1004, 8f, TRANSLATED|OWN_TIME
+    ROW "late.\name", 1, 0x1004, 8f, TRANSLATED|OWN_TIME|MEDIAN
     lgrl %r1, cr0_std
     oill %r1, CR0_CKC
     stg %r1, LC_FREE

@@ -137,7 +137,7 @@ impl Selection {
 /// What came of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RowOutcome {
-    /// Its result was right; nanoseconds an operation, in the median pass.
+    /// Its result was right; nanoseconds an operation, in a typical pass.
     Measured(f64),
     /// Its result was wrong, or it did not come to its end: what was said of it.
     Failed(String),
@@ -192,7 +192,7 @@ pub fn read(text: &str) -> Vec<(String, RowOutcome)> {
                 *outcome = RowOutcome::Failed(said);
             }
             ("ROW", Some(outcome)) if wrong.is_none() => {
-                *outcome = match (number(rest, "ops="), number(rest, "median=")) {
+                *outcome = match (number(rest, "ops="), number(rest, "time=")) {
                     (Some(ops), Some(units)) if ops > 0.0 => {
                         RowOutcome::Measured(units / UNITS_PER_NS / ops)
                     }
@@ -218,9 +218,9 @@ mod tests {
 
     #[test]
     fn rows_are_read_and_wrong_ones_fail() {
-        let text = "RUN a.b\r\nROW a.b ops=100 passes=3 median=4096 least=1 sum=9\r\n\
+        let text = "RUN a.b\r\nROW a.b ops=100 passes=3 time=4096 least=1 sum=9\r\n\
                     RUN c\r\nFAIL c check 2: found 1, expected 2\r\n\
-                    ROW c ops=1 passes=1 median=1 least=1 sum=1\r\n\
+                    ROW c ops=1 passes=1 time=1 least=1 sum=1\r\n\
                     RUN d\r\n";
         let rows = read(text);
         assert_eq!(rows[0], ("a.b".into(), RowOutcome::Measured(10.0)));

@@ -99,15 +99,23 @@ fn means(results: &Results, engine: usize) -> String {
     let group = |row: &str| row.split('.').next().unwrap_or(row).to_owned();
     let mut groups: Vec<String> = ratios.iter().map(|(row, _)| group(row)).collect();
     groups.dedup();
-    let by_group: Vec<_> = groups
+    let by_group: Vec<(String, f64)> = groups
         .iter()
         .filter_map(|wanted| {
             let rows = ratios.iter().filter(|(row, _)| group(row) == *wanted);
             let mean = geometric_mean(rows.map(|(_, ratio)| *ratio))?;
-            Some(format!("{wanted} {mean:.2}"))
+            Some((wanted.clone(), mean))
         })
         .collect();
-    text += &format!("\n  by group: {}\n", by_group.join(", "));
+    let of_groups = geometric_mean(by_group.iter().map(|(_, mean)| *mean)).unwrap_or(f64::NAN);
+    let listed: Vec<_> = by_group
+        .iter()
+        .map(|(group, mean)| format!("{group} {mean:.2}"))
+        .collect();
+    text += &format!(
+        "\n  by group: {}; mean of these {of_groups:.2}\n",
+        listed.join(", ")
+    );
     text
 }
 
@@ -129,6 +137,9 @@ fn show(cell: &Cell) -> String {
         value if value < 100.0 => format!("{value:.2}"),
         value => format!("{value:.0}"),
     };
+    if cell.ns.0.len() == 1 {
+        return format!("{} {unit}", figure(cell.ns.median()));
+    }
     format!(
         "{} {unit} ({}-{})",
         figure(cell.ns.median()),
