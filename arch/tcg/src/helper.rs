@@ -14,7 +14,7 @@ use std::num::NonZeroU64;
 
 use crate::cpu::CpuCore;
 use crate::guest::{Guest, Trap};
-use crate::ir::Ty;
+use crate::ir::{Global, Ty};
 use crate::mem::BytesOp;
 
 /// What native code sees of a helper's result: two registers.
@@ -70,6 +70,53 @@ pub struct Effects {
     /// of them are in the CPU at the call, and an engine writes none of its copies back after a
     /// trap; after a call without a trap its copies are still right.
     pub writes_at_trap: bool,
+    /// What `reads_globals` is about at most. Whatever a memory access or a trap looks at besides is
+    /// not meant: like every op that may trap, a helper that may finds all globals as they are.
+    pub reads: GlobalSet,
+    /// What `writes_globals` is about at most. It may be empty: the block may then be left after
+    /// the instruction all the same.
+    pub writes: GlobalSet,
+}
+
+/// Some of the globals, and perhaps the recorded condition code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GlobalSet(u64);
+
+impl GlobalSet {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// Everything.
+    pub const ALL: Self = Self(u64::MAX);
+    /// The recorded condition code.
+    pub const CC: Self = Self(1 << 63);
+    /// Globals from this number on share one bit.
+    const SHARED: u16 = 62;
+
+    /// A set of one global.
+    pub const fn of(global: Global) -> Self {
+        let n = if global.0 < Self::SHARED {
+            global.0
+        } else {
+            Self::SHARED
+        };
+        Self(1 << n)
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether a global is in it.
+    pub const fn has(self, global: Global) -> bool {
+        self.0 & Self::of(global).0 != 0
+    }
+
+    /// Whether the condition code is in it.
+    pub const fn has_cc(self) -> bool {
+        self.0 & Self::CC.0 != 0
+    }
 }
 
 impl Effects {
@@ -81,6 +128,8 @@ impl Effects {
         writes_memory: false,
         observable: false,
         writes_at_trap: false,
+        reads: GlobalSet::ALL,
+        writes: GlobalSet::ALL,
     };
     /// A function of its arguments that may trap; touches no global and no memory.
     pub const TRAPS: Self = Self {
@@ -109,12 +158,53 @@ impl Effects {
         writes_memory: true,
         observable: true,
         writes_at_trap: true,
+        ..Self::PURE
     };
     /// Reads and writes globals and may trap, but leaves memory alone.
     pub const GLOBALS: Self = Self {
         writes_memory: false,
         ..Self::ALL
     };
+
+    /// May change address translation or other state that blocks are chosen by, and may trap;
+    /// touches no global.
+    pub const TRANSLATION: Self = Self {
+        writes_globals: true,
+        reads: GlobalSet::NONE,
+        writes: GlobalSet::NONE,
+        ..Self::TRAPS
+    };
+
+    /// The same, but reading and writing no globals beyond these. What is written before a trap
+    /// is not meant.
+    #[must_use]
+    pub const fn within(self, reads: GlobalSet, writes: GlobalSet) -> Self {
+        Self {
+            reads,
+            writes,
+            ..self
+        }
+    }
+
+    /// Whether it may read a global itself (a trap apart).
+    pub const fn may_read(&self, global: Global) -> bool {
+        self.reads_globals && self.reads.has(global)
+    }
+
+    /// Whether a global may be another one after a call without a trap.
+    pub const fn may_write(&self, global: Global) -> bool {
+        self.writes_globals && self.writes.has(global)
+    }
+
+    /// Whether it may look at the condition code itself (a trap apart).
+    pub const fn may_read_cc(&self) -> bool {
+        self.reads_globals && self.reads.has_cc()
+    }
+
+    /// Whether the recorded condition code may be another one after a call without a trap.
+    pub const fn may_write_cc(&self) -> bool {
+        self.writes_globals && self.writes.has_cc()
+    }
 }
 
 /// Helpers for which a native engine may have inline code, a fast path. The helper stays the

@@ -30,5 +30,7 @@ pub mod system;
 pub use cache::CacheStats;
 pub use cpu::{Attention, CpuCore};
 pub use guest::{Access, BlockKey, CcOperand, CcTest, Guest, PageMapping, Poll, Protection, Trap};
-pub use helper::{Effects, Float, FloatControl, FloatOp, HelperDef, HelperRet, Intrinsic};
+pub use helper::{
+    Effects, Float, FloatControl, FloatOp, GlobalSet, HelperDef, HelperRet, Intrinsic,
+};
 pub use system::{EngineKind, Options, System};

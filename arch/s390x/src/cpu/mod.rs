@@ -139,6 +139,41 @@ pub const PSW_MASK: Global = Global(51);
 /// Global: pending but disabled interruptions, [`S390Cpu::pending`].
 pub const PENDING: Global = Global(52);
 
+/// Sets of globals, for what helpers say of themselves.
+pub(crate) mod sets {
+    use super::{BREAKING_EVENT, EXECUTE_ADDRESS, EXECUTE_TARGET, PSW_MASK, gpr};
+    use tcg::GlobalSet;
+
+    /// The general registers.
+    pub(crate) const GPRS: GlobalSet = {
+        let mut set = GlobalSet::NONE;
+        let mut n = 0;
+        while n < 16 {
+            set = set.and(GlobalSet::of(gpr(n)));
+            n += 1;
+        }
+        set
+    };
+    /// General registers 0, 1 and 2.
+    pub(crate) const GR0: GlobalSet = GlobalSet::of(gpr(0));
+    pub(crate) const GR1: GlobalSet = GlobalSet::of(gpr(1));
+    pub(crate) const GR2: GlobalSet = GlobalSet::of(gpr(2));
+    /// The condition code.
+    pub(crate) const CC: GlobalSet = GlobalSet::CC;
+    /// What loading a PSW changes.
+    pub(crate) const PSW: GlobalSet = GlobalSet::CC
+        .and(GlobalSet::of(PSW_MASK))
+        .and(GlobalSet::of(EXECUTE_TARGET))
+        .and(GlobalSet::of(BREAKING_EVENT));
+    /// The PSW's left half alone.
+    pub(crate) const MASK: GlobalSet = GlobalSet::of(PSW_MASK);
+    /// The target of an EXECUTE.
+    pub(crate) const EXECUTE: GlobalSet =
+        GlobalSet::of(EXECUTE_TARGET).and(GlobalSet::of(EXECUTE_ADDRESS));
+    /// Nothing.
+    pub(crate) const NONE: GlobalSet = GlobalSet::NONE;
+}
+
 macro_rules! register_file {
     ($names:ident, $field:ident, $ty:ident, $width:literal) => {
         [

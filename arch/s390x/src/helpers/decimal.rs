@@ -11,18 +11,22 @@ use tcg::helper::{Effects, HelperDef};
 use tcg::ir::MemMode;
 
 use super::operand::{first, low_half, order, read, read_for_update, second, write};
-use crate::cpu::{ProgramCheck, ProgramCode, S390Cpu, psw};
+use crate::cpu::{ProgramCheck, ProgramCode, S390Cpu, psw, sets};
 
 /// AP: `(dst, src, length codes, spaces)`; sets the condition code.
-pub static AP: HelperDef = HelperDef::new4("ap", Effects::ALL, |cpu, a, b, codes, spaces| {
-    add(cpu, (a, b, codes, spaces), false)
-});
+pub static AP: HelperDef = HelperDef::new4(
+    "ap",
+    Effects::ALL.within(sets::MASK, sets::CC),
+    |cpu, a, b, codes, spaces| add(cpu, (a, b, codes, spaces), false),
+);
 /// SP: `(dst, src, length codes, spaces)`; sets the condition code.
-pub static SP: HelperDef = HelperDef::new4("sp", Effects::ALL, |cpu, a, b, codes, spaces| {
-    add(cpu, (a, b, codes, spaces), true)
-});
+pub static SP: HelperDef = HelperDef::new4(
+    "sp",
+    Effects::ALL.within(sets::MASK, sets::CC),
+    |cpu, a, b, codes, spaces| add(cpu, (a, b, codes, spaces), true),
+);
 /// ZAP: `(dst, src, length codes, spaces)`; sets the condition code.
-pub static ZAP: HelperDef = HelperDef::new4("zap", Effects::ALL, zap);
+pub static ZAP: HelperDef = HelperDef::new4("zap", Effects::ALL.within(sets::MASK, sets::CC), zap);
 /// CP: `(first, second, length codes, spaces)`; the condition code.
 pub static CP: HelperDef = HelperDef::new4("cp", Effects::READS, cp);
 /// MP: `(dst, src, length codes, spaces)`.
@@ -30,13 +34,18 @@ pub static MP: HelperDef = HelperDef::new4("mp", Effects::MEMORY, mp);
 /// DP: `(dst, src, length codes, spaces)`.
 pub static DP: HelperDef = HelperDef::new4("dp", Effects::MEMORY, dp);
 /// SRP: `(dst, shift, length code and rounding digit, spaces)`; sets the condition code.
-pub static SRP: HelperDef = HelperDef::new4("srp", Effects::ALL, srp);
+pub static SRP: HelperDef = HelperDef::new4("srp", Effects::ALL.within(sets::MASK, sets::CC), srp);
 /// TP: `(address, length code, space)`; the condition code.
 pub static TP: HelperDef = HelperDef::new3("tp", Effects::READS, tp);
 /// CVB, CVBY: `(r1, address, space)`.
-pub static CVB: HelperDef = HelperDef::new3("cvb", Effects::GLOBALS, cvb);
+pub static CVB: HelperDef =
+    HelperDef::new3("cvb", Effects::GLOBALS.within(sets::GPRS, sets::GPRS), cvb);
 /// CVBG: `(r1, address, space)`.
-pub static CVBG: HelperDef = HelperDef::new3("cvbg", Effects::GLOBALS, cvbg);
+pub static CVBG: HelperDef = HelperDef::new3(
+    "cvbg",
+    Effects::GLOBALS.within(sets::GPRS, sets::GPRS),
+    cvbg,
+);
 /// CVD, CVDY: `(value, address, space)`; the value's low half counts.
 pub static CVD: HelperDef = HelperDef::new3("cvd", Effects::MEMORY, |cpu, v, at, space| {
     convert_to_decimal(cpu, i64::from(v as i32), (at, space), 8)

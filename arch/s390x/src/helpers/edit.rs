@@ -5,20 +5,26 @@ use tcg::{Guest, Trap};
 
 use super::decimal::{SignCode, data, sign_of};
 use super::operand::{distance, first, insert_address, read_byte, read_for_update, second, write};
-use crate::cpu::S390Cpu;
+use crate::cpu::{S390Cpu, sets};
 
 /// ED: `(pattern, source, length, spaces)`; the condition code.
-pub static ED: HelperDef = HelperDef::new4("ed", Effects::ALL, |cpu, a, b, length, spaces| {
-    edit(cpu, (a, b, length, spaces)).map(|(cc, _)| cc)
-});
+pub static ED: HelperDef = HelperDef::new4(
+    "ed",
+    Effects::ALL.within(sets::NONE, sets::CC),
+    |cpu, a, b, length, spaces| edit(cpu, (a, b, length, spaces)).map(|(cc, _)| cc),
+);
 /// EDMK: `(pattern, source, length, spaces)`; the condition code.
-pub static EDMK: HelperDef = HelperDef::new4("edmk", Effects::ALL, |cpu, a, b, length, spaces| {
-    let (cc, mark) = edit(cpu, (a, b, length, spaces))?;
-    if let Some(mark) = mark {
-        insert_address(cpu, 1, mark);
-    }
-    Ok(cc)
-});
+pub static EDMK: HelperDef = HelperDef::new4(
+    "edmk",
+    Effects::ALL.within(sets::GR1, sets::GR1.and(sets::CC)),
+    |cpu, a, b, length, spaces| {
+        let (cc, mark) = edit(cpu, (a, b, length, spaces))?;
+        if let Some(mark) = mark {
+            insert_address(cpu, 1, mark);
+        }
+        Ok(cc)
+    },
+);
 
 const DIGIT_SELECTOR: u8 = 0x20;
 const SIGNIFICANCE_STARTER: u8 = 0x21;

@@ -3,16 +3,23 @@
 //! Not here: the block in which any other target is executed ([`crate::translate::block`]).
 
 use tcg::helper::{Effects, HelperDef};
-use tcg::{Trap, mem};
+use tcg::{GlobalSet, Trap, mem};
 
 use super::{decimal_format, operand, storage, translate_bytes};
 use crate::cpu::key;
-use crate::cpu::{ProgramCode, S390Cpu};
+use crate::cpu::{ProgramCode, S390Cpu, sets};
 use crate::insn::decode;
 
 /// `(target address, modifier)`: [`DONE`] if the target has been performed, [`NOT_DONE`] if it is
 /// to be executed as the CPU's `execute_target`. The byte that replaces nothing is zero.
-pub static EXECUTE: HelperDef = HelperDef::new2("execute", Effects::ALL, execute);
+pub static EXECUTE: HelperDef = HelperDef::new2(
+    "execute",
+    Effects::ALL.within(
+        GlobalSet::ALL,
+        sets::GR1.and(sets::GR2).and(sets::CC).and(sets::EXECUTE),
+    ),
+    execute,
+);
 
 /// The target is now the CPU's `execute_target`.
 pub const NOT_DONE: u64 = 0;

@@ -9,14 +9,20 @@ use tcg::ir::{MemMode, MemOp, MemSize};
 use tcg::{Access, Trap, mem};
 
 use super::operand::{address, first, low_half, second};
-use crate::cpu::{ProgramCode, S390Cpu};
+use crate::cpu::{ProgramCode, S390Cpu, sets};
 
 /// CDSG: `(r1, r3, address, space)`; the condition code.
-pub static CDSG: HelperDef = HelperDef::new4("cdsg", Effects::ALL, cdsg);
+pub static CDSG: HelperDef =
+    HelperDef::new4("cdsg", Effects::ALL.within(sets::GPRS, sets::GPRS), cdsg);
 /// CSST: `(first address, second address, r3, spaces)`; the condition code.
-pub static CSST: HelperDef = HelperDef::new4("csst", Effects::ALL, csst);
+pub static CSST: HelperDef =
+    HelperDef::new4("csst", Effects::ALL.within(sets::GPRS, sets::GPRS), csst);
 /// LPD, LPDG: `(first address, second address, r3, 1 for 64 bits, spaces)`; the condition code.
-pub static LOAD_PAIR: HelperDef = HelperDef::new5("lpd", Effects::GLOBALS, load_pair);
+pub static LOAD_PAIR: HelperDef = HelperDef::new5(
+    "lpd",
+    Effects::GLOBALS.within(sets::GPRS, sets::GPRS),
+    load_pair,
+);
 
 /// Facility: compare-and-swap-and-store 2 (16-byte operands).
 const SWAP_AND_STORE_2: u16 = 33;

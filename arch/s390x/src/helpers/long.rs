@@ -13,20 +13,35 @@ use super::operand::{
     BUDGET, RESTART, address, first, length, low_half, mismatch, order, overlap, piece, read, room,
     second, set_address, set_length, write,
 };
-use crate::cpu::S390Cpu;
+use crate::cpu::{S390Cpu, sets};
 
 /// MVCL: `(r1, r2, spaces)`; the condition code or [`RESTART`].
-pub static MVCL: HelperDef = HelperDef::new3("mvcl", Effects::ALL, mvcl);
+pub static MVCL: HelperDef =
+    HelperDef::new3("mvcl", Effects::ALL.within(sets::GPRS, sets::GPRS), mvcl);
 /// CLCL: `(r1, r2, spaces)`; the condition code or [`RESTART`].
-pub static CLCL: HelperDef = HelperDef::new3("clcl", Effects::GLOBALS, clcl);
+pub static CLCL: HelperDef = HelperDef::new3(
+    "clcl",
+    Effects::GLOBALS.within(sets::GPRS, sets::GPRS),
+    clcl,
+);
 /// MVCLE: `(r1, r3, pad, spaces)`; the condition code.
-pub static MVCLE: HelperDef = HelperDef::new4("mvcle", Effects::ALL, mvcle);
+pub static MVCLE: HelperDef =
+    HelperDef::new4("mvcle", Effects::ALL.within(sets::GPRS, sets::GPRS), mvcle);
 /// CLCLE: `(r1, r3, pad, spaces)`; the condition code.
-pub static CLCLE: HelperDef = HelperDef::new4("clcle", Effects::GLOBALS, clcle);
+pub static CLCLE: HelperDef = HelperDef::new4(
+    "clcle",
+    Effects::GLOBALS.within(sets::GPRS, sets::GPRS),
+    clcle,
+);
 /// MVCLU: `(r1, r3, pad, spaces)`; the condition code.
-pub static MVCLU: HelperDef = HelperDef::new4("mvclu", Effects::ALL, mvclu);
+pub static MVCLU: HelperDef =
+    HelperDef::new4("mvclu", Effects::ALL.within(sets::GPRS, sets::GPRS), mvclu);
 /// CLCLU: `(r1, r3, pad, spaces)`; the condition code.
-pub static CLCLU: HelperDef = HelperDef::new4("clclu", Effects::GLOBALS, clclu);
+pub static CLCLU: HelperDef = HelperDef::new4(
+    "clclu",
+    Effects::GLOBALS.within(sets::GPRS, sets::GPRS),
+    clclu,
+);
 
 /// Most bytes copied at once.
 const PIECE: usize = 256;

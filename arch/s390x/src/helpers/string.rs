@@ -12,20 +12,41 @@ use super::operand::{
     BUDGET, address, first, length, low_half, order, piece, read, room, second, set_address,
     set_length,
 };
-use crate::cpu::{ProgramCode, S390Cpu};
+use crate::cpu::{ProgramCode, S390Cpu, sets};
 
 /// MVST: `(r1, r2, spaces)`; the condition code.
-pub static MVST: HelperDef = HelperDef::new3("mvst", Effects::ALL, mvst);
+pub static MVST: HelperDef =
+    HelperDef::new3("mvst", Effects::ALL.within(sets::GPRS, sets::GPRS), mvst);
 /// CLST: `(r1, r2, spaces)`; the condition code.
-pub static CLST: HelperDef = HelperDef::new3("clst", Effects::GLOBALS, clst);
+pub static CLST: HelperDef = HelperDef::new3(
+    "clst",
+    Effects::GLOBALS.within(sets::GPRS, sets::GPRS),
+    clst,
+);
 /// SRST: `(r1, r2, space)`; the condition code.
-pub static SRST: HelperDef = HelperDef::new3("srst", Effects::GLOBALS, srst);
+pub static SRST: HelperDef = HelperDef::new3(
+    "srst",
+    Effects::GLOBALS.within(sets::GPRS, sets::GPRS),
+    srst,
+);
 /// SRSTU: `(r1, r2, space)`; the condition code.
-pub static SRSTU: HelperDef = HelperDef::new3("srstu", Effects::GLOBALS, srstu);
+pub static SRSTU: HelperDef = HelperDef::new3(
+    "srstu",
+    Effects::GLOBALS.within(sets::GPRS, sets::GPRS),
+    srstu,
+);
 /// CUSE: `(r1, r2, spaces)`; the condition code.
-pub static CUSE: HelperDef = HelperDef::new3("cuse", Effects::GLOBALS, cuse);
+pub static CUSE: HelperDef = HelperDef::new3(
+    "cuse",
+    Effects::GLOBALS.within(sets::GPRS, sets::GPRS),
+    cuse,
+);
 /// CKSM: `(r1, r2, space)`; the condition code.
-pub static CKSM: HelperDef = HelperDef::new3("cksm", Effects::GLOBALS, cksm);
+pub static CKSM: HelperDef = HelperDef::new3(
+    "cksm",
+    Effects::GLOBALS.within(sets::GPRS, sets::GPRS),
+    cksm,
+);
 
 const PIECE: usize = 1024;
 

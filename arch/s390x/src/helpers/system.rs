@@ -5,7 +5,7 @@
 use tcg::ir::{MemMode, MemOp, MemSize};
 use tcg::{Access, Effects, Guest, HelperDef, Trap, mem};
 
-use crate::cpu::{ProgramCode, S390Cpu};
+use crate::cpu::{ProgramCode, S390Cpu, sets};
 use crate::machine::{diagnose, stsi};
 use crate::{console, css};
 
@@ -33,8 +33,10 @@ pub static DIAG: HelperDef = HelperDef::new2(
 );
 
 /// SERVICE CALL: command and SCCB address; the condition code.
-pub static SERVC: HelperDef =
-    HelperDef::new2("servc", Effects::ALL, |cpu: &mut S390Cpu, command, sccb| {
+pub static SERVC: HelperDef = HelperDef::new2(
+    "servc",
+    Effects::MEMORY,
+    |cpu: &mut S390Cpu, command, sccb| {
         /// A service call has completed and its interruption has not been taken.
         const BUSY: u64 = 2;
         let shared = cpu.control.shared.clone();
@@ -45,11 +47,14 @@ pub static SERVC: HelperDef =
             console::service::service_call(&shared, &cpu.core, cpu.prefix, command as u32, sccb)?;
         shared.floating.service_signal(&shared.cpus, done.parameter);
         Ok(0)
-    });
+    },
+);
 
 /// STORE SYSTEM INFORMATION: address and mode; GR0 and GR1 select; the condition code.
-pub static STSI: HelperDef =
-    HelperDef::new2("stsi", Effects::ALL, |cpu: &mut S390Cpu, address, mode| {
+pub static STSI: HelperDef = HelperDef::new2(
+    "stsi",
+    Effects::ALL.within(sets::GR0.and(sets::GR1), sets::GR0),
+    |cpu: &mut S390Cpu, address, mode| {
         const NOT_AVAILABLE: u64 = 3;
         /// This machine is a virtual machine's.
         const LEVEL: u64 = 3;
@@ -84,7 +89,8 @@ pub static STSI: HelperDef =
                 Ok(0)
             }
         }
-    });
+    },
+);
 
 /// The CPU identification: version 0, machine type 2827, format 1 of the LPAR identification.
 pub static CPU_ID: HelperDef = HelperDef::new0("cpu_id", Effects::READS, |cpu: &mut S390Cpu| {

@@ -13,43 +13,62 @@ use super::operand::{
     address, distance, first, insert_address, length, piece, read, read_byte, read_for_update,
     room, second, set_address, set_length, write,
 };
-use crate::cpu::{ProgramCode, S390Cpu};
+use crate::cpu::{ProgramCode, S390Cpu, sets};
 
 /// TR: `(dst, table, length, spaces)`.
 pub static TR: HelperDef =
     HelperDef::new4("tr", Effects::MEMORY, tr).with_intrinsic(Intrinsic::TranslateBytes);
 /// TRT: `(address, table, length, spaces)`; the condition code.
-pub static TRT: HelperDef = HelperDef::new4("trt", Effects::GLOBALS, trt);
+pub static TRT: HelperDef = HelperDef::new4(
+    "trt",
+    Effects::GLOBALS.within(sets::GR1.and(sets::GR2), sets::GR1.and(sets::GR2)),
+    trt,
+);
 /// TRTR: `(address, table, length, spaces)`; the condition code.
-pub static TRTR: HelperDef = HelperDef::new4("trtr", Effects::GLOBALS, trtr);
+pub static TRTR: HelperDef = HelperDef::new4(
+    "trtr",
+    Effects::GLOBALS.within(sets::GR1.and(sets::GR2), sets::GR1.and(sets::GR2)),
+    trtr,
+);
 /// TRE: `(r1, r2, spaces)`; the condition code.
-pub static TRE: HelperDef = HelperDef::new3("tre", Effects::ALL, tre);
+pub static TRE: HelperDef =
+    HelperDef::new3("tre", Effects::ALL.within(sets::GPRS, sets::GPRS), tre);
 /// TROO: `(r1, r2, m3, spaces)`; the condition code.
-pub static TROO: HelperDef = HelperDef::new4("troo", Effects::ALL, |cpu, r1, r2, m3, spaces| {
-    convert(cpu, (r1, r2, m3, spaces), 1, 1)
-});
+pub static TROO: HelperDef = HelperDef::new4(
+    "troo",
+    Effects::ALL.within(sets::GPRS, sets::GPRS),
+    |cpu, r1, r2, m3, spaces| convert(cpu, (r1, r2, m3, spaces), 1, 1),
+);
 /// TROT: `(r1, r2, m3, spaces)`; the condition code.
-pub static TROT: HelperDef = HelperDef::new4("trot", Effects::ALL, |cpu, r1, r2, m3, spaces| {
-    convert(cpu, (r1, r2, m3, spaces), 1, 2)
-});
+pub static TROT: HelperDef = HelperDef::new4(
+    "trot",
+    Effects::ALL.within(sets::GPRS, sets::GPRS),
+    |cpu, r1, r2, m3, spaces| convert(cpu, (r1, r2, m3, spaces), 1, 2),
+);
 /// TRTO: `(r1, r2, m3, spaces)`; the condition code.
-pub static TRTO: HelperDef = HelperDef::new4("trto", Effects::ALL, |cpu, r1, r2, m3, spaces| {
-    convert(cpu, (r1, r2, m3, spaces), 2, 1)
-});
+pub static TRTO: HelperDef = HelperDef::new4(
+    "trto",
+    Effects::ALL.within(sets::GPRS, sets::GPRS),
+    |cpu, r1, r2, m3, spaces| convert(cpu, (r1, r2, m3, spaces), 2, 1),
+);
 /// TRTT: `(r1, r2, m3, spaces)`; the condition code.
-pub static TRTT: HelperDef = HelperDef::new4("trtt", Effects::ALL, |cpu, r1, r2, m3, spaces| {
-    convert(cpu, (r1, r2, m3, spaces), 2, 2)
-});
+pub static TRTT: HelperDef = HelperDef::new4(
+    "trtt",
+    Effects::ALL.within(sets::GPRS, sets::GPRS),
+    |cpu, r1, r2, m3, spaces| convert(cpu, (r1, r2, m3, spaces), 2, 2),
+);
 /// TRTE: `(r1, r2, m3, spaces)`; the condition code.
-pub static TRTE: HelperDef =
-    HelperDef::new4("trte", Effects::GLOBALS, |cpu, r1, r2, m3, spaces| {
-        test_extended(cpu, (r1, r2, m3, spaces), false)
-    });
+pub static TRTE: HelperDef = HelperDef::new4(
+    "trte",
+    Effects::GLOBALS.within(sets::GPRS, sets::GPRS),
+    |cpu, r1, r2, m3, spaces| test_extended(cpu, (r1, r2, m3, spaces), false),
+);
 /// TRTRE: `(r1, r2, m3, spaces)`; the condition code.
-pub static TRTRE: HelperDef =
-    HelperDef::new4("trtre", Effects::GLOBALS, |cpu, r1, r2, m3, spaces| {
-        test_extended(cpu, (r1, r2, m3, spaces), true)
-    });
+pub static TRTRE: HelperDef = HelperDef::new4(
+    "trtre",
+    Effects::GLOBALS.within(sets::GPRS, sets::GPRS),
+    |cpu, r1, r2, m3, spaces| test_extended(cpu, (r1, r2, m3, spaces), true),
+);
 
 const FIELD: usize = 256;
 

@@ -8,32 +8,44 @@ use tcg::helper::{Effects, HelperDef};
 use tcg::{Guest, Trap};
 
 use super::operand::{address, first, length, read, room, second, set_address, set_length, write};
-use crate::cpu::S390Cpu;
+use crate::cpu::{S390Cpu, sets};
 
 /// CU12: `(r1, r2, m3, spaces)`; the condition code.
-pub static CU12: HelperDef = HelperDef::new4("cu12", Effects::ALL, |cpu, r1, r2, m3, spaces| {
-    convert(cpu, (r1, r2, m3, spaces), decode_utf8, encode_utf16)
-});
+pub static CU12: HelperDef = HelperDef::new4(
+    "cu12",
+    Effects::ALL.within(sets::GPRS, sets::GPRS),
+    |cpu, r1, r2, m3, spaces| convert(cpu, (r1, r2, m3, spaces), decode_utf8, encode_utf16),
+);
 /// CU14: `(r1, r2, m3, spaces)`; the condition code.
-pub static CU14: HelperDef = HelperDef::new4("cu14", Effects::ALL, |cpu, r1, r2, m3, spaces| {
-    convert(cpu, (r1, r2, m3, spaces), decode_utf8, encode_utf32)
-});
+pub static CU14: HelperDef = HelperDef::new4(
+    "cu14",
+    Effects::ALL.within(sets::GPRS, sets::GPRS),
+    |cpu, r1, r2, m3, spaces| convert(cpu, (r1, r2, m3, spaces), decode_utf8, encode_utf32),
+);
 /// CU21: `(r1, r2, m3, spaces)`; the condition code.
-pub static CU21: HelperDef = HelperDef::new4("cu21", Effects::ALL, |cpu, r1, r2, m3, spaces| {
-    convert(cpu, (r1, r2, m3, spaces), decode_utf16, encode_utf8)
-});
+pub static CU21: HelperDef = HelperDef::new4(
+    "cu21",
+    Effects::ALL.within(sets::GPRS, sets::GPRS),
+    |cpu, r1, r2, m3, spaces| convert(cpu, (r1, r2, m3, spaces), decode_utf16, encode_utf8),
+);
 /// CU24: `(r1, r2, m3, spaces)`; the condition code.
-pub static CU24: HelperDef = HelperDef::new4("cu24", Effects::ALL, |cpu, r1, r2, m3, spaces| {
-    convert(cpu, (r1, r2, m3, spaces), decode_utf16, encode_utf32)
-});
+pub static CU24: HelperDef = HelperDef::new4(
+    "cu24",
+    Effects::ALL.within(sets::GPRS, sets::GPRS),
+    |cpu, r1, r2, m3, spaces| convert(cpu, (r1, r2, m3, spaces), decode_utf16, encode_utf32),
+);
 /// CU41: `(r1, r2, m3, spaces)`; the condition code.
-pub static CU41: HelperDef = HelperDef::new4("cu41", Effects::ALL, |cpu, r1, r2, m3, spaces| {
-    convert(cpu, (r1, r2, m3, spaces), decode_utf32, encode_utf8)
-});
+pub static CU41: HelperDef = HelperDef::new4(
+    "cu41",
+    Effects::ALL.within(sets::GPRS, sets::GPRS),
+    |cpu, r1, r2, m3, spaces| convert(cpu, (r1, r2, m3, spaces), decode_utf32, encode_utf8),
+);
 /// CU42: `(r1, r2, m3, spaces)`; the condition code.
-pub static CU42: HelperDef = HelperDef::new4("cu42", Effects::ALL, |cpu, r1, r2, m3, spaces| {
-    convert(cpu, (r1, r2, m3, spaces), decode_utf32, encode_utf16)
-});
+pub static CU42: HelperDef = HelperDef::new4(
+    "cu42",
+    Effects::ALL.within(sets::GPRS, sets::GPRS),
+    |cpu, r1, r2, m3, spaces| convert(cpu, (r1, r2, m3, spaces), decode_utf32, encode_utf16),
+);
 
 /// Characters that one execution converts at most.
 const CHARACTERS: u32 = 2048;

@@ -6,7 +6,7 @@ use tcg::{Effects, HelperDef};
 use super::{Flow, Target, Tx, require};
 use crate::cpu::control::MonitorEvent;
 use crate::cpu::key::Addressing;
-use crate::cpu::{BREAKING_EVENT, PSW_MASK, ProgramCode, S390Cpu, interrupt, psw};
+use crate::cpu::{BREAKING_EVENT, PSW_MASK, ProgramCode, S390Cpu, interrupt, psw, sets};
 use crate::insn::Insn;
 
 /// BRANCH RELATIVE ON CONDITION (LONG).
@@ -377,11 +377,18 @@ pub(crate) fn spm(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 }
 
 /// Swaps the PSW for a supervisor-call interruption.
-static SUPERVISOR_CALL: HelperDef =
-    HelperDef::new1("svc", Effects::ALL, |cpu: &mut S390Cpu, number| {
+static SUPERVISOR_CALL: HelperDef = HelperDef::new1(
+    "svc",
+    Effects {
+        traps: false,
+        writes_at_trap: false,
+        ..Effects::ALL.within(sets::PSW, sets::PSW)
+    },
+    |cpu: &mut S390Cpu, number| {
         interrupt::supervisor_call(cpu, number as u8);
         Ok(0)
-    });
+    },
+);
 
 /// SUPERVISOR CALL.
 pub(crate) fn svc(tx: &mut Tx<'_>, i: &Insn) -> Flow {
@@ -392,7 +399,7 @@ pub(crate) fn svc(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 
 /// Raises a monitor event if the mask of its class (CR8 bits 48-63) is one.
 static MONITOR_CALL: HelperDef =
-    HelperDef::new2("mc", Effects::ALL, |cpu: &mut S390Cpu, class, code| {
+    HelperDef::new2("mc", Effects::TRAPS, |cpu: &mut S390Cpu, class, code| {
         if cpu.cr[8] & 0x8000 >> class == 0 {
             return Ok(0);
         }

@@ -9,7 +9,7 @@ use super::compare::DXC_TRAP;
 use super::source::Source;
 use super::{Flow, Tx, bytes, require};
 use crate::cpu::cc::CcKind;
-use crate::cpu::{ProgramCheck, S390Cpu, psw};
+use crate::cpu::{ProgramCheck, S390Cpu, psw, sets};
 use crate::insn::Insn;
 
 /// Loads the second operand of a source: into the whole register or its low half.
@@ -449,7 +449,7 @@ pub(crate) fn load_31_bits_and_trap(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 /// Loads a quadword, whole, into a pair of registers: the even one, address, space.
 static LOAD_QUADWORD: HelperDef = HelperDef::new3(
     "lpq",
-    Effects::GLOBALS,
+    Effects::GLOBALS.within(sets::NONE, sets::GPRS),
     |cpu: &mut S390Cpu, even, address, mode| {
         let v = mem::load_16(cpu, MemMode(mode as u8), address)?;
         cpu.gpr[even as usize & 14] = (v >> 64) as u64;

@@ -13,6 +13,7 @@ use super::{Code, Handler, Mark, Step, leave};
 use crate::cache::block::ExitSlot;
 use crate::cpu::{CpuCore, SCRATCH_WORDS};
 use crate::guest::Guest;
+use crate::helper::GlobalSet;
 use crate::ir::{BinOp, Block, Cond, Exit, ExitPut, Global, MemOp, Op, Part, Ty, Val};
 
 /// Why a block cannot be lowered: it is executed as IR then.
@@ -299,7 +300,15 @@ impl<'a, G: Guest> Lower<'a, G> {
     fn clobbers(&self, k: usize, place: Place) -> bool {
         match self.ops[k] {
             Op::Put(g, part, _) => place_of::<G>(g, part).is_ok_and(|p| p.overlaps(place)),
-            Op::Call { def, .. } => def.effects.writes_globals,
+            Op::Call { def, .. } => {
+                let effects = &def.effects;
+                effects.writes_globals
+                    && (effects.writes == GlobalSet::ALL
+                        || (0..G::GLOBALS.len() as u16).map(Global).any(|g| {
+                            effects.may_write(g)
+                                && place_of::<G>(g, Part::Full).is_ok_and(|p| p.overlaps(place))
+                        }))
+            }
             _ => false,
         }
     }

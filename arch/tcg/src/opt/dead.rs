@@ -1,6 +1,6 @@
 //! Drops ops whose result nobody reads: values, writes of registers, recorded condition codes.
 
-use crate::ir::{GlobalDecl, Op, Part, Val};
+use crate::ir::{Global, GlobalDecl, Op, Part, Val};
 
 /// The halves of a register that a part covers.
 fn halves(part: Part) -> u8 {
@@ -63,7 +63,17 @@ fn live(ops: &[Op], globals: &[GlobalDecl]) -> Vec<bool> {
             Op::GetCc | Op::TestCc { .. } => cc_dead = false,
             _ => {}
         }
-        if op.observes_globals() || seen_at[i] {
+        if let Op::Call { def, .. } = *op
+            && !def.effects.traps
+        {
+            // It shows nothing to anybody but itself.
+            for (n, dead) in dead.iter_mut().enumerate() {
+                if def.effects.may_read(Global(n as u16)) {
+                    *dead = 0;
+                }
+            }
+            cc_dead &= !def.effects.may_read_cc();
+        } else if op.observes_globals() || seen_at[i] {
             // What a side exit writes itself, it does not see.
             let written = match *op {
                 Op::ExitIf { put: Some(put), .. } => {

@@ -20,8 +20,13 @@ impl Known {
         Self(vec![Parts::default(); count])
     }
 
-    pub(super) fn forget(&mut self) {
-        self.0.fill(Parts::default());
+    /// Some registers may hold anything now.
+    pub(super) fn forget(&mut self, which: impl Fn(Global) -> bool) {
+        for (n, parts) in self.0.iter_mut().enumerate() {
+            if which(Global(n as u16)) {
+                *parts = Parts::default();
+            }
+        }
     }
 
     fn get(&self, g: Global, part: Part) -> Option<Val> {

@@ -114,8 +114,10 @@ impl<G: Guest> Forward<G> {
             Op::Call { def, .. } => {
                 let v = self.push(op);
                 if def.effects.writes_globals {
-                    self.known.forget();
-                    self.cc = None;
+                    self.known.forget(|g| def.effects.may_write(g));
+                    if def.effects.may_write_cc() {
+                        self.cc = None;
+                    }
                 }
                 v
             }

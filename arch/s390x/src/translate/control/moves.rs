@@ -10,7 +10,7 @@ use tcg::{Access, Effects, HelperDef, Trap, mem};
 use super::super::{Flow, Tx};
 use super::mode;
 use crate::cpu::key::{Flags, MODE_HOME, MODE_PRIMARY, MODE_SECONDARY};
-use crate::cpu::{ProgramCode, S390Cpu, lowcore, psw};
+use crate::cpu::{ProgramCode, S390Cpu, lowcore, psw, sets};
 use crate::insn::Insn;
 use crate::memory::translate;
 
@@ -70,7 +70,7 @@ fn optional_space(cpu: &S390Cpu, control: u64, base: u8) -> Result<MemMode, Trap
 pub(crate) fn mvcos(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     static MOVE: HelperDef = HelperDef::new4(
         "mvcos",
-        Effects::ALL,
+        Effects::ALL.within(sets::GR0, sets::CC),
         |cpu: &mut S390Cpu, first, second, bases, length| {
             if cpu.psw_mask & psw::DAT == 0 {
                 return Err(ProgramCode::SpecialOperation.into());
@@ -138,7 +138,7 @@ fn check_spaces(cpu: &S390Cpu) -> Result<(), Trap> {
 
 static TO_PRIMARY: HelperDef = HelperDef::new4(
     "mvcp",
-    Effects::ALL,
+    Effects::ALL.within(sets::NONE, sets::CC),
     |cpu: &mut S390Cpu, first, second, length, key| {
         check_spaces(cpu)?;
         keyed(
@@ -152,7 +152,7 @@ static TO_PRIMARY: HelperDef = HelperDef::new4(
 );
 static TO_SECONDARY: HelperDef = HelperDef::new4(
     "mvcs",
-    Effects::ALL,
+    Effects::ALL.within(sets::NONE, sets::CC),
     |cpu: &mut S390Cpu, first, second, length, key| {
         check_spaces(cpu)?;
         keyed(
@@ -166,7 +166,7 @@ static TO_SECONDARY: HelperDef = HelperDef::new4(
 );
 static WITH_KEY: HelperDef = HelperDef::new5(
     "mvck",
-    Effects::ALL,
+    Effects::ALL.within(sets::NONE, sets::CC),
     |cpu: &mut S390Cpu, first, second, length, key, spaces| {
         keyed(
             cpu,
@@ -213,7 +213,7 @@ pub(crate) fn mvck(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 pub(crate) fn mvcdk(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     static MOVE: HelperDef = HelperDef::new5(
         "mvcdk",
-        Effects::ALL,
+        Effects::MEMORY,
         |cpu: &mut S390Cpu, first, second, length, key, spaces| {
             check_key(cpu, key >> 4)?;
             let count = (length & 0xff) as usize + 1;
@@ -238,7 +238,7 @@ pub(crate) fn mvcdk(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 pub(crate) fn mvpg(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     static MOVE: HelperDef = HelperDef::new4(
         "mvpg",
-        Effects::ALL,
+        Effects::ALL.within(sets::GR0, sets::CC),
         |cpu: &mut S390Cpu, first, second, to, from| {
             /// Condition-code option.
             const BY_CODE: u64 = 0x100;

@@ -8,13 +8,13 @@ use super::super::{Flow, Tx, require};
 use super::{RECHECK, check_alignment, doubleword, mode};
 use crate::cpu::key::Flags;
 use crate::cpu::psw::{self, Psw};
-use crate::cpu::{PSW_MASK, ProgramCode, S390Cpu};
+use crate::cpu::{PSW_MASK, ProgramCode, S390Cpu, sets};
 use crate::insn::Insn;
 
 /// LOAD PSW EXTENDED: the operand's address and space.
 static LOAD_EXTENDED: HelperDef = HelperDef::new2(
     "lpswe",
-    Effects::ALL,
+    Effects::GLOBALS.within(sets::PSW, sets::PSW),
     |cpu: &mut S390Cpu, address, space| {
         let first = mem::load(cpu, doubleword(space), address)?;
         let second = cpu.wrap(address.wrapping_add(8));
@@ -29,8 +29,10 @@ static LOAD_EXTENDED: HelperDef = HelperDef::new2(
 );
 
 /// LOAD PSW: bit 12 of the short format is one, and off in the PSW.
-static LOAD: HelperDef =
-    HelperDef::new2("lpsw", Effects::ALL, |cpu: &mut S390Cpu, address, space| {
+static LOAD: HelperDef = HelperDef::new2(
+    "lpsw",
+    Effects::GLOBALS.within(sets::PSW, sets::PSW),
+    |cpu: &mut S390Cpu, address, space| {
         const SHORT: u64 = 1 << (63 - 12);
         let short = mem::load(cpu, doubleword(space), address)?;
         if short & SHORT == 0 {
@@ -39,11 +41,14 @@ static LOAD: HelperDef =
         cpu.breaking_event = cpu.core.pc;
         cpu.load_psw(Psw::from_short(short))?;
         Ok(0)
-    });
+    },
+);
 
 /// SET SYSTEM MASK and the rarer cases of STORE THEN OR/AND SYSTEM MASK: the new bits 0-7.
-static SET_SYSTEM_MASK: HelperDef =
-    HelperDef::new1("ssm", Effects::ALL, |cpu: &mut S390Cpu, mask| {
+static SET_SYSTEM_MASK: HelperDef = HelperDef::new1(
+    "ssm",
+    Effects::GLOBALS.within(sets::MASK, sets::MASK),
+    |cpu: &mut S390Cpu, mask| {
         cpu.psw_mask = cpu.psw_mask & !(0xff << 56) | mask << 56;
         cpu.masks_changed();
         let psw = Psw {
@@ -56,11 +61,14 @@ static SET_SYSTEM_MASK: HelperDef =
         } else {
             Err(ProgramCode::Specification.into())
         }
-    });
+    },
+);
 
 /// SET ADDRESS SPACE CONTROL: address bits 52-55 select the space.
-static SET_SPACE: HelperDef =
-    HelperDef::new1("sacf", Effects::ALL, |cpu: &mut S390Cpu, operand| {
+static SET_SPACE: HelperDef = HelperDef::new1(
+    "sacf",
+    Effects::GLOBALS.within(sets::MASK, sets::MASK),
+    |cpu: &mut S390Cpu, operand| {
         const SECONDARY_CONTROL: u64 = 1 << (63 - 37);
         /// Bit 57 of a control element: space-switch event.
         const SPACE_SWITCH: u64 = 0x40;
@@ -89,18 +97,23 @@ static SET_SPACE: HelperDef =
             return Err(ProgramCode::SpaceSwitch.into());
         }
         Ok(0)
-    });
+    },
+);
 
 /// SET PSW KEY FROM ADDRESS: in the problem state CR3's key mask must allow the key.
-static SET_KEY: HelperDef = HelperDef::new1("spka", Effects::ALL, |cpu: &mut S390Cpu, operand| {
-    let key = operand >> 4 & 0xf;
-    let allowed = cpu.cr[3] & 1 << (31 - key) != 0;
-    if cpu.psw_mask & psw::PROBLEM != 0 && !allowed {
-        return Err(ProgramCode::PrivilegedOperation.into());
-    }
-    cpu.psw_mask = cpu.psw_mask & !psw::KEY | key << (63 - 11);
-    Ok(0)
-});
+static SET_KEY: HelperDef = HelperDef::new1(
+    "spka",
+    Effects::GLOBALS.within(sets::MASK, sets::MASK),
+    |cpu: &mut S390Cpu, operand| {
+        let key = operand >> 4 & 0xf;
+        let allowed = cpu.cr[3] & 1 << (31 - key) != 0;
+        if cpu.psw_mask & psw::PROBLEM != 0 && !allowed {
+            return Err(ProgramCode::PrivilegedOperation.into());
+        }
+        cpu.psw_mask = cpu.psw_mask & !psw::KEY | key << (63 - 11);
+        Ok(0)
+    },
+);
 
 /// Demands, in the problem state, the extraction authority of CR0 bit 36.
 static EXTRACTION: HelperDef =

@@ -6,7 +6,7 @@ use tcg::{Effects, HelperDef, Trap, mem};
 use super::super::operand::{B2, B4};
 use super::super::{Flow, Tx, require};
 use super::{LOOKS, check_alignment, mode};
-use crate::cpu::{ProgramCode, S390Cpu, lowcore};
+use crate::cpu::{ProgramCode, S390Cpu, lowcore, sets};
 use crate::insn::Insn;
 
 /// Control registers whose contents decide what is enabled: CR0, CR6, CR14.
@@ -82,12 +82,12 @@ fn store_control(
 
 static LOAD_CONTROL_64: HelperDef = HelperDef::new3(
     "lctlg",
-    Effects::GLOBALS,
+    Effects::TRANSLATION,
     |cpu: &mut S390Cpu, pair, address, space| load_control(cpu, pair, address, space, 8),
 );
 static LOAD_CONTROL_32: HelperDef = HelperDef::new3(
     "lctl",
-    Effects::GLOBALS,
+    Effects::TRANSLATION,
     |cpu: &mut S390Cpu, pair, address, space| load_control(cpu, pair, address, space, 4),
 );
 static STORE_CONTROL_64: HelperDef = HelperDef::new3(
@@ -156,14 +156,15 @@ pub(crate) fn stpx(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 
 /// SET PREFIX.
 pub(crate) fn spx(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    static SET: HelperDef = HelperDef::new1("spx", Effects::ALL, |cpu: &mut S390Cpu, operand| {
-        let prefix = operand & 0x7fff_e000;
-        if !cpu.core.system().ram().contains(prefix, 0x2000) {
-            return Err(ProgramCode::Addressing.into());
-        }
-        cpu.set_prefix(prefix);
-        Ok(0)
-    });
+    static SET: HelperDef =
+        HelperDef::new1("spx", Effects::TRANSLATION, |cpu: &mut S390Cpu, operand| {
+            let prefix = operand & 0x7fff_e000;
+            if !cpu.core.system().ram().contains(prefix, 0x2000) {
+                return Err(ProgramCode::Addressing.into());
+            }
+            cpu.set_prefix(prefix);
+            Ok(0)
+        });
     require!(tx.privileged());
     let address = tx.ea2(i);
     let operand = tx.load_aligned(Ty::I64, B4, i.b2, address);
@@ -187,7 +188,7 @@ pub(crate) fn stfl(tx: &mut Tx<'_>, _: &Insn) -> Flow {
 pub(crate) fn stfle(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     static STORE: HelperDef = HelperDef::new2(
         "stfle",
-        Effects::ALL,
+        Effects::ALL.within(sets::GR0, sets::GR0.and(sets::CC)),
         |cpu: &mut S390Cpu, address, space| {
             check_alignment(address, 8)?;
             let list = *cpu.control.facilities.doublewords();

@@ -9,7 +9,7 @@ use super::super::operand::{B4, B8};
 use super::super::{Flow, Tx, require};
 use super::mode;
 use crate::cpu::key::{Addressing, MODE_REAL};
-use crate::cpu::{ProgramCode, S390Cpu, psw};
+use crate::cpu::{ProgramCode, S390Cpu, psw, sets};
 use crate::insn::Insn;
 use crate::memory::dat::{self, Asce, Fault, Level, PAGE_INVALID, TABLE_INVALID};
 use crate::memory::keys::{ALL, CHANGE, REFERENCE};
@@ -88,7 +88,7 @@ fn set_low(cpu: &mut S390Cpu, register: usize, value: u64) {
 
 static LRA: HelperDef = HelperDef::new4(
     "lra",
-    Effects::ALL,
+    Effects::GLOBALS.within(sets::GPRS, sets::GPRS.and(sets::CC)),
     |cpu: &mut S390Cpu, r1, address, base, wide| {
         load_real_address(cpu, r1 as usize, address, base as u8, wide != 0)
     },
@@ -196,7 +196,7 @@ fn invalidate_entry(cpu: &S390Cpu, at: u64, bit: u64) -> Result<bool, Trap> {
 pub(crate) fn ipte(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     static INVALIDATE: HelperDef = HelperDef::new3(
         "ipte",
-        Effects::ALL,
+        Effects::MEMORY,
         |cpu: &mut S390Cpu, table, address, local| {
             let at = (table & !0x7ff) + (address >> 12 & 0xff) * 8;
             invalidate_entry(cpu, at, PAGE_INVALID)?;
@@ -222,7 +222,7 @@ pub(crate) fn ipte(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 pub(crate) fn idte(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     static INVALIDATE: HelperDef = HelperDef::new4(
         "idte",
-        Effects::ALL,
+        Effects::MEMORY,
         |cpu: &mut S390Cpu, table, what, asce, local| {
             const CLEAR_BY_ASCE: u64 = 0x800;
             if what & 0x000f_f000 != 0 {
@@ -260,7 +260,7 @@ pub(crate) fn idte(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 
 /// PURGE TLB, and PURGE ALB, of which there is none.
 pub(crate) fn ptlb(tx: &mut Tx<'_>, _: &Insn) -> Flow {
-    static PURGE: HelperDef = HelperDef::new0("ptlb", Effects::ALL, |cpu: &mut S390Cpu| {
+    static PURGE: HelperDef = HelperDef::new0("ptlb", Effects::TRANSLATION, |cpu: &mut S390Cpu| {
         cpu.core.flush_tlb();
         Ok(0)
     });
@@ -301,13 +301,16 @@ fn swap_and_purge(
     Ok(0)
 }
 
-static CSP: HelperDef = HelperDef::new3("csp", Effects::ALL, |cpu: &mut S390Cpu, r1, r2, space| {
-    swap_and_purge(cpu, r1, r2, B4, space)
-});
-static CSPG: HelperDef =
-    HelperDef::new3("cspg", Effects::ALL, |cpu: &mut S390Cpu, r1, r2, space| {
-        swap_and_purge(cpu, r1, r2, B8, space)
-    });
+static CSP: HelperDef = HelperDef::new3(
+    "csp",
+    Effects::ALL.within(sets::GPRS, sets::GPRS.and(sets::CC)),
+    |cpu: &mut S390Cpu, r1, r2, space| swap_and_purge(cpu, r1, r2, B4, space),
+);
+static CSPG: HelperDef = HelperDef::new3(
+    "cspg",
+    Effects::ALL.within(sets::GPRS, sets::GPRS.and(sets::CC)),
+    |cpu: &mut S390Cpu, r1, r2, space| swap_and_purge(cpu, r1, r2, B8, space),
+);
 
 fn compare_swap_purge(tx: &mut Tx<'_>, i: &Insn, helper: &'static HelperDef) -> Flow {
     require!(tx.privileged());
@@ -334,7 +337,7 @@ pub(crate) fn cspg(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 pub(crate) fn tprot(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     static TEST: HelperDef = HelperDef::new2(
         "tprot",
-        Effects::ALL,
+        Effects::GLOBALS.within(sets::NONE, sets::CC),
         |cpu: &mut S390Cpu, address, space| {
             let space = cpu.space(mode(space))?;
             let cc = match translate_in(cpu, address, Access::Write, space) {
@@ -373,14 +376,18 @@ fn in_storage(cpu: &S390Cpu, real: u64) -> Result<u64, Trap> {
 
 /// TEST BLOCK: clears a block of 4 KiB, and finds it usable.
 pub(crate) fn tb(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    static TEST: HelperDef = HelperDef::new1("tb", Effects::ALL, |cpu: &mut S390Cpu, address| {
-        let address = cpu.wrap(address) & !(PAGE_SIZE - 1);
-        let page = translate(cpu, address, Access::Write, MODE_REAL)?.page;
-        mem::write_absolute(&cpu.core, page, &[0; PAGE_SIZE as usize]);
-        cpu.gpr[0] = 0;
-        cpu.set_cc(0);
-        Ok(0)
-    });
+    static TEST: HelperDef = HelperDef::new1(
+        "tb",
+        Effects::ALL.within(sets::NONE, sets::GR0.and(sets::CC)),
+        |cpu: &mut S390Cpu, address| {
+            let address = cpu.wrap(address) & !(PAGE_SIZE - 1);
+            let page = translate(cpu, address, Access::Write, MODE_REAL)?.page;
+            mem::write_absolute(&cpu.core, page, &[0; PAGE_SIZE as usize]);
+            cpu.gpr[0] = 0;
+            cpu.set_cc(0);
+            Ok(0)
+        },
+    );
     require!(tx.privileged());
     let address = tx.r64(i.r2);
     tx.call(&TEST, &[address]);
@@ -437,13 +444,16 @@ pub(crate) fn ivsk(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 /// SET STORAGE KEY EXTENDED. Translations that remember the change bit as set are forgotten
 /// everywhere before it completes.
 pub(crate) fn sske(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    static SET: HelperDef =
-        HelperDef::new2("sske", Effects::ALL, |cpu: &mut S390Cpu, address, key| {
+    static SET: HelperDef = HelperDef::new2(
+        "sske",
+        Effects::TRANSLATION,
+        |cpu: &mut S390Cpu, address, key| {
             let absolute = in_storage(cpu, address)?;
             cpu.control.shared.keys.update(absolute, ALL, key as u8);
             cpu.core.flush_tlb_everywhere();
             Ok(0)
-        });
+        },
+    );
     require!(tx.privileged());
     let (address, key) = (tx.r64(i.r2), tx.r64(i.r1));
     tx.call(&SET, &[address, key]);
@@ -452,8 +462,10 @@ pub(crate) fn sske(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 
 /// RESET REFERENCE BIT EXTENDED: the old reference and change bits as the condition code.
 pub(crate) fn rrbe(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    static RESET: HelperDef =
-        HelperDef::new1("rrbe", Effects::ALL, |cpu: &mut S390Cpu, address| {
+    static RESET: HelperDef = HelperDef::new1(
+        "rrbe",
+        Effects::GLOBALS.within(sets::NONE, sets::CC),
+        |cpu: &mut S390Cpu, address| {
             let absolute = in_storage(cpu, address)?;
             let old = cpu
                 .control
@@ -464,7 +476,8 @@ pub(crate) fn rrbe(tx: &mut Tx<'_>, i: &Insn) -> Flow {
             cpu.core.flush_tlb_everywhere();
             cpu.set_cc((old & (REFERENCE | CHANGE)) >> 1);
             Ok(0)
-        });
+        },
+    );
     require!(tx.privileged());
     let address = tx.r64(i.r2);
     tx.call(&RESET, &[address]);
