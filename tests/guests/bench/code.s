@@ -131,6 +131,29 @@ run_function:
     stnsm LC_FREE, 0xfb
     br %r13
 
+# Calls of functions in four other pages
+    ROW "code.cross-page", 4*2000, 2000*4*3, 8f, TRANSLATED
+    lgr %r13, %r14
+    llilf %r1, PAGE_OF_CODE
+    lay %r3, 0x1100(%r1)
+    lay %r4, 0x2200(%r1)
+    lay %r5, 0x3300(%r1)
+    lghi %r0, 2000
+    lghi %r2, 0
+0:  .irp function, 1, 3, 4, 5
+    basr %r14, %r\function
+    .endr
+    brctg %r0, 0b
+    br %r13
+8:  llilf %r1, PAGE_OF_CODE
+    llilf %r3, 0xa72b0003
+    lghi %r0, 4
+9:  st %r3, 0(%r1)
+    mvhhi 4(%r1), 0x07fe
+    lay %r1, 0x1100(%r1)
+    brctg %r0, 9b
+    br %r14
+
 # A PSW stored in the lowcore and loaded by an instruction there, as kernels return
     ROW "code.lowcore", 500, 500, 8f, TRANSLATED
     lgfi %r0, 500

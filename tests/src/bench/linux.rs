@@ -11,7 +11,7 @@ pub const BOOT: &str = "linux.boot";
 /// One turn of the shell's loop, measured by the guest.
 pub const LOOP: &str = "linux.shell-loop";
 /// Turns of the loop.
-const COUNT: u32 = 50_000;
+const COUNT: u32 = 20_000;
 
 /// What the guest's loop must print (`tests/scripts/guest-init`).
 fn checksum() -> u64 {

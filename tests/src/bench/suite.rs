@@ -9,7 +9,7 @@ use super::guest::{self, IMAGES, Program, RowOutcome, Selection};
 use super::{Sample, linux};
 
 /// How long one start of a guest may take: a hang ends in a failed row.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// What to run.
 pub struct Plan {

@@ -41,6 +41,7 @@ pub fn render(results: &Results, versions: &[String]) -> String {
         let _ = writeln!(text, "{line}");
     }
     if results.has_peer {
+        text.push('\n');
         for engine in 0..own {
             text += &means(results, engine);
         }
@@ -51,14 +52,14 @@ pub fn render(results: &Results, versions: &[String]) -> String {
                 let times = cell.failures.len();
                 let _ = writeln!(
                     text,
-                    "FAIL {} on {}, {times} times: {why}",
+                    "- FAIL {} on {}, {times} times: {why}",
                     row.name, program.name
                 );
             }
         }
     }
     for line in results.left_out.iter().chain(versions) {
-        let _ = writeln!(text, "{line}");
+        let _ = writeln!(text, "- {line}");
     }
     text
 }
@@ -82,7 +83,7 @@ fn means(results: &Results, engine: usize) -> String {
         return String::new();
     };
     let mut text = format!(
-        "\n{name}: {mean:.2} times QEMU's speed (geometric mean of {} rows)",
+        "- {name}: {mean:.2} times QEMU's speed (geometric mean of {} rows)",
         ratios.len()
     );
     if let Some((row, least)) = ratios.iter().min_by(|a, b| a.1.total_cmp(&b.1)) {

@@ -1,4 +1,4 @@
-//! Benchmarks: clock reads, stop and cont, instructions per second, boot; beside QEMU where
+//! Benchmarks: the suite of guests and boots, clock reads, stop and cont; beside QEMU where
 //! `qemu-system-s390x` is installed, alternating in one run. Medians with the least and the
 //! greatest value. Not a test: nothing here fails for being slow; the suite's guests do fail for a
 //! wrong result.
@@ -13,7 +13,7 @@ use serde_json::json;
 use tests::bench::guest::Length;
 use tests::bench::suite::{self, Plan};
 use tests::bench::{Sample, Selection, table};
-use tests::guests::{Debian, image};
+use tests::guests::image;
 use tests::{Emu, EmuBuilder, process};
 use tod::clock::EpochClock;
 use tod::host::LinuxHost;
@@ -21,7 +21,7 @@ use tod::{Timebase, host::CounterSource};
 
 const USAGE: &str = "usage: bench [OPTION...] [NAME...]
 
-NAME is one or more of: suite, clock-read, stop-cont, tod-step, instructions, boot (default: all).
+NAME is one or more of: suite, clock-read, stop-cont, tod-step (default: all).
 --runs N        repetitions of each measurement (default 5)
 --qemu PATH     the peer (default: qemu-system-s390x, if it is installed)
 --no-qemu       measure without a peer
@@ -97,8 +97,6 @@ const BENCHES: &[(&str, Bench)] = &[
     ("clock-read", clock_read),
     ("stop-cont", stop_cont),
     ("tod-step", tod_step),
-    ("instructions", instructions),
-    ("boot", boot),
 ];
 
 fn main() -> ExitCode {
@@ -295,87 +293,4 @@ fn tod_step(options: &Options) {
         Some(Sample(steps).median())
     });
     println!("  least of twenty: {} us", least.join(", "));
-}
-
-/// Millions of guest instructions per second in the loops of the `bench` guest.
-fn instructions(options: &Options) {
-    let rates = |binary: &Path| -> Vec<(String, f64)> {
-        let mut emu = guest(binary, "bench", "scale=4", &[]);
-        emu.wait(600);
-        let number = |line: &str, key: &str| {
-            line.split_whitespace()
-                .find_map(|word| word.strip_prefix(key)?.parse::<f64>().ok())
-                .unwrap_or(f64::NAN)
-        };
-        let text = emu.console.text();
-        text.lines()
-            .filter_map(|line| line.strip_prefix("BENCH "))
-            .map(|line| {
-                let name = line.split(' ').next().unwrap_or("?").to_owned();
-                (name, number(line, "insns=") * 4096.0 / number(line, "tod="))
-            })
-            .collect()
-    };
-    let own = process::binary();
-    let mut all: Vec<(String, Sample, Sample)> = Vec::new();
-    for _ in 0..options.runs {
-        for (binary, is_peer) in
-            std::iter::once((Some(&own), false)).chain([(options.peer.as_ref(), true)])
-        {
-            let Some(binary) = binary else { continue };
-            for (name, rate) in rates(binary) {
-                let at = all
-                    .iter()
-                    .position(|(known, ..)| *known == name)
-                    .unwrap_or_else(|| {
-                        all.push((name, Sample(Vec::new()), Sample(Vec::new())));
-                        all.len() - 1
-                    });
-                if is_peer {
-                    all[at].2.0.push(rate)
-                } else {
-                    all[at].1.0.push(rate)
-                }
-            }
-        }
-    }
-    for (name, ours, peers) in all {
-        print!("  {name:<12} {ours}");
-        if peers.0.is_empty() {
-            println!(" M/s");
-        } else {
-            println!(
-                " M/s, peer {peers} M/s, ratio {:.2}",
-                ours.median() / peers.median()
-            );
-        }
-    }
-}
-
-/// Seconds from the start of the program to its end, with Debian's kernel powering off as soon
-/// as its first process runs.
-fn boot(options: &Options) {
-    let debian = match Debian::find() {
-        Ok(debian) => debian,
-        Err(why) => {
-            println!("  SKIPPED: {why}");
-            return;
-        }
-    };
-    side_by_side(options, "Debian's kernel to poweroff", "s", |binary| {
-        let start = Instant::now();
-        let mut emu = EmuBuilder::s390x()
-            .with_binary(binary)
-            .args(["-m", "512M"])
-            .kernel(&debian.kernel)
-            .initrd(&debian.initrd)
-            .append("emu.run=poweroff")
-            .start();
-        let status = emu.wait(900);
-        if !status.success() || !emu.console.text().contains("READY poweroff") {
-            println!("  {}: it did not boot: {status}", binary.display());
-            return None;
-        }
-        Some(start.elapsed().as_secs_f64())
-    });
 }
