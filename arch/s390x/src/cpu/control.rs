@@ -33,6 +33,9 @@ pub struct MonitorEvent {
 pub enum Leave {
     /// Somebody asked for it ([`super::handle::PARK`]).
     Park,
+    /// As many instructions as were asked for have been executed
+    /// ([`super::S390Cpu::set_stop_at`]).
+    Count,
     /// It waits for an interruption: see [`super::wait`].
     Wait,
     /// It waits with all interruptions disabled; told once, then it is [`Leave::Wait`].
@@ -62,6 +65,8 @@ pub struct Control {
     pub monitor: MonitorEvent,
     /// Instruction address of a PSW that was found invalid as soon as it was loaded.
     pub(super) early_address: u64,
+    /// Instructions after which the CPU leaves.
+    pub(super) stop_at: Option<u64>,
     /// Why the CPU leaves; set by `poll`.
     pub(super) leave: Option<Leave>,
     /// A crash that has not been told.
@@ -88,6 +93,7 @@ impl Control {
             fault: AccessFault::default(),
             monitor: MonitorEvent::default(),
             early_address: 0,
+            stop_at: None,
             leave: None,
             crash: None,
             awaits_reset: false,

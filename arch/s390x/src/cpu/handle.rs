@@ -19,6 +19,9 @@ pub const ORDER: u32 = 1 << 1;
 /// Attention: the VM stops, somebody wants to look at the CPU, or the program ends: leave the
 /// guest. The vCPU's thread clears it before it passes the gate.
 pub const PARK: u32 = 1 << 2;
+/// Attention: a stop at a number of instructions is wanted; up as long as it is, so that every
+/// block is followed by a look. See [`super::S390Cpu::set_stop_at`].
+pub const COUNT: u32 = 1 << 3;
 
 /// CPUs that a machine can have at most: interruption sources are bits of a word, and STORE CLOCK
 /// has six bits for the CPU's number.

@@ -98,6 +98,13 @@ pub fn poll(cpu: &mut S390Cpu) -> Poll {
     if bits & handle::PARK != 0 {
         return leave(cpu, Leave::Park);
     }
+    if cpu
+        .control
+        .stop_at
+        .is_some_and(|count| cpu.core.insns >= count)
+    {
+        return leave(cpu, Leave::Count);
+    }
     // Taken before anything is looked at: what is posted later raises it anew.
     cpu.core.attention().take(handle::INTERRUPT | handle::ORDER);
     super::orders::serve(cpu);
@@ -130,6 +137,22 @@ pub fn poll(cpu: &mut S390Cpu) -> Poll {
         return leave(cpu, Leave::Wait);
     }
     Poll::Run
+}
+
+impl S390Cpu {
+    /// Leaves the guest with [`Leave::Count`] before the first block at which `core.insns` is not
+    /// below this number; `None`: no more. While it is set each block returns to the run loop,
+    /// so that engines with the same blocks stop at the same place. For comparing engines.
+    pub fn set_stop_at(&mut self, count: Option<u64>) {
+        self.control.stop_at = count;
+        let attention = self.core.attention();
+        match count {
+            Some(_) => attention.raise(handle::COUNT),
+            None => {
+                attention.take(handle::COUNT);
+            }
+        }
+    }
 }
 
 fn leave(cpu: &mut S390Cpu, reason: Leave) -> Poll {

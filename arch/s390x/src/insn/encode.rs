@@ -1,10 +1,10 @@
-//! The reverse of decoding, for tests: an image from fields.
+//! The reverse of decoding: an image from fields. For tests, which make code from the table.
 
 use super::format::OpcodeShape;
-use super::{Format, Insn, Row, table};
+use super::{Format, Insn, Row};
 
 /// An image whose other bits are those given, with the row's operation code.
-pub(crate) fn with_opcode(row: &Row, fill: u64) -> u64 {
+pub fn with_opcode(row: &Row, fill: u64) -> u64 {
     let code = u64::from(row.opcode);
     let (bits, mask) = match row.format.opcode_shape(row.opcode) {
         OpcodeShape::Byte0 => (code << 40, 0xff << 40),
@@ -16,15 +16,16 @@ pub(crate) fn with_opcode(row: &Row, fill: u64) -> u64 {
 }
 
 /// An instruction of that name with all fields zero; fields are then set one by one.
+#[cfg(test)]
 pub(crate) fn named(name: &str) -> Insn {
-    let row = table::rows()
+    let row = super::table::rows()
         .find(|row| row.name == name)
         .unwrap_or_else(|| panic!("no row {name}"));
     Insn::new(row, with_opcode(row, 0))
 }
 
 /// The image of an instruction's fields; bits that no field has are zero.
-pub(crate) fn encode(i: &Insn) -> u64 {
+pub fn encode(i: &Insn) -> u64 {
     use Format::*;
     let field = |v: u64, first: u32, count: u32| (v & ((1 << count) - 1)) << (48 - first - count);
     let n = |v: u8, first| field(v.into(), first, 4);

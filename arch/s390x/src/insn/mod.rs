@@ -6,8 +6,7 @@
 #[cfg(test)]
 mod capstone_check;
 pub mod decode;
-#[cfg(test)]
-pub(crate) mod encode;
+pub mod encode;
 pub mod format;
 pub mod table;
 pub mod text;

@@ -1,0 +1,222 @@
+//! A machine on a simulated host whose clock stands, and its state as a list of items.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use machine::{GuestRam, Identity};
+use s390x::console::Sclp;
+use s390x::cpu::S390Cpu;
+use s390x::cpu::control::Leave;
+use s390x::cpu::handle::{self, CpuHandle, CpuState};
+use s390x::cpu::psw::Psw;
+use s390x::machine::Shared;
+use tcg::{CpuCore, EngineKind, Options, System};
+use tod::{EpochClock, SimHost, Timebase, Timeline};
+
+use crate::state::{RAM, State};
+
+/// The engines that must do what [`EngineKind::Reference`] does.
+pub(crate) const TESTED: &[EngineKind] = &[EngineKind::Interp];
+
+/// A machine of one CPU.
+pub(crate) struct Lab {
+    pub(crate) cpu: S390Cpu,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// Everything that a guest could see, and some of what it could not.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    items: Vec<(String, u64)>,
+    leave: Leave,
+    memory: Vec<u8>,
+    keys: Vec<u8>,
+}
+
+impl Lab {
+    pub(crate) fn new(engine: EngineKind) -> Self {
+        let host = SimHost::new();
+        let timebase = Timebase::new(Arc::new(host)).expect("a simulated host has clocks");
+        let timeline = Timeline::new(&timebase);
+        let clock = EpochClock::at_host_time(&timebase);
+        let options = Options {
+            engine,
+            cache_bytes: 1 << 20,
+        };
+        let ram = GuestRam::new(RAM).expect("a little RAM");
+        let system = System::with_options(Arc::new(ram), options);
+        let core = CpuCore::new(system.clone());
+        let (events, _) = crossbeam::channel::unbounded();
+        let shared = Shared::new(
+            system,
+            std::slice::from_ref(&core),
+            Sclp::new(None),
+            clock,
+            timeline,
+            Identity::default(),
+            1,
+            events,
+        );
+        let cpu = S390Cpu::new(core, Arc::clone(&shared), 0);
+        Self { cpu, shared }
+    }
+
+    /// Takes over a state.
+    pub(crate) fn load(&mut self, state: &State, start: u64) {
+        let (cpu, shared) = (&mut self.cpu, &self.shared);
+        shared.ram().write(0, &state.memory).expect("as much RAM");
+        assert!(shared.keys.restore(&state.keys), "a key for each page");
+        cpu.set_prefix(state.prefix);
+        cpu.gpr = state.gpr;
+        cpu.fpr = state.fpr;
+        cpu.ar = state.ar;
+        cpu.cr = state.cr;
+        cpu.fpc = state.fpc;
+        cpu.breaking_event = state.breaking_event;
+        cpu.core.spaces_changed();
+        cpu.set_state(CpuState::Operating);
+        cpu.set_comparator(state.comparator);
+        cpu.set_cpu_timer(state.cpu_timer);
+        self.go_to(state.mask, start);
+    }
+
+    /// Loads a PSW.
+    pub(crate) fn go_to(&mut self, mask: u64, address: u64) {
+        self.cpu.set_psw(Psw { mask, address });
+    }
+
+    /// Runs until the CPU leaves; if `count` is given, at the latest at the first block boundary
+    /// after so many instructions.
+    pub(crate) fn run(&mut self, count: Option<u64>) -> Snapshot {
+        let limit = count.map(|count| self.cpu.core.insns + count);
+        self.cpu.set_stop_at(limit);
+        let watched = watch(&self.cpu.control.handle);
+        let leave = s390x::cpu::run::run(&mut self.cpu);
+        drop(watched);
+        self.snapshot(leave)
+    }
+
+    fn snapshot(&self, leave: Leave) -> Snapshot {
+        let (cpu, shared) = (&self.cpu, &self.shared);
+        let mut items = Vec::with_capacity(96);
+        let mut item = |name: &str, value: u64| items.push((name.to_owned(), value));
+        let psw = cpu.psw();
+        item("PSW mask", psw.mask);
+        item("PSW address", psw.address);
+        for (n, &value) in cpu.gpr.iter().enumerate() {
+            item(&format!("R{n}"), value);
+        }
+        for (n, &value) in cpu.fpr.iter().enumerate() {
+            item(&format!("F{n}"), value);
+        }
+        for (n, &value) in cpu.ar.iter().enumerate() {
+            item(&format!("A{n}"), value.into());
+        }
+        for (n, &value) in cpu.cr.iter().enumerate() {
+            item(&format!("C{n}"), value);
+        }
+        item("FPC", cpu.fpc.into());
+        item("breaking-event address", cpu.breaking_event);
+        item("prefix", cpu.prefix);
+        item("EXECUTE target", cpu.execute_target);
+        item("instructions", cpu.core.insns);
+        let clock = cpu.clock_state();
+        item("clock comparator", clock.comparator);
+        item("programmable field", clock.programmable.into());
+        item("CPU timer", clock.cpu_timer);
+        item("TOD clock", cpu.read_tod().clock());
+        let (emergency, call, latched) = cpu.control.handle.latched_words();
+        item("emergency signals", emergency);
+        item("external call", call.into());
+        item("latched", latched.into());
+        item("CPU state", cpu.control.handle.state() as u64);
+        let service = shared.floating.saved();
+        item("service signal", service.map_or(u64::MAX, u64::from));
+        let mut memory = vec![0; RAM as usize];
+        shared.ram().read(0, &mut memory).expect("as much RAM");
+        Snapshot {
+            items,
+            leave,
+            memory,
+            keys: shared.keys.saved(),
+        }
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn leave(&self) -> Leave {
+        self.leave
+    }
+
+    /// The PSW's address.
+    pub(crate) fn address(&self) -> u64 {
+        self.items[1].1
+    }
+
+    /// A doubleword of storage.
+    pub(crate) fn doubleword(&self, at: u64) -> u64 {
+        let bytes = &self.memory[at as usize..][..8];
+        u64::from_be_bytes(bytes.try_into().expect("eight bytes"))
+    }
+
+    /// What differs, a line for each item, this one's value first; the first differences first.
+    pub(crate) fn differences(&self, other: &Self) -> String {
+        let mut text = String::new();
+        if self.leave != other.leave {
+            let _ = writeln!(text, "  leaves by {:?}, not {:?}", self.leave, other.leave);
+        }
+        for ((name, a), (_, b)) in self.items.iter().zip(&other.items) {
+            if a != b {
+                let _ = writeln!(text, "  {name}: {a:#x}, not {b:#x}");
+            }
+        }
+        let bytes = self.memory.iter().zip(&other.memory).enumerate();
+        for (at, (a, b)) in bytes.filter(|(_, (a, b))| a != b).take(24) {
+            let _ = writeln!(text, "  storage {at:#x}: {a:#04x}, not {b:#04x}");
+        }
+        let keys = self.keys.iter().zip(&other.keys).enumerate();
+        for (page, (a, b)) in keys.filter(|(_, (a, b))| a != b).take(8) {
+            let _ = writeln!(text, "  key of page {page:#x}: {a:#04x}, not {b:#04x}");
+        }
+        text
+    }
+}
+
+/// The CPU that runs now on each thread of the tests, with when it is to be made to leave.
+static WATCHED: Mutex<Vec<(u64, Instant, Arc<CpuHandle>)>> = Mutex::new(Vec::new());
+
+/// Longer than any run takes that ends by itself.
+const TOO_LONG: Duration = Duration::from_secs(20);
+
+struct Watched(u64);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let mut list = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+        list.retain(|&(number, ..)| number != self.0);
+    }
+}
+
+/// Makes the CPU leave by [`Leave::Park`] if it does not do so by itself.
+fn watch(cpu: &Arc<CpuHandle>) -> Watched {
+    static THREAD: std::sync::Once = std::sync::Once::new();
+    static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    THREAD.call_once(|| {
+        std::thread::spawn(|| {
+            loop {
+                std::thread::sleep(Duration::from_millis(500));
+                let list = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+                for (_, until, cpu) in list.iter() {
+                    if *until < Instant::now() {
+                        cpu.kick(handle::PARK);
+                    }
+                }
+            }
+        });
+    });
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let mut list = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    list.push((number, Instant::now() + TOO_LONG, Arc::clone(cpu)));
+    Watched(number)
+}
