@@ -148,7 +148,7 @@ unprepare:
 # Both CPUs count one doubleword up. Timed are the first one's STEPS, while the other
 # one goes on; what it has counted is taken off.
 .macro SHARED what, order
-    ROW "shared.\what", STEPS, STEPS, nothing, OWN_TIME
+    ROW "shared.\what", STEPS, STEPS, nothing, OWN_TIME|MEDIAN
     lgr %r13, %r14
     mvghi LC_FREE, 0
     larl %r1, counter
@@ -192,7 +192,7 @@ unprepare:
     SHARED_END
 
 # A signal to the other CPU, which waits, and its answer in storage
-    ROW "shared.signal", 50, 50, nothing, OWN_TIME
+    ROW "shared.signal", 50, 50, nothing, OWN_TIME|MEDIAN
     lgr %r13, %r14
     larl %r1, counter
     mvghi 0(%r1), 0
