@@ -1,5 +1,6 @@
 //! One case: a seeded state and a program, run on the reference and on another engine in step.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use s390x::cpu::control::Leave;
@@ -8,8 +9,9 @@ use tcg::system::trace;
 
 use crate::lab::{Lab, Snapshot};
 use crate::logged::logged;
+use crate::plant::plant;
 use crate::program::{Piece, Program};
-use crate::state::{CODE_POINTER, HANDLERS, INDEX, POINTERS, State};
+use crate::state::{CODE_POINTER, HANDLERS, INDEX, POINTERS, State, tables_overwritten};
 
 /// A state's seed and a program.
 #[derive(Clone)]
@@ -28,8 +30,16 @@ struct Leg {
     expected: Snapshot,
     /// Where the next leg begins.
     next: Option<u64>,
-    /// It ended by itself, not at the limit.
-    natural: bool,
+    end: End,
+}
+
+/// How a leg ended on the reference.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// By itself.
+    Natural,
+    /// It was stopped after so many instructions; it is the last one.
+    Limit(u64),
 }
 
 /// A machine with its case.
@@ -77,10 +87,41 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Runs two machines until both stand after the same number of instructions. Blocks are left
+/// early for reasons that are each engine's own, so that may take some tries; `None` if they do
+/// not meet.
+fn together(
+    run: &mut Run<'_>,
+    reference: &mut Run<'_>,
+    limit: u64,
+) -> Option<(Snapshot, Snapshot)> {
+    let mut got = run.lab.run(Some(limit));
+    let mut expected = reference.lab.run(Some(limit));
+    for _ in 0..16 {
+        if got.leave() != Leave::Count || expected.leave() != Leave::Count {
+            break;
+        }
+        let (ours, theirs) = (got.instructions(), expected.instructions());
+        match ours.cmp(&theirs) {
+            Ordering::Less => got = run.lab.run(Some(theirs)),
+            Ordering::Equal => return Some((got, expected)),
+            Ordering::Greater => expected = reference.lab.run(Some(ours)),
+        }
+    }
+    // One of them has come to its end.
+    match (got.leave(), expected.leave()) {
+        (Leave::Count, Leave::Count) => None,
+        (Leave::Count, _) => Some((run.lab.run(Some(limit + LIMIT)), expected)),
+        (_, Leave::Count) => Some((got, reference.lab.run(Some(limit + LIMIT)))),
+        _ => Some((got, expected)),
+    }
+}
+
 impl Case {
     fn parts(&self) -> (State, Program) {
         let mut state = State::new(self.seed);
         let program = Program::new(self.seed, &self.pieces);
+        plant(self.seed, &program, &mut state);
         program.place(&mut state.memory);
         (state, program)
     }
@@ -91,8 +132,12 @@ impl Case {
         let mut legs: Vec<Leg> = Vec::new();
         let mut last = 0;
         loop {
-            let expected = run.lab.run(Some(LIMIT));
-            let natural = expected.leave() != Leave::Count;
+            let limit = run.lab.cpu.core.insns + LIMIT;
+            let expected = run.lab.run(Some(limit));
+            let end = match expected.leave() {
+                Leave::Count => End::Limit(limit),
+                _ => End::Natural,
+            };
             // Always forward, so that it ends.
             let next = run
                 .next(&expected)
@@ -100,13 +145,21 @@ impl Case {
             let leg = Leg {
                 expected,
                 next,
-                natural,
+                end,
             };
             legs.push(leg);
             let Some(at) = next else { return legs };
             last = at;
             run.resume(at);
         }
+    }
+
+    /// Instructions that the reference completes, and how often it is interrupted.
+    pub(crate) fn extent(&self) -> (u64, usize) {
+        let (state, program) = self.parts();
+        let legs = self.expected(&state, &program);
+        let last = legs.last().map_or(0, |leg| leg.expected.instructions());
+        (last, legs.len())
     }
 
     /// Runs on both engines.
@@ -140,15 +193,37 @@ impl Case {
     ) -> Option<String> {
         let mut run = Run::new(engine, state, program);
         for (n, leg) in legs.iter().enumerate() {
-            let limit = (limited || !leg.natural).then_some(LIMIT);
-            let got = run.lab.run(limit);
-            if got != leg.expected {
-                let differences = got.differences(&leg.expected);
+            let (got, expected) = match leg.end {
+                End::Natural => {
+                    let limit = limited.then(|| run.lab.cpu.core.insns + LIMIT + 64);
+                    (run.lab.run(limit), leg.expected.clone())
+                }
+                End::Limit(limit) => {
+                    let mut reference = self.replay(legs, state, program);
+                    together(&mut run, &mut reference, limit)?
+                }
+            };
+            if got != expected {
+                let changed = |at: &Snapshot| tables_overwritten(&state.memory, at.memory());
+                if changed(&got) || changed(&expected) {
+                    return None;
+                }
+                let differences = got.differences(&expected);
                 return Some(format!("leg {n}:\n{differences}"));
             }
             run.resume(leg.next?);
         }
         None
+    }
+
+    /// The reference at the beginning of its last leg.
+    fn replay<'a>(&self, legs: &[Leg], state: &'a State, program: &'a Program) -> Run<'a> {
+        let mut run = Run::new(EngineKind::Reference, state, program);
+        for at in legs.iter().filter_map(|leg| leg.next) {
+            run.lab.run(None);
+            run.resume(at);
+        }
+        run
     }
 
     fn explain(&self, engine: EngineKind, limited: bool, legs: &[Leg], text: &str) -> String {
@@ -158,7 +233,10 @@ impl Case {
             let bits = trace::IN_ASM | trace::OP | trace::OP_OPT | trace::OUT_ASM | trace::INT;
             run.lab.shared.system.set_trace(bits);
             for leg in legs {
-                let limit = (limited || !leg.natural).then_some(LIMIT);
+                let limit = match leg.end {
+                    End::Natural => limited.then(|| run.lab.cpu.core.insns + LIMIT + 64),
+                    End::Limit(limit) => Some(limit),
+                };
                 let got = run.lab.run(limit);
                 if got != leg.expected {
                     break;

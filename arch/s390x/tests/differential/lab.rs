@@ -8,12 +8,14 @@ use machine::{GuestRam, Identity};
 use s390x::console::Sclp;
 use s390x::cpu::S390Cpu;
 use s390x::cpu::control::Leave;
+use s390x::cpu::facility::Facilities;
 use s390x::cpu::handle::{self, CpuHandle, CpuState};
 use s390x::cpu::psw::Psw;
 use s390x::machine::Shared;
 use tcg::{CpuCore, EngineKind, Options, System};
 use tod::{EpochClock, SimHost, Timebase, Timeline};
 
+use crate::program::ROWS;
 use crate::state::{RAM, State};
 
 /// The engines that must do what [`EngineKind::Reference`] does.
@@ -58,7 +60,8 @@ impl Lab {
             1,
             events,
         );
-        let cpu = S390Cpu::new(core, Arc::clone(&shared), 0);
+        let mut cpu = S390Cpu::new(core, Arc::clone(&shared), 0);
+        cpu.control.facilities = facilities();
         Self { cpu, shared }
     }
 
@@ -86,10 +89,9 @@ impl Lab {
         self.cpu.set_psw(Psw { mask, address });
     }
 
-    /// Runs until the CPU leaves; if `count` is given, at the latest at the first block boundary
-    /// after so many instructions.
-    pub(crate) fn run(&mut self, count: Option<u64>) -> Snapshot {
-        let limit = count.map(|count| self.cpu.core.insns + count);
+    /// Runs until the CPU leaves; if `limit` is given, at the latest at the first block boundary
+    /// after so many instructions in all.
+    pub(crate) fn run(&mut self, limit: Option<u64>) -> Snapshot {
         self.cpu.set_stop_at(limit);
         let watched = watch(&self.cpu.control.handle);
         let leave = s390x::cpu::run::run(&mut self.cpu);
@@ -154,6 +156,17 @@ impl Snapshot {
         self.items[1].1
     }
 
+    /// Instructions that were completed.
+    pub(crate) fn instructions(&self) -> u64 {
+        let item = self.items.iter().find(|(name, _)| name == "instructions");
+        item.map_or(0, |&(_, value)| value)
+    }
+
+    /// Storage.
+    pub(crate) fn memory(&self) -> &[u8] {
+        &self.memory
+    }
+
     /// A doubleword of storage.
     pub(crate) fn doubleword(&self, at: u64) -> u64 {
         let bytes = &self.memory[at as usize..][..8];
@@ -181,6 +194,15 @@ impl Snapshot {
         }
         text
     }
+}
+
+/// Every facility that an instruction of the table belongs to.
+fn facilities() -> Facilities {
+    let mut numbers: Vec<u16> = (0..256)
+        .filter(|&number| Facilities::default().has(number))
+        .collect();
+    numbers.extend(ROWS.iter().map(|row| row.facility));
+    Facilities::new(&numbers)
 }
 
 /// The CPU that runs now on each thread of the tests, with when it is to be made to leave.

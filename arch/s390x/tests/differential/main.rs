@@ -19,6 +19,7 @@ mod dice;
 mod lab;
 #[path = "../../../tcg/tests/common/logged.rs"]
 mod logged;
+mod plant;
 mod program;
 mod single;
 mod state;

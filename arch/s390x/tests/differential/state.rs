@@ -13,7 +13,9 @@ pub(crate) const RAM: u64 = 0x4_0000;
 /// The prefix that some cases have.
 pub(crate) const OTHER_PREFIX: u64 = 0x2000;
 /// Segment and page tables.
-const TABLES: u64 = 0x4000;
+pub(crate) const TABLES: u64 = 0x4000;
+/// Where they end.
+pub(crate) const TABLES_END: u64 = 0xa000;
 /// The two pages of code.
 pub(crate) const CODE: u64 = 0xc000;
 /// Where the code ends.
@@ -142,7 +144,7 @@ fn packed(dice: &mut Dice) -> u64 {
         word = word << 4 | dice.below(10);
     }
     if dice.chance(2, 3) {
-        word = word & !0xf | 0xa + dice.below(6);
+        word = word & !0xf | (0xa + dice.below(6));
     }
     word >> (4 * dice.below(12))
 }
@@ -351,6 +353,28 @@ impl State {
             }
         }
     }
+}
+
+/// Whether translation tables were changed by plain stores. What is translated then depends on
+/// what the TLB still holds, and engines may differ in that. Invalid bits are set by IPTE, IDTE
+/// and their like, which purge.
+pub(crate) fn tables_overwritten(before: &[u8], after: &[u8]) -> bool {
+    const INVALID: u64 = 0x420;
+    let tables = TABLES as usize..TABLES_END as usize;
+    let words = |memory: &[u8]| -> Vec<u64> {
+        let words = memory[tables.clone()].chunks_exact(8);
+        words
+            .map(|bytes| {
+                bytes
+                    .iter()
+                    .fold(0, |word, &byte| word << 8 | u64::from(byte))
+            })
+            .collect()
+    };
+    words(before)
+        .iter()
+        .zip(words(after))
+        .any(|(before, after)| (before ^ after) & !INVALID != 0)
 }
 
 /// A PSW's left half.
