@@ -145,7 +145,13 @@ impl CpuCore {
 
     /// Forgets this vCPU's translations of one page in all address spaces.
     pub fn flush_page(&mut self, address: u64) {
-        self.tlb.flush_page(address);
+        self.flush_pages(address, u64::MAX);
+    }
+
+    /// Forgets this vCPU's translations of the pages whose addresses agree with `address` in the
+    /// bits of `mask`, in all address spaces.
+    pub fn flush_pages(&mut self, address: u64, mask: u64) {
+        self.tlb.flush_pages(address, mask);
         self.leave_block();
     }
 
@@ -157,21 +163,34 @@ impl CpuCore {
         system.flush_others(Some(self), Flush::All);
     }
 
-    /// Forgets the translations of one page in all address spaces of every vCPU (s390x: IPTE).
+    /// Forgets the translations of one page in all address spaces of every vCPU.
     /// As [`Self::flush_tlb_everywhere`].
     pub fn flush_page_everywhere(&mut self, address: u64) {
-        self.flush_page(address);
-        let system = Arc::clone(&self.system);
-        system.flush_others(Some(self), Flush::Page(address));
+        self.flush_pages_everywhere(address, u64::MAX);
     }
 
-    /// Does what other threads asked of this vCPU: the flushes. The run loop does; a helper that
-    /// waits for another vCPU does too, again and again, since that one may wait for this one.
+    /// [`Self::flush_pages`] on every vCPU (s390x: IPTE, which names a page by its index in the
+    /// page table). As [`Self::flush_tlb_everywhere`].
+    pub fn flush_pages_everywhere(&mut self, address: u64, mask: u64) {
+        self.flush_pages(address, mask);
+        let system = Arc::clone(&self.system);
+        system.flush_others(Some(self), Flush::Pages(address, mask));
+    }
+
+    /// Does what other threads asked of this vCPU: the flushes, and standing still while one of
+    /// them runs alone. The run loop does; a helper that waits for another vCPU does too, again
+    /// and again, since that one may wait for this one.
     pub fn serve_flushes(&mut self) {
+        self.forget_asked();
+        self.system.alone.make_way(&self.shared);
+    }
+
+    /// The flushes alone.
+    pub(crate) fn forget_asked(&mut self) {
         let shared = Arc::clone(&self.shared);
         shared.serve(|flush| match flush {
             Flush::All => self.flush_tlb(),
-            Flush::Page(address) => self.flush_page(address),
+            Flush::Pages(address, mask) => self.flush_pages(address, mask),
         });
     }
 }

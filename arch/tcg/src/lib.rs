@@ -13,6 +13,7 @@
 //! and the running one is left after the current instruction. [`mem`] is guest memory behind a
 //! TLB tagged by address space.
 
+mod alone;
 mod cache;
 pub mod cpu;
 mod engine;
@@ -27,6 +28,7 @@ pub mod opt;
 mod reference;
 pub mod system;
 
+pub use alone::alone;
 pub use cache::CacheStats;
 pub use cpu::{Attention, CpuCore};
 pub use guest::{Access, BlockKey, CcOperand, CcTest, Guest, PageMapping, Poll, Protection, Trap};

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use machine::GuestRam;
 
+use crate::alone::Alone;
 use crate::cache::{BlockCache, CacheStats};
 use crate::cpu::{ATTENTION_SERVICE, Attention, CpuCore};
 use crate::mem::code_lines::CodeLines;
@@ -65,7 +66,8 @@ pub mod trace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flush {
     All,
-    Page(u64),
+    /// The pages whose addresses agree with the first in the bits of the second.
+    Pages(u64, u64),
 }
 
 /// More page flushes than this waiting for one vCPU become one full flush.
@@ -81,6 +83,8 @@ pub(crate) struct CpuShared {
     /// The last reclamation epoch at whose beginning this vCPU held no block, or [`OFFLINE`].
     epoch: AtomicU64,
     pending: Mutex<Vec<Flush>>,
+    /// It stands still for another one; see [`crate::alone`].
+    pub(crate) aside: AtomicBool,
     /// How many flushes were asked, and how many are done.
     asked: AtomicU64,
     done: AtomicU64,
@@ -91,7 +95,7 @@ impl CpuShared {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_online(&self) -> bool {
+    pub(crate) fn is_online(&self) -> bool {
         self.epoch.load(Ordering::SeqCst) != OFFLINE
     }
 
@@ -140,6 +144,7 @@ pub struct System {
     epoch: AtomicU64,
     track_dirty: AtomicBool,
     trace: AtomicU32,
+    pub(crate) alone: Alone,
     /// Makes 16-byte updates one on hosts that have no such instruction.
     pub(crate) wide: Mutex<()>,
 }
@@ -161,6 +166,7 @@ impl System {
             epoch: AtomicU64::new(0),
             track_dirty: AtomicBool::new(false),
             trace: AtomicU32::new(0),
+            alone: Alone::default(),
             wide: Mutex::default(),
         })
     }
@@ -249,6 +255,7 @@ impl System {
             attention: Arc::default(),
             epoch: AtomicU64::new(OFFLINE),
             pending: Mutex::default(),
+            aside: AtomicBool::new(false),
             asked: AtomicU64::new(0),
             done: AtomicU64::new(0),
         });
@@ -258,6 +265,13 @@ impl System {
 
     pub(crate) fn unregister(&self, shared: &Arc<CpuShared>) {
         self.cpus().retain(|other| !Arc::ptr_eq(other, shared));
+    }
+
+    /// All vCPUs but one.
+    pub(crate) fn others(&self, own: &Arc<CpuShared>) -> Vec<Arc<CpuShared>> {
+        let cpus = self.cpus();
+        let others = cpus.iter().filter(|cpu| !Arc::ptr_eq(own, cpu));
+        others.map(Arc::clone).collect()
     }
 
     /// Asks all vCPUs but the caller for a flush and waits until none can use what it forgets.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::S390Cpu;
 use super::handle::{self, CpuHandle, CpuState};
-use super::lowcore;
+use super::{lowcore, psw};
 
 /// Status bits that SIGP stores (bits 32-63 of R1).
 pub mod status {
@@ -54,6 +54,7 @@ enum Order {
     Reset,
     SetPrefix(u64),
     StoreStatusAt(u64),
+    ConditionalEmergency { asn: u16, by: u16 },
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -132,7 +133,7 @@ pub fn signal(cpu: &mut S390Cpu, order: u8, address: u16, parameter: u64) -> Out
                 Outcome::Status(status::INVALID_PARAMETER)
             }
         }
-        0x13 => conditional_emergency(cpu, target),
+        0x13 => conditional_emergency(cpu, target, parameter as u16),
         0x15 => {
             if target.is_in_guest() {
                 Outcome::Accepted
@@ -160,16 +161,40 @@ fn sense(target: &CpuHandle) -> Outcome {
     }
 }
 
-/// An emergency signal, unless the receiver could use what it tells at once: it is sent if the
-/// receiver is disabled for interruptions, stopped, or waits. Its PSW and ASN are its thread's
-/// to read, so what can be seen from outside decides, and what cannot counts as "send": the
-/// manual allows an unneeded signal.
-fn conditional_emergency(cpu: &S390Cpu, target: &CpuHandle) -> Outcome {
-    if target.state() == CpuState::CheckStop {
-        return Outcome::Status(status::INCORRECT_STATE);
+/// An emergency signal to a CPU that may use what the sender is about to change: to any that is
+/// not stopped, and to a stopped one if its PSW disables external or I/O interruptions, if it
+/// waits at an address other than 0, or if it does not wait and has this address-space number as
+/// its primary or secondary one. (What the order tests, and that only of a stopped CPU, as KVM
+/// does: arch/s390/kvm/sigp.c.)
+fn conditional_emergency(cpu: &mut S390Cpu, target: &Arc<CpuHandle>, asn: u16) -> Outcome {
+    match target.state() {
+        CpuState::CheckStop => Outcome::Status(status::INCORRECT_STATE),
+        CpuState::Stopped => send(
+            cpu,
+            target,
+            Order::ConditionalEmergency {
+                asn,
+                by: cpu.cpu_address,
+            },
+        ),
+        CpuState::Operating | CpuState::Load => {
+            target.post_emergency(cpu.cpu_address);
+            Outcome::Accepted
+        }
     }
-    target.post_emergency(cpu.cpu_address);
-    Outcome::Accepted
+}
+
+/// Whether a stopped CPU gets a conditional emergency signal for an address-space number.
+fn concerns(cpu: &S390Cpu, asn: u16) -> bool {
+    let psw = cpu.psw();
+    let both = psw::IO | psw::EXTERNAL;
+    let here = [cpu.cr[3] as u16, cpu.cr[4] as u16].contains(&asn);
+    psw.mask & both != both
+        || if psw.mask & psw::WAIT != 0 {
+            psw.address != 0
+        } else {
+            here
+        }
 }
 
 /// Sends an order and waits until the receiver has carried it out.
@@ -264,6 +289,12 @@ fn carry_out(cpu: &mut S390Cpu, order: Order) -> Outcome {
                 return Outcome::Status(status::INCORRECT_STATE);
             }
             cpu.store_status(area);
+        }
+        Order::ConditionalEmergency { asn, by } => {
+            if state == CpuState::Stopped && !concerns(cpu, asn) {
+                return Outcome::Status(status::INCORRECT_STATE);
+            }
+            cpu.control.handle.post_emergency(by);
         }
     }
     Outcome::Accepted

@@ -156,8 +156,9 @@ fn csst(cpu: &mut S390Cpu, target: u64, other: u64, r3: u64, spaces: u64) -> Res
     Ok(1)
 }
 
-/// Loads two operands. Nothing can be stored between the two fetches on a machine of one CPU:
-/// condition code 0. Beside other CPUs the fetches are not interlocked, and the code, 3, says so.
+/// Loads two operands as at one moment: condition code 0. Within 16 aligned bytes one access
+/// does; else no other CPU runs meanwhile. (Code 3 would tell that something came between; there
+/// are programs that repeat the instruction for as long as it does.)
 fn load_pair(
     cpu: &mut S390Cpu,
     a: u64,
@@ -170,8 +171,22 @@ fn load_pair(
     let size = if wide != 0 { 8 } else { 4 };
     aligned(a, size)?;
     aligned(b, size)?;
-    let left = load(cpu, first(spaces), a, size)? as u64;
-    let right = load(cpu, second(spaces), b, size)? as u64;
+    let modes = (first(spaces), second(spaces));
+    let (left, right) = if modes.0 == modes.1 && a / 16 == b / 16 {
+        let both = mem::load_16(cpu, modes.0, a & !15)?;
+        let part = |at: u64| (both >> (128 - 8 * (at % 16 + size))) as u64;
+        (part(a), part(b))
+    } else {
+        let both = |cpu: &mut S390Cpu| -> Result<_, Trap> {
+            let left = load(cpu, modes.0, a, size)? as u64;
+            Ok((left, load(cpu, modes.1, b, size)? as u64))
+        };
+        if cpu.control.shared.cpus.len() == 1 {
+            both(cpu)?
+        } else {
+            tcg::alone(cpu, both)?
+        }
+    };
     for (register, value) in [(r3, left), (r3 + 1, right)] {
         cpu.gpr[register] = if wide != 0 {
             value
@@ -179,6 +194,5 @@ fn load_pair(
             low_half(cpu.gpr[register], value)
         };
     }
-    let alone = cpu.control.shared.cpus.len() == 1;
-    Ok(if alone { 0 } else { 3 })
+    Ok(0)
 }

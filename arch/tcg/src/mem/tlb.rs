@@ -151,15 +151,26 @@ impl Tlb {
         self.next = 1;
     }
 
-    /// Forgets one page in all address spaces.
-    pub(crate) fn flush_page(&mut self, address: u64) {
-        let page = address & PAGE_MASK;
-        let entry = &mut self.entries[Self::slot(address)];
-        if [entry.read, entry.write, entry.execute]
-            .iter()
-            .any(|tag| tag & PAGE_MASK == page)
-        {
-            *entry = EMPTY;
+    /// Forgets the pages whose addresses agree with `address` in the bits of `mask`, in all
+    /// address spaces.
+    pub(crate) fn flush_pages(&mut self, address: u64, mask: u64) {
+        let mask = mask & PAGE_MASK;
+        let slots = ENTRIES as u64 * PAGE_SIZE - PAGE_SIZE;
+        // Every combination of the slot's bits that the mask leaves open.
+        let open = slots & !mask;
+        let mut choice = 0;
+        loop {
+            let entry = &mut self.entries[Self::slot(address & mask | choice)];
+            if [entry.read, entry.write, entry.execute]
+                .iter()
+                .any(|tag| (tag ^ address) & mask == 0)
+            {
+                *entry = EMPTY;
+            }
+            choice = choice.wrapping_sub(open) & open;
+            if choice == 0 {
+                break;
+            }
         }
     }
 }
@@ -209,8 +220,23 @@ mod tests {
         let tag = tlb.set_space(M0, 1);
         tlb.insert(0x3000, tag, ALL, 0);
         tlb.set_space(M0, 2);
-        tlb.flush_page(0x3fff);
+        tlb.flush_pages(0x3fff, u64::MAX);
         tlb.set_space(M0, 1);
         assert_eq!(tlb.hit(Access::Read, M0, 0x3000, 1), None);
+    }
+    #[test]
+    fn pages_are_flushed_by_a_part_of_their_address() {
+        let mut tlb = Tlb::new();
+        let tag = tlb.set_space(M0, 1);
+        let pages = [0x1_2300_5000, 0x40_5000, 0x30_5000, 0x5000, 0x10_6000];
+        for page in pages {
+            tlb.insert(page, tag, ALL, 0);
+        }
+        tlb.flush_pages(0x7700_5000, 0xff000);
+        for page in pages {
+            let is_other = page & 0xff000 != 0x5000;
+            let hit = tlb.hit(Access::Read, M0, page, 1);
+            assert_eq!(hit.is_some(), is_other, "{page:#x}");
+        }
     }
 }

@@ -191,8 +191,13 @@ fn invalidate_entry(cpu: &S390Cpu, at: u64, bit: u64) -> Result<bool, Trap> {
     }
 }
 
+/// Bits 44-51 of an address: which entry of a page table.
+const PAGE_INDEX: u64 = 0xff000;
+
 /// INVALIDATE PAGE TABLE ENTRY: table origin in R1, virtual address in R2. Complete once no CPU
-/// uses the entry any more, or only this one with the local-clearing control (facility 51).
+/// uses the entry any more, or only this one with the local-clearing control (facility 51). What
+/// was formed from the entry goes by whatever segment it was reached: of the address only the
+/// page index counts.
 pub(crate) fn ipte(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     static INVALIDATE: HelperDef = HelperDef::new3(
         "ipte",
@@ -200,11 +205,10 @@ pub(crate) fn ipte(tx: &mut Tx<'_>, i: &Insn) -> Flow {
         |cpu: &mut S390Cpu, table, address, local| {
             let at = (table & !0x7ff) + (address >> 12 & 0xff) * 8;
             invalidate_entry(cpu, at, PAGE_INVALID)?;
-            let page = address & !(PAGE_SIZE - 1);
             if local == 0 {
-                cpu.core.flush_page_everywhere(page);
+                cpu.core.flush_pages_everywhere(address, PAGE_INDEX);
             } else {
-                cpu.core.flush_page(page);
+                cpu.core.flush_pages(address, PAGE_INDEX);
             }
             Ok(0)
         },
