@@ -48,6 +48,17 @@ impl Console {
         String::from_utf8_lossy(&lock(&self.screen.0).text).into_owned()
     }
 
+    /// Everything, once the stream has ended, or what there is when the time is over.
+    pub fn whole(&self, limit: Duration) -> String {
+        let screen = lock(&self.screen.0);
+        let waited = self
+            .screen
+            .1
+            .wait_timeout_while(screen, limit, |screen| !screen.ended);
+        let screen = waited.unwrap_or_else(PoisonError::into_inner).0;
+        String::from_utf8_lossy(&screen.text).into_owned()
+    }
+
     /// Waits for a text after what was waited for before; returns everything up to its end.
     ///
     /// # Errors

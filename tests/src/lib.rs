@@ -6,11 +6,14 @@
 
 pub mod bench;
 pub mod console;
+pub mod engines;
 pub mod guests;
 pub mod process;
 pub mod qmp;
+pub mod self_checking;
 
 pub use console::Console;
+pub use engines::engines;
 pub use process::{Emu, EmuBuilder};
 pub use qmp::Qmp;
 

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use tests::guests::{image, top};
-use tests::{Emu, EmuBuilder, skipped};
+use tests::self_checking::Run;
+use tests::{Emu, EmuBuilder, engines, skipped};
 
 fn run(name: &str, append: &str) -> Emu {
     let builder = EmuBuilder::s390x().args(["-m", "64M"]).kernel(&image(name));
@@ -13,26 +14,15 @@ fn run(name: &str, append: &str) -> Emu {
     }
 }
 
-/// Runs a self-checking guest to its end; every line of it must be a PASS.
+/// Runs a self-checking guest to its end on each engine; every line of it must be a PASS.
 fn passes(name: &str) {
-    let mut emu = run(name, "");
-    let status = emu.wait(300);
-    let text = emu.console.text();
-    let failed: Vec<_> = text
-        .lines()
-        .filter(|line| line.starts_with("FAIL"))
-        .collect();
-    assert!(failed.is_empty(), "{name}: {failed:#?}\n{text}");
-    assert!(
-        text.contains("EXIT: STATUS=1"),
-        "{name} did not come to its end:\n{text}"
-    );
-    assert!(
-        text.lines().any(|line| line.starts_with("PASS")),
-        "{name} checked nothing:\n{text}"
-    );
-    assert!(status.success(), "{name}: {status}");
-    assert_eq!(emu.stderr(), "", "{name}");
+    let run = Run {
+        name,
+        ..Run::default()
+    };
+    for engine in engines() {
+        run.passes(engine);
+    }
 }
 
 #[test]
@@ -80,6 +70,11 @@ fn address_translation_is_right() {
 #[test]
 fn code_may_change_itself() {
     passes("smc");
+}
+
+#[test]
+fn code_may_be_changed_by_every_instruction_that_stores() {
+    passes("selfmod");
 }
 
 #[test]
