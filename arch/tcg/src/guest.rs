@@ -91,6 +91,8 @@ pub enum CcOperand {
     APlusImm(u64),
     /// `A + A`, wrapping in the comparison's type: `A` without its sign bit.
     APlusA,
+    /// `A` and a constant.
+    AAndImm(u64),
 }
 
 /// What testing a recorded condition-code operation against a selector comes down to.
@@ -153,6 +155,12 @@ pub unsafe trait Guest: Send + Sized + 'static {
     /// (value 8) selects code 0, bit 2 code 1, and so on, as in s390x branch masks.
     fn cc_selected(cc: u32, mask: u8) -> bool {
         (u32::from(mask) << cc) & 8 != 0
+    }
+
+    /// Whether a kind's condition code is its first operand itself, which is then no other value
+    /// than a code.
+    fn cc_is_operand(_kind: u8) -> bool {
+        false
     }
 
     /// A name for a kind of condition-code operation, for printed IR.

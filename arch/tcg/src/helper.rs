@@ -235,6 +235,8 @@ pub enum Intrinsic {
     /// bytes, from left to right one at a time. Only the table's needed bytes must be readable;
     /// where it is readable wholly, that is no difference.
     TranslateBytes,
+    /// `(condition, ...)`: does nothing and gives 0 if the condition is 0.
+    NothingIfZero,
     /// `()`: the guest clock without serialisation, as the guest sees it in 64 bits.
     ReadClock,
     /// `()`: the same, unlike any value that this has given before on any CPU. Serialisation is

@@ -50,6 +50,14 @@ kinds! {
     Sub32,
     /// Signed 64-bit difference `a - b`.
     Sub64,
+    /// The same as `Sub32` where `b` is greater than zero.
+    SubPositive32,
+    /// The same as `Sub64` where `b` is greater than zero.
+    SubPositive64,
+    /// The same as `Sub32` where `b` is less than zero.
+    SubNegative32,
+    /// The same as `Sub64` where `b` is less than zero.
+    SubNegative64,
     /// Unsigned 32-bit sum of `a` and `b`: 2 * carry + (result not zero).
     AddLogical32,
     /// Unsigned 64-bit sum of `a` and `b`.
@@ -142,11 +150,11 @@ pub fn evaluate(kind: u8, a: u64, b: u64) -> u32 {
             let (result, overflow) = (a as i64).overflowing_add(b as i64);
             signed(result, overflow)
         }
-        CcKind::Sub32 => {
+        CcKind::Sub32 | CcKind::SubPositive32 | CcKind::SubNegative32 => {
             let (result, overflow) = (a32 as i32).overflowing_sub(b32 as i32);
             signed(result.into(), overflow)
         }
-        CcKind::Sub64 => {
+        CcKind::Sub64 | CcKind::SubPositive64 | CcKind::SubNegative64 => {
             let (result, overflow) = (a as i64).overflowing_sub(b as i64);
             signed(result, overflow)
         }
@@ -305,7 +313,7 @@ fn carry_out(mask: u8, zero: CcTest, carry: CcTest) -> CcTest {
 
 /// What testing a kind against a branch mask comes down to.
 pub fn test(kind: u8, mask: u8) -> CcTest {
-    use CcOperand::{A, AMinusB, APlusB, B, Imm};
+    use CcOperand::{A, AAndImm, APlusB, APlusImm, B, Imm};
 
     if mask == 0 || mask == 15 {
         return CcTest::Always(mask == 15);
@@ -330,7 +338,10 @@ pub fn test(kind: u8, mask: u8) -> CcTest {
             _ => match mask {
                 0b1100 => compare(Ty::I32, Cond::LtU, A, Imm(2)),
                 0b0011 => compare(Ty::I32, Cond::GeU, A, Imm(2)),
-                _ => CcTest::Evaluate,
+                0b1010 => compare(Ty::I32, Cond::Eq, AAndImm(1), Imm(0)),
+                0b0101 => compare(Ty::I32, Cond::Ne, AAndImm(1), Imm(0)),
+                0b0110 => compare(Ty::I32, Cond::LtU, APlusImm(u64::MAX), Imm(2)),
+                _ => compare(Ty::I32, Cond::GeU, APlusImm(u64::MAX), Imm(2)),
             },
         },
         CcKind::NonZero => match mask & 0b1100 {
@@ -345,6 +356,10 @@ pub fn test(kind: u8, mask: u8) -> CcTest {
         CcKind::Add32 | CcKind::Add64 => CcTest::Evaluate,
         CcKind::Sub32 => difference(Ty::I32, mask),
         CcKind::Sub64 => difference(Ty::I64, mask),
+        CcKind::SubPositive32 => signed_difference(Ty::I32, false, mask),
+        CcKind::SubPositive64 => signed_difference(Ty::I64, false, mask),
+        CcKind::SubNegative32 => signed_difference(Ty::I32, true, mask),
+        CcKind::SubNegative64 => signed_difference(Ty::I64, true, mask),
         CcKind::AddLogical32 => carry_out(
             mask,
             compare(Ty::I32, Cond::Eq, APlusB, Imm(0)),
@@ -355,16 +370,9 @@ pub fn test(kind: u8, mask: u8) -> CcTest {
             compare(Ty::I64, Cond::Eq, APlusB, Imm(0)),
             compare(Ty::I64, Cond::LtU, APlusB, A),
         ),
-        CcKind::SubLogical32 => carry_out(
-            mask,
-            compare(Ty::I32, Cond::Eq, AMinusB, Imm(0)),
-            compare(Ty::I32, Cond::GeU, A, B),
-        ),
-        CcKind::SubLogical64 => carry_out(
-            mask,
-            compare(Ty::I64, Cond::Eq, AMinusB, Imm(0)),
-            compare(Ty::I64, Cond::GeU, A, B),
-        ),
+        // cc 1 is less, 2 equal, 3 greater; 0 does not occur.
+        CcKind::SubLogical32 => three_way(Ty::I32, Cond::LtU, Cond::GtU, order_mask(mask)),
+        CcKind::SubLogical64 => three_way(Ty::I64, Cond::LtU, Cond::GtU, order_mask(mask)),
         CcKind::ResultCarry => carry_out(
             mask,
             compare(Ty::I64, Cond::Eq, A, Imm(0)),
@@ -392,6 +400,42 @@ fn difference(ty: Ty, mask: u8) -> CcTest {
         0b0111 => compare(ty, Cond::Ne, CcOperand::A, CcOperand::B),
         _ => CcTest::Evaluate,
     }
+}
+
+/// Tests of a signed difference from a number of known sign. It can overflow on one side only,
+/// and there the wrapped result has the other sign than the difference.
+fn signed_difference(ty: Ty, negative: bool, mask: u8) -> CcTest {
+    use CcOperand::{A, AMinusB, B, Imm};
+    let order = |cond| compare(ty, cond, A, B);
+    let result = |cond| compare(ty, cond, AMinusB, Imm(0));
+    match (negative, mask) {
+        (_, 0b1000) => order(Cond::Eq),
+        (_, 0b0111) => order(Cond::Ne),
+        // Overflow makes what is less positive.
+        (false, 0b0100) => result(Cond::LtS),
+        (false, 0b1011) => result(Cond::GeS),
+        (false, 0b0010) => order(Cond::GtS),
+        (false, 0b1101) => order(Cond::LeS),
+        (false, 0b1100) => result(Cond::LeS),
+        (false, 0b0011) => result(Cond::GtS),
+        (false, 0b0101) => order(Cond::LtS),
+        (false, 0b1010) => order(Cond::GeS),
+        // Overflow makes what is greater negative.
+        (true, 0b0100) => order(Cond::LtS),
+        (true, 0b1011) => order(Cond::GeS),
+        (true, 0b0010) => result(Cond::GtS),
+        (true, 0b1101) => result(Cond::LeS),
+        (true, 0b1100) => order(Cond::LeS),
+        (true, 0b0011) => order(Cond::GtS),
+        (true, 0b0101) => result(Cond::LtS),
+        (true, 0b1010) => result(Cond::GeS),
+        _ => CcTest::Evaluate,
+    }
+}
+
+/// A mask over less, equal and greater (cc 1, 2, 3) as a mask over equal, less and greater.
+fn order_mask(mask: u8) -> u8 {
+    (mask & 2) << 2 | mask & 4 | (mask & 1) << 1
 }
 
 fn absolute(ty: Ty, mask: u8) -> CcTest {
@@ -463,6 +507,7 @@ mod tests {
             CcOperand::AMinusB => a.wrapping_sub(b),
             CcOperand::APlusImm(c) => a.wrapping_add(c),
             CcOperand::APlusA => a.wrapping_add(a),
+            CcOperand::AAndImm(c) => a & c,
         }
     }
 
@@ -471,6 +516,10 @@ mod tests {
         match kind {
             CcKind::Code => a < 4,
             CcKind::ResultCarry => b < 2,
+            CcKind::SubPositive32 => b as i32 > 0,
+            CcKind::SubPositive64 => b as i64 > 0,
+            CcKind::SubNegative32 => (b as i32) < 0,
+            CcKind::SubNegative64 => (b as i64) < 0,
             CcKind::TestMask | CcKind::TestMaskLeft => b != 0,
             CcKind::ShiftLeft32 | CcKind::ShiftLeft64 => b < 64,
             _ => true,
@@ -524,8 +573,15 @@ mod tests {
             (CcKind::TestMask, &[8, 7, 1, 14]),
             (CcKind::TestMaskLeft, &[8, 7, 1, 14]),
             (CcKind::AddLogical64, &[3, 12]),
-            (CcKind::SubLogical64, &[3, 12]),
             (CcKind::ResultCarry, &[3, 12]),
+            (CcKind::SubPositive32, &[8, 7, 4, 11, 2, 13, 12, 3, 5, 10]),
+            (CcKind::SubNegative64, &[8, 7, 4, 11, 2, 13, 12, 3, 5, 10]),
+            (CcKind::Float64, &[8, 7, 4, 11, 2, 13, 1, 14]),
+            (
+                CcKind::Code,
+                &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14],
+            ),
+            (CcKind::SubLogical64, &[4, 2, 1, 6, 5, 3]),
             (CcKind::Sub32, &[8, 7]),
             (CcKind::Sub64, &[8, 7]),
         ] {

@@ -91,6 +91,10 @@ unsafe impl Guest for S390Cpu {
         cc::test(kind, mask)
     }
 
+    fn cc_is_operand(kind: u8) -> bool {
+        kind == cc::CcKind::Code as u8
+    }
+
     fn cc_name(kind: u8) -> &'static str {
         cc::CcKind::from_number(kind).map_or("?", cc::CcKind::name)
     }

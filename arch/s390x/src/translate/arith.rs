@@ -4,6 +4,8 @@
 
 use tcg::ir::{AtomicOp, BinOp, CarryOp, Cond, MemOp, MemSize, Ty, UnOp, Val};
 
+use tcg::eval;
+
 use super::source::{Pair, Source};
 use super::{Flow, Tx};
 use crate::cpu::ProgramCode;
@@ -24,17 +26,37 @@ pub(crate) fn overflow(tx: &mut Tx<'_>) -> Flow {
 /// negative, which tests for zero without looking at overflow.
 fn sum_cc(tx: &mut Tx<'_>, a: Val, b: Val) {
     let ty = tx.b.ty(a);
-    let (add, sub, least) = match ty {
-        Ty::I32 => (CcKind::Add32, CcKind::Sub32, i32::MIN as u32 as u64),
-        Ty::I64 => (CcKind::Add64, CcKind::Sub64, i64::MIN as u64),
+    let (add, least) = match ty {
+        Ty::I32 => (CcKind::Add32, i32::MIN as u32 as u64),
+        Ty::I64 => (CcKind::Add64, i64::MIN as u64),
     };
     match tx.b.as_const(b) {
         Some(c) if c != least => {
             let negative = tx.b.constant(ty, c.wrapping_neg());
-            tx.set_cc(sub, a, negative);
+            difference_cc(tx, a, negative);
         }
         _ => tx.set_cc(add, a, b),
     }
+}
+
+/// Records the condition code of a signed difference; more is known of it where the second
+/// operand is a constant.
+fn difference_cc(tx: &mut Tx<'_>, a: Val, b: Val) {
+    let ty = tx.b.ty(a);
+    let sign =
+        tx.b.as_const(b)
+            .map(|c| eval::extend(Ty::I64, c, ty.bits() as u8, true) as i64);
+    let kind = match (ty, sign) {
+        (Ty::I32, Some(0)) => CcKind::Compare32,
+        (Ty::I64, Some(0)) => CcKind::Compare64,
+        (Ty::I32, Some(1..)) => CcKind::SubPositive32,
+        (Ty::I64, Some(1..)) => CcKind::SubPositive64,
+        (Ty::I32, Some(_)) => CcKind::SubNegative32,
+        (Ty::I64, Some(_)) => CcKind::SubNegative64,
+        (Ty::I32, None) => CcKind::Sub32,
+        (Ty::I64, None) => CcKind::Sub64,
+    };
+    tx.set_cc(kind, a, b);
 }
 
 /// Which part of the first register takes a result.
@@ -81,11 +103,7 @@ pub(crate) fn add_high(tx: &mut Tx<'_>, i: &Insn, source: Source) -> Flow {
 fn sub(tx: &mut Tx<'_>, i: &Insn, (a, b): Pair, into: Into) -> Flow {
     let difference = tx.b.sub(a, b);
     put(tx, i.r1, into, difference);
-    let kind = match tx.b.ty(a) {
-        Ty::I32 => CcKind::Sub32,
-        Ty::I64 => CcKind::Sub64,
-    };
-    tx.set_cc(kind, a, b);
+    difference_cc(tx, a, b);
     overflow(tx)
 }
 

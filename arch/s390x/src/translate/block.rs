@@ -2,7 +2,7 @@
 //! hand over to the row's function.
 
 use tcg::ir::{Builder, Exit};
-use tcg::{BlockKey, Trap, mem};
+use tcg::{Access, BlockKey, Trap, mem};
 
 use super::{Flow, Tx};
 use crate::cpu::key::{self, Flags};
@@ -30,6 +30,7 @@ pub fn translate(cpu: &mut S390Cpu, key: &BlockKey, b: &mut Builder) -> Result<(
             next_pc: 0,
             next_pc_unwrapped: 0,
             executed: true,
+            target: None,
         };
         tx.set_next(execute_length);
         let flow = one(cpu, &mut tx, image);
@@ -55,7 +56,9 @@ pub fn translate(cpu: &mut S390Cpu, key: &BlockKey, b: &mut Builder) -> Result<(
             next_pc: 0,
             next_pc_unwrapped: 0,
             executed: false,
+            target: None,
         };
+        tx.target = target_of(cpu, &mut tx, image);
         tx.set_next(length);
         let flow = one(cpu, &mut tx, image);
         let next = tx.next_pc;
@@ -95,6 +98,27 @@ fn one(cpu: &S390Cpu, tx: &mut Tx<'_>, image: u64) -> Flow {
         }
         _ => tx.raise(ProgramCode::Operation),
     }
+}
+
+/// The target of an EXECUTE RELATIVE LONG that lies in the block's first page, so that the same
+/// translation leads to both; the block then depends on its bytes.
+fn target_of(cpu: &mut S390Cpu, tx: &mut Tx<'_>, image: u64) -> Option<u64> {
+    const EXRL: u64 = 0xc60;
+    if image >> 36 & 0xff0 | image >> 32 & 0xf != EXRL {
+        return None;
+    }
+    let distance = i64::from(image as u32 as i32) * 2;
+    let address = tx.wrap_const(tx.pc.wrapping_add(distance as u64));
+    let last = tx.wrap_const(address.wrapping_add(5));
+    if address / PAGE != tx.pc / PAGE || last / PAGE != tx.pc / PAGE {
+        return None;
+    }
+    let target = fetch(cpu, tx.flags, address).ok()?;
+    let length = decode::length((target >> 40) as u8);
+    let mode = tx.flags.code_mode();
+    let place = mem::span(cpu, mode, Access::Execute, address, length.into()).ok()?;
+    tx.b.depends_on(place.absolute(), length.into());
+    Some(target)
 }
 
 /// Fetches the instruction at an address: its image, as many bytes as its first one says.

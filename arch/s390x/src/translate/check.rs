@@ -1,7 +1,7 @@
 //! Program checks that instructions raise, and the conditions every instruction may demand.
 
 use tcg::ir::Val;
-use tcg::{Effects, HelperDef, Trap};
+use tcg::{Effects, HelperDef, Intrinsic, Trap};
 
 use super::{Flow, Tx};
 use crate::cpu::{ProgramCheck, ProgramCode, S390Cpu};
@@ -25,12 +25,9 @@ static RAISE: HelperDef = HelperDef::new1("raise", Effects::TRAPS, |_: &mut S390
 /// Traps with the check in the second argument if the first is not 0.
 static RAISE_IF: HelperDef =
     HelperDef::new2("raise_if", Effects::TRAPS, |_: &mut S390Cpu, when, trap| {
-        if when as u32 == 0 {
-            Ok(0)
-        } else {
-            Err(unpack(trap))
-        }
-    });
+        if when == 0 { Ok(0) } else { Err(unpack(trap)) }
+    })
+    .with_intrinsic(Intrinsic::NothingIfZero);
 
 fn unpack(bits: u64) -> Trap {
     match std::num::NonZeroU64::new(bits) {

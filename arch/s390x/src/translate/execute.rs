@@ -1,16 +1,18 @@
 //! EXECUTE and EXECUTE RELATIVE LONG.
 //!
-//! A helper fetches the target when the instruction is executed, so that changed code and a
+//! The target of EXECUTE RELATIVE LONG is mostly known: a field instruction in the same page then
+//! becomes what it is by itself, but for its length. Else a helper fetches the target when the instruction is executed, so that changed code and a
 //! changed mapping are seen. Field instructions (MVC, CLC, XC, TR, ...), which programs execute
 //! for their lengths' sake, it does at once; any other target becomes a block of its own, by way
 //! of the block key.
 
-use tcg::ir::{Cond, Exit, Val};
+use tcg::ir::{BinOp, Cond, Exit, Val};
 
-use super::{Flow, Tx, require};
+use super::{Flow, Tx, require, storage};
 use crate::cpu::ProgramCode;
 use crate::helpers::execute as h;
 use crate::insn::Insn;
+use crate::insn::decode::decode;
 
 /// EXECUTE.
 pub(crate) fn ex(tx: &mut Tx<'_>, i: &Insn) -> Flow {
@@ -22,8 +24,31 @@ pub(crate) fn ex(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 /// EXECUTE RELATIVE LONG.
 pub(crate) fn exrl(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     require!(tx.demand(!tx.executed, ProgramCode::Execute));
+    if let Some(flow) = known(tx, i) {
+        return flow;
+    }
     let target = tx.relative_value(i.i2);
     execute(tx, i, target)
+}
+
+/// A field instruction as the target, if that is known.
+fn known(tx: &mut Tx<'_>, i: &Insn) -> Option<Flow> {
+    let image = tx.target?;
+    let target = decode(image)?;
+    let code = (image >> 40) as u8;
+    if !storage::is_field(code) {
+        return None;
+    }
+    let length = match i.r1 {
+        0 => tx.c64(u64::from(target.l1)),
+        register => {
+            let modifier = tx.r64(register);
+            let modifier = tx.b.bin_imm(BinOp::And, modifier, 0xff);
+            tx.b.bin_imm(BinOp::Or, modifier, target.l1.into())
+        }
+    };
+    let length = tx.b.bin_imm(BinOp::Add, length, 1);
+    Some(storage::field_of(tx, &target, code, length))
 }
 
 fn execute(tx: &mut Tx<'_>, i: &Insn, target: Val) -> Flow {

@@ -103,7 +103,16 @@ pub(crate) fn test_storage(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 /// TEST UNDER MASK of 16 bits of a register, `shift` from the right.
 pub(crate) fn test_field(tx: &mut Tx<'_>, i: &Insn, shift: u8) -> Flow {
     let v = tx.r64(i.r1);
-    test(tx, CcKind::TestMaskLeft, v, u64::from(i.u16()) << shift)
+    let mask = u64::from(i.u16()) << shift;
+    let lowest = mask.trailing_zeros();
+    if mask.checked_shr(lowest) == Some(0b11) {
+        // Two bits side by side are the condition code.
+        let v = tx.b.bin_imm(BinOp::Shr, v, lowest.into());
+        let v = tx.b.bin_imm(BinOp::And, v, 0b11);
+        tx.set_cc_value(v);
+        return Flow::Next;
+    }
+    test(tx, CcKind::TestMaskLeft, v, mask)
 }
 
 fn test(tx: &mut Tx<'_>, kind: CcKind, v: Val, mask: u64) -> Flow {

@@ -81,6 +81,9 @@ pub struct Tx<'a> {
     /// The instruction is the target of an EXECUTE, so relative operands count from
     /// `S390Cpu::execute_address`.
     pub executed: bool,
+    /// The image of the instruction that this EXECUTE RELATIVE LONG has as its target, where the
+    /// block may depend on it.
+    pub target: Option<u64>,
 }
 
 /// Registers and constants.

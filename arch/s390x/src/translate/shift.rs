@@ -174,12 +174,34 @@ fn insert_selected(tx: &mut Tx<'_>, old: Val, new: Val, mask: u64, zero: bool) -
     tx.b.or(kept, selected)
 }
 
+/// The selected bits as a field, where inserting one is cheap: its position from the right, its
+/// bits, and by how many bits to rotate the operand so that it is at the right.
+fn field(i: &Insn) -> Option<(u8, u8, u8)> {
+    let (start, end) = (i.i3 & 63, i.i4 & 63);
+    if start > end {
+        return None;
+    }
+    let (pos, len) = (63 - end, end - start + 1);
+    let rotate = i.i5.wrapping_sub(pos) & 63;
+    (rotate == 0 || pos == 0 || pos == 32 && len == 32).then_some((pos, len, rotate))
+}
+
 /// ROTATE THEN INSERT SELECTED BITS, with or without a condition code.
 pub(crate) fn rotate_insert(tx: &mut Tx<'_>, i: &Insn, cc: bool) -> Flow {
-    let new = rotated(tx, i);
-    let old = tx.r64(i.r1);
     let mask = selection(i.i3, i.i4);
-    let result = insert_selected(tx, old, new, mask, i.i4 & 0x80 != 0);
+    let zero = i.i4 & 0x80 != 0;
+    let old = tx.r64(i.r1);
+    let result = match field(i).filter(|_| !zero && mask != u64::MAX) {
+        Some((pos, len, rotate)) => {
+            let v = tx.r64(i.r2);
+            let v = tx.b.bin_imm(BinOp::Rotl, v, rotate.into());
+            tx.b.deposit(old, v, pos, len)
+        }
+        None => {
+            let new = rotated(tx, i);
+            insert_selected(tx, old, new, mask, zero)
+        }
+    };
     tx.set_r64(i.r1, result);
     if cc {
         cc_sign(tx, result);

@@ -122,6 +122,39 @@ fn clear(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     Flow::Next
 }
 
+/// Whether an operation code is one of those that [`field_of`] knows.
+pub(crate) fn is_field(code: u8) -> bool {
+    matches!(code, 0xd1..=0xd7 | 0xdc | 0xe8)
+}
+
+/// MVN, MVC, MVZ, NC, CLC, OC, XC, TR or MVCIN, by its operation code, with another length.
+pub(crate) fn field_of(tx: &mut Tx<'_>, i: &Insn, code: u8, length: Val) -> Flow {
+    let (def, sets_cc) = match code {
+        0xd1 => (&h::MVN, false),
+        0xd2 => (&h::MVC, false),
+        0xd3 => (&h::MVZ, false),
+        0xd4 => (&h::NC, true),
+        0xd5 => (&h::CLC, true),
+        0xd6 => (&h::OC, true),
+        0xd7 if same(i) => {
+            let (first, spaces) = (tx.ea1(i), tx.spaces(i.b1, i.b2));
+            tx.call(&h::CLEAR, &[first, length, spaces]);
+            tx.set_cc_const(0);
+            return Flow::Next;
+        }
+        0xd7 => (&h::XC, true),
+        0xdc => (&crate::helpers::translate_bytes::TR, false),
+        _ => (&h::MVCIN, false),
+    };
+    let (first, second) = (tx.ea1(i), tx.ea2(i));
+    let spaces = tx.spaces(i.b1, i.b2);
+    let v = tx.call(def, &[first, second, length, spaces]);
+    if sets_cc {
+        tx.set_cc_value(v);
+    }
+    Flow::Next
+}
+
 /// COMPARE LOGICAL (characters).
 pub(crate) fn clc(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     let Some(size) = whole(i) else {

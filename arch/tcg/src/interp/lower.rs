@@ -695,7 +695,11 @@ impl<'a, G: Guest> Lower<'a, G> {
         };
         let next = (i + 1..self.ops.len())
             .find(|&k| self.needed[k] && !matches!(self.ops[k], Op::Const(..) | Op::Insn { .. }));
-        let fits = |ty| self.types[x.0 as usize] == ty && self.types[y.0 as usize] == ty;
+        // A constant on the right is recorded and compared as it is.
+        let fits = |ty| {
+            self.types[x.0 as usize] == ty
+                && (self.types[y.0 as usize] == ty || self.constant(y).is_some())
+        };
         if let Some(k) = next
             && let Op::ExitIf {
                 cond,

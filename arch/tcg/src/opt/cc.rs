@@ -4,6 +4,10 @@ use super::Forward;
 use crate::guest::{CcOperand, CcTest, Guest};
 use crate::ir::{BinOp, Op, Ty, Val};
 
+/// Selectors of the codes whose high and low bit is one.
+const HIGH: u8 = 0b0011;
+const LOW: u8 = 0b0101;
+
 impl<G: Guest> Forward<G> {
     pub(super) fn set_cc(&mut self, kind: u8, a: Val, b: Val) -> Val {
         if self.cc == Some((kind, a, b)) {
@@ -20,9 +24,45 @@ impl<G: Guest> Forward<G> {
     }
 
     pub(super) fn get_cc(&mut self) -> Val {
-        match self.cc_value() {
-            Some(cc) => self.constant(Ty::I32, u64::from(cc)),
-            None => self.push(Op::GetCc),
+        if let Some(cc) = self.cc_value() {
+            return self.constant(Ty::I32, u64::from(cc));
+        }
+        let Some((kind, a, b)) = self.cc else {
+            return self.push(Op::GetCc);
+        };
+        if G::cc_is_operand(kind) {
+            return self.convert(a, Ty::I32);
+        }
+        // Each bit of the code is a test, where selectors are as the trait has them by itself.
+        let usual = (0..4).all(|cc| {
+            G::cc_selected(cc, HIGH) == (cc & 2 != 0) && G::cc_selected(cc, LOW) == (cc & 1 != 0)
+        });
+        let (high, low) = (G::cc_test(kind, HIGH), G::cc_test(kind, LOW));
+        if !usual || high == CcTest::Evaluate || low == CcTest::Evaluate {
+            return self.push(Op::GetCc);
+        }
+        let high = self.test(high, a, b);
+        let low = self.test(low, a, b);
+        let one = self.constant(Ty::I32, 1);
+        let high = self.rewrite(Op::Bin(BinOp::Shl, Ty::I32, high, one));
+        self.rewrite(Op::Bin(BinOp::Or, Ty::I32, high, low))
+    }
+
+    /// A test that is not to be evaluated.
+    fn test(&mut self, test: CcTest, a: Val, b: Val) -> Val {
+        match test {
+            CcTest::Always(truth) => self.constant(Ty::I32, u64::from(truth)),
+            CcTest::Compare {
+                ty,
+                cond,
+                left,
+                right,
+            } => {
+                let left = self.cc_operand(left, ty, a, b);
+                let right = self.cc_operand(right, ty, a, b);
+                self.set_cond(cond, ty, left, right)
+            }
+            CcTest::Evaluate => self.push(Op::GetCc),
         }
     }
 
@@ -34,18 +74,8 @@ impl<G: Guest> Forward<G> {
             return self.push(Op::TestCc { mask });
         };
         match G::cc_test(kind, mask) {
-            CcTest::Always(truth) => self.constant(Ty::I32, u64::from(truth)),
             CcTest::Evaluate => self.push(Op::TestCc { mask }),
-            CcTest::Compare {
-                ty,
-                cond,
-                left,
-                right,
-            } => {
-                let left = self.cc_operand(left, ty, a, b);
-                let right = self.cc_operand(right, ty, a, b);
-                self.set_cond(cond, ty, left, right)
-            }
+            test => self.test(test, a, b),
         }
     }
 
@@ -57,6 +87,10 @@ impl<G: Guest> Forward<G> {
             CcOperand::APlusImm(c) => {
                 let (a, c) = (self.convert(a, ty), self.constant(ty, c));
                 return self.rewrite(Op::Bin(BinOp::Add, ty, a, c));
+            }
+            CcOperand::AAndImm(c) => {
+                let (a, c) = (self.convert(a, ty), self.constant(ty, c));
+                return self.rewrite(Op::Bin(BinOp::And, ty, a, c));
             }
             CcOperand::APlusA => {
                 let a = self.convert(a, ty);

@@ -125,8 +125,56 @@ impl<G: Guest> Forward<G> {
                 _ => {}
             }
         }
+        if op == BinOp::And
+            && let Some(v) = self.mask(ty, a, c)
+        {
+            return v;
+        }
         let b = self.constant(ty, c);
         self.push(Op::Bin(op, ty, a, b))
+    }
+
+    /// Selected bits of a value, where that is something simpler.
+    fn mask(&mut self, ty: Ty, a: Val, c: u64) -> Option<Val> {
+        match *self.def(a) {
+            // Bits of a rotated value which all come from one side of it.
+            Op::Bin(BinOp::Rotl, _, x, count) => {
+                let count = self.as_const(count)?;
+                let left = u64::from(ty.bits()) - count;
+                if c & ((1 << count) - 1) == 0 {
+                    let shifted = self.bin_const(BinOp::Shl, ty, x, count);
+                    let rest = c | ((1 << count) - 1);
+                    return Some(if rest == ty.mask() {
+                        shifted
+                    } else {
+                        self.bin_const(BinOp::And, ty, shifted, c)
+                    });
+                }
+                if c >> count == 0 {
+                    let shifted = self.bin_const(BinOp::Shr, ty, x, left);
+                    return Some(if c == (1 << count) - 1 {
+                        shifted
+                    } else {
+                        self.bin_const(BinOp::And, ty, shifted, c)
+                    });
+                }
+                None
+            }
+            // A narrow operation does, if the other half is zero anyway.
+            Op::Extend {
+                ty: Ty::I64,
+                v,
+                bits: 32,
+                signed,
+            } if self.ty(v) == Ty::I32 && (!signed || c >> 32 == 0) => {
+                let narrow = self.bin_const(BinOp::And, Ty::I32, v, c & Ty::I32.mask());
+                Some(self.extend(Ty::I64, narrow, 32, false))
+            }
+            _ if matches!(c, 0xff | 0xffff | 0xffff_ffff) => {
+                Some(self.extend(ty, a, c.count_ones() as u8, false))
+            }
+            _ => None,
+        }
     }
 
     fn carry(&mut self, op: CarryOp, ty: Ty, a: Val, b: Val, c: Val) -> Val {
@@ -236,6 +284,12 @@ impl<G: Guest> Forward<G> {
                 let sign = if from == bits { signed } else { sign };
                 self.extend(ty, inner, from, sign)
             }
+            // Fewer bits of an extended value are those of the value itself.
+            Op::Extend {
+                v: inner,
+                bits: from,
+                ..
+            } if bits < from => self.extend(ty, inner, bits, signed),
             Op::Load { ty: whole, mem, .. }
                 if whole == ty
                     && !mem.signed

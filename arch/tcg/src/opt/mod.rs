@@ -13,8 +13,9 @@ mod globals;
 
 use globals::Known;
 
+use crate::eval;
 use crate::guest::Guest;
-use crate::ir::{Block, Cond, Exit, ExitPut, Op, Part, Ty, Val};
+use crate::ir::{Block, Cond, Exit, ExitPut, MemOp, Op, Part, Ty, Val};
 
 /// Rewrites a block.
 pub fn optimise<G: Guest>(block: &mut Block) {
@@ -172,8 +173,34 @@ impl<G: Guest> Forward<G> {
                 }
             }
             Op::SetCond(cond, ty, a, b) => self.set_cond(cond, ty, a, b),
+            Op::Load { ty, mut mem, addr } => {
+                self.relax(&mut mem, addr);
+                self.push(Op::Load { ty, mem, addr })
+            }
+            Op::Store {
+                mut mem,
+                addr,
+                v,
+                pred: None,
+            } => {
+                self.relax(&mut mem, addr);
+                self.push(Op::Store {
+                    mem,
+                    addr,
+                    v,
+                    pred: None,
+                })
+            }
             op => self.fold(op),
         }
+    }
+
+    /// A constant address that is aligned needs no check.
+    fn relax(&self, mem: &mut MemOp, addr: Val) {
+        let aligned = self
+            .as_const(addr)
+            .is_some_and(|c| c.is_multiple_of(mem.size.bytes()));
+        mem.aligned &= !aligned;
     }
 
     fn set_cond(&mut self, cond: Cond, ty: Ty, a: Val, b: Val) -> Val {
@@ -213,7 +240,7 @@ impl<G: Guest> Forward<G> {
 
     /// What a comparison comes down to: its truth, or a comparison with any constant on the
     /// right, and with the values that a truth value was made from.
-    fn compare(&self, cond: Cond, ty: Ty, a: Val, b: Val) -> Compared {
+    fn compare(&mut self, cond: Cond, ty: Ty, a: Val, b: Val) -> Compared {
         let (mut cond, mut ty, mut a, mut b) = (cond, ty, a, b);
         loop {
             match (self.as_const(a), self.as_const(b)) {
@@ -239,11 +266,54 @@ impl<G: Guest> Forward<G> {
                 (cond, ty, a, b) = (truth, *t, *x, *y);
                 continue;
             }
+            // Extended values compare as what they were extended from.
+            if let Some((x, y)) = self.unextended(cond, ty, a, b) {
+                (ty, a, b) = (Ty::I32, x, y);
+                continue;
+            }
             return match (cond, self.as_const(b)) {
                 (Cond::GeU, Some(0)) => Compared::Const(true),
                 (Cond::LtU, Some(0)) => Compared::Const(false),
                 _ => Compared::Values(cond, ty, a, b),
             };
+        }
+    }
+}
+
+impl<G: Guest> Forward<G> {
+    /// The narrow values that two wide ones were extended from, where they compare alike. The
+    /// second may be a constant.
+    fn unextended(&mut self, cond: Cond, ty: Ty, a: Val, b: Val) -> Option<(Val, Val)> {
+        let extended = |v: Val| match *self.def(v) {
+            Op::Extend {
+                ty: Ty::I64,
+                v,
+                bits: 32,
+                signed,
+            } if self.ty(v) == Ty::I32 => Some((v, signed)),
+            _ => None,
+        };
+        if ty != Ty::I64 {
+            return None;
+        }
+        let (x, signed) = extended(a)?;
+        let alike = match cond {
+            Cond::Eq | Cond::Ne => true,
+            Cond::LtS | Cond::LeS | Cond::GtS | Cond::GeS => signed,
+            Cond::LtU | Cond::LeU | Cond::GtU | Cond::GeU => !signed,
+        };
+        if !alike {
+            return None;
+        }
+        if let Some(c) = self.as_const(b) {
+            if eval::extend(Ty::I64, c, 32, signed) != c {
+                return None;
+            }
+            return Some((x, self.constant(Ty::I32, c)));
+        }
+        match extended(b)? {
+            (y, sign) if sign == signed => Some((x, y)),
+            _ => None,
         }
     }
 }

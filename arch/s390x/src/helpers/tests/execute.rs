@@ -138,3 +138,28 @@ fn an_executed_long_move_is_executed_again_until_it_is_done() {
     assert_eq!(bench.get(0x2000, 0xc000), vec![0x66; 0xc000]);
     assert_eq!(bench.cpu.gpr[3], 0);
 }
+
+#[test]
+fn a_target_that_changes_in_the_same_block_is_seen() {
+    let mut bench = Bench::new();
+    // STC 4,0(5) to the target's operation code, then EXRL.
+    let mut code = vec![0x42, 0x40, 0x50, 0];
+    code.extend(exrl(3, 0x200 - 4));
+    bench.put(0x600, &[0xd2, 0, 0x10, 0, 0x20, 0]);
+    bench.put(0x3000, &[0x35]);
+    (bench.cpu.gpr[1], bench.cpu.gpr[2]) = (0x2000, 0x3000);
+    bench.cpu.gpr[5] = 0x600;
+    for (operation, result, end) in [
+        (0xd2, 0x35, End::Cc(0)),
+        (0xd7, 0x0f ^ 0x35, End::Cc(1)),
+        (0xd4, 0x0f & 0x35, End::Cc(1)),
+    ] {
+        bench.put(0x2000, &[0x0f]);
+        bench.cpu.gpr[4] = operation;
+        if operation == 0xd2 {
+            bench.put(0x400, &code);
+        }
+        assert_eq!(bench.go(code.len() as u64), end);
+        assert_eq!(bench.get(0x2000, 1), [result]);
+    }
+}

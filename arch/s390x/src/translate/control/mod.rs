@@ -12,7 +12,7 @@ pub mod signal;
 pub mod storage;
 
 use tcg::ir::{MemMode, MemOp, MemSize};
-use tcg::{Effects, HelperDef, Trap};
+use tcg::{Effects, HelperDef, Intrinsic, Trap};
 
 use crate::cpu::{ProgramCode, S390Cpu};
 
@@ -25,11 +25,22 @@ const LOOKS: Effects = Effects {
 /// Changes the CPU's control side only.
 const CONTROLS: Effects = LOOKS;
 
-/// Looks for interruptions before the next block.
-static RECHECK: HelperDef = HelperDef::new0("recheck", CONTROLS, |cpu: &mut S390Cpu| {
-    cpu.recheck_interruptions();
-    Ok(0)
-});
+/// Looks for interruptions before the next instruction, unless the argument is 0.
+static RECHECK_IF: HelperDef = HelperDef::new1(
+    "recheck_if",
+    Effects {
+        traps: false,
+        ..Effects::TRANSLATION
+    },
+    |cpu: &mut S390Cpu, when| {
+        if when != 0 {
+            cpu.recheck_interruptions();
+            cpu.core.leave_block();
+        }
+        Ok(0)
+    },
+)
+.with_intrinsic(Intrinsic::NothingIfZero);
 
 /// An operand of a helper: its mode as translated code passes it.
 fn mode(argument: u64) -> MemMode {

@@ -1,11 +1,11 @@
 //! Instructions that change or show the PSW.
 
-use tcg::ir::{BinOp, Cond, Exit, Ty};
+use tcg::ir::{BinOp, Ty};
 use tcg::{Effects, HelperDef, mem};
 
 use super::super::operand::B1;
 use super::super::{Flow, Tx, require};
-use super::{RECHECK, check_alignment, doubleword, mode};
+use super::{RECHECK_IF, check_alignment, doubleword, mode};
 use crate::cpu::key::Flags;
 use crate::cpu::psw::{self, Psw};
 use crate::cpu::{PSW_MASK, ProgramCode, S390Cpu, sets};
@@ -179,7 +179,7 @@ pub(crate) fn stnsm(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     }
 }
 
-/// STORE THEN OR SYSTEM MASK: with nothing pending it is a store and a jump.
+/// STORE THEN OR SYSTEM MASK: with nothing pending the block goes on.
 pub(crate) fn stosm(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     require!(tx.privileged());
     let (psw, mask) = store_system_mask(tx, i);
@@ -193,11 +193,8 @@ pub(crate) fn stosm(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     tx.b.put(PSW_MASK, new);
     let pending = tx.b.get(crate::cpu::PENDING);
     let enabled = tx.b.bin_imm(BinOp::And, pending, bits);
-    let none = tx.c64(0);
-    let next = Exit::Jump { pc: tx.next_pc };
-    tx.b.exit_if(Cond::Eq, enabled, none, next);
-    tx.call(&RECHECK, &[]);
-    Flow::NewBlock
+    tx.call(&RECHECK_IF, &[enabled]);
+    Flow::Next
 }
 
 pub(crate) fn spka(tx: &mut Tx<'_>, i: &Insn) -> Flow {
