@@ -65,7 +65,9 @@ pub enum Engine {
     /// The portable interpreter, which is also the oracle for native engines.
     Interp,
     /// Native code for this host.
-    Jit,
+    Native,
+    /// IR as it is, without the optimiser: what the others are tested against.
+    Reference,
 }
 
 /// `-kernel`, `-initrd`, `-append`.

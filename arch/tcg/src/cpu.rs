@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::exec::JumpCache;
 use crate::interp::Running;
 use crate::mem::tlb::Tlb;
+use crate::native;
 pub use crate::system::System;
 use crate::system::{CpuShared, Flush};
 
@@ -75,6 +76,7 @@ pub struct CpuCore {
     pub(crate) lines: u64,
     pub(crate) scratch: [u64; SCRATCH_WORDS],
     pub(crate) tlb: Tlb,
+    pub(crate) native: native::State,
     pub(crate) jumps: JumpCache,
     pub(crate) running: Running,
     /// What `translate` fetched (absolute address, halfword), while it runs.
@@ -86,6 +88,13 @@ pub struct CpuCore {
 impl CpuCore {
     /// A vCPU of a machine.
     pub fn new(system: Arc<System>) -> Self {
+        let shared = system.register();
+        let ram_host = system.ram().host_base().addr() as u64;
+        let native = native::State::new(
+            std::ptr::from_ref(shared.attention.word()).addr() as u64,
+            system.lines.base(),
+            ram_host,
+        );
         Self {
             pc: 0,
             ilen: 0,
@@ -94,15 +103,16 @@ impl CpuCore {
             cc_b: 0,
             insns: 0,
             leave_block: AtomicU32::new(0),
-            ram_host: system.ram().host_base().addr() as u64,
+            ram_host,
             ram_size: system.ram().size(),
             lines: system.lines.base(),
             scratch: [0; SCRATCH_WORDS],
             tlb: Tlb::new(),
+            native,
             jumps: JumpCache::new(),
             running: Running::new(),
             fetched: None,
-            shared: system.register(),
+            shared,
             system,
         }
     }
@@ -134,12 +144,14 @@ impl CpuCore {
     /// Entries stay valid under their tags.
     pub fn spaces_changed(&mut self) {
         self.tlb.forget_tags();
+        self.native.forget_tags();
         self.leave_block();
     }
 
     /// Forgets every translation of this vCPU (s390x: PTLB).
     pub fn flush_tlb(&mut self) {
         self.tlb.flush();
+        self.native.flush();
         self.leave_block();
     }
 
@@ -152,6 +164,7 @@ impl CpuCore {
     /// bits of `mask`, in all address spaces.
     pub fn flush_pages(&mut self, address: u64, mask: u64) {
         self.tlb.flush_pages(address, mask);
+        self.native.flush();
         self.leave_block();
     }
 

@@ -17,8 +17,9 @@ use crate::cache::block::ExitSlot;
 use crate::guest::{Guest, Trap};
 use crate::interp;
 use crate::ir::Block;
+use crate::native;
 use crate::reference;
-use crate::system::EngineKind;
+use crate::system::{EngineKind, System};
 
 /// A block as an engine executes it.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) enum Compiled {
     Reference(Block),
     /// The interpreter's code.
     Interp(interp::Code),
+    /// Machine code.
+    Native(native::Code),
 }
 
 impl Compiled {
@@ -35,6 +38,7 @@ impl Compiled {
         match self {
             Self::Reference(block) => block.ops.len() * size_of::<crate::ir::Op>(),
             Self::Interp(code) => code.bytes(),
+            Self::Native(code) => code.bytes(),
         }
     }
 }
@@ -45,7 +49,10 @@ pub(crate) enum Leave {
     /// `core.pc` is the next instruction; ask for the key.
     Lookup,
     /// `core.pc` is the next instruction, under the flags of the block that was entered.
-    Jump,
+    Jump {
+        /// Those flags.
+        flags: u64,
+    },
     /// As `Jump`, and the exit of that block could be linked to the target.
     Chain {
         /// The block that was left.
@@ -57,16 +64,34 @@ pub(crate) enum Leave {
     Trap(Trap),
 }
 
+/// There is no room for the block until dropped ones are freed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Full;
+
 /// Compiles a block; also the exits that can be linked. Their place in memory stays, so that the
 /// engine's code can refer to it.
-pub(crate) fn compile<G: Guest>(kind: EngineKind, block: Block) -> (Compiled, Box<[ExitSlot]>) {
-    if kind == EngineKind::Interp && cfg!(target_endian = "little") {
+pub(crate) fn compile<G: Guest>(
+    system: &System,
+    block: Block,
+    place: native::Place,
+) -> Result<(Compiled, Box<[ExitSlot]>), Full> {
+    let kind = system.options().engine;
+    if kind == EngineKind::Native
+        && let Some(native) = native::of::<G>(system)
+    {
+        match native::compile::<G>(native, &block, place) {
+            Ok((code, exits)) => return Ok((Compiled::Native(code), exits)),
+            Err(native::Unfit::Full) => return Err(Full),
+            Err(unfit) => log::debug!("a block is interpreted: {unfit:?}"),
+        }
+    }
+    if kind != EngineKind::Reference && cfg!(target_endian = "little") {
         match interp::compile::<G>(&block) {
-            Ok((code, exits)) => return (Compiled::Interp(code), exits),
+            Ok((code, exits)) => return Ok((Compiled::Interp(code), exits)),
             Err(unfit) => log::debug!("a block is executed as IR: {unfit:?}"),
         }
     }
-    (Compiled::Reference(block), Box::default())
+    Ok((Compiled::Reference(block), Box::default()))
 }
 
 /// Executes a block and those it is linked with, all under the same flags.
@@ -77,5 +102,14 @@ pub(crate) fn enter<G: Guest>(cpu: &mut G, block: &StoredBlock) -> Leave {
             Err(trap) => Leave::Trap(trap),
         },
         Compiled::Interp(code) => interp::enter(cpu, block, code),
+        Compiled::Native(code) => {
+            let entry = code.entry();
+            let system = std::sync::Arc::clone(cpu.core().system());
+            match native::of::<G>(&system) {
+                Some(native) => native::enter(cpu, native, entry),
+                // Code is made by an engine that is there.
+                None => Leave::Lookup,
+            }
+        }
     }
 }

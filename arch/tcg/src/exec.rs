@@ -16,6 +16,7 @@ use crate::engine::{self, Leave};
 use crate::guest::{Access, BlockKey, Guest, Poll, Trap};
 use crate::ir::Builder;
 use crate::mem::{self, PAGE_SIZE};
+use crate::native;
 use crate::opt;
 use crate::system::{EngineKind, System, trace};
 
@@ -197,7 +198,16 @@ fn translate<G: Guest>(
             log::trace!(target: "tcg::op_opt", "{:#x}:\n{}", key.pc, block.display::<G>());
         }
     }
-    let (compiled, exits) = engine::compile::<G>(kind, block);
+    let place = native::Place {
+        key: *key,
+        two_pages: second.is_some(),
+    };
+    let Ok((compiled, exits)) = engine::compile::<G>(system, block, place) else {
+        // Room for native code comes back with the blocks that are dropped here; the caller waits
+        // for that.
+        system.cache.clear(system);
+        return Ok(None);
+    };
     if printed & trace::OUT_ASM != 0 {
         log::trace!(target: "tcg::out_asm", "{:#x}:\n{compiled:#?}", key.pc);
     }
@@ -235,6 +245,7 @@ fn catch_up(core: &mut CpuCore, system: &System) {
     let epoch = system.epoch();
     if epoch != core.jumps.epoch {
         core.jumps.blocks.fill(null());
+        core.native.forget_blocks();
         core.jumps.epoch = epoch;
         system.announce(core.shared(), epoch);
     }
@@ -246,6 +257,7 @@ fn go_online(core: &mut CpuCore, system: &System) {
         // In the epoch that was announced last nothing was freed.
         if epoch != core.jumps.epoch {
             core.jumps.blocks.fill(null());
+            core.native.forget_blocks();
             core.jumps.epoch = epoch;
         }
         system.announce(core.shared(), epoch);
@@ -332,10 +344,9 @@ pub fn run<G: Guest>(cpu: &mut G) {
         if system.trace() & trace::EXEC != 0 {
             log::trace!(target: "tcg::exec", "{:#x} {:#x} {:#x}", key.pc, key.flags, key.aux);
         }
-        let flags = key.flags;
         match engine::enter(cpu, entered) {
             Leave::Lookup => {}
-            Leave::Jump => {
+            Leave::Jump { flags } => {
                 next = Some(BlockKey {
                     pc: cpu.core().pc,
                     flags,
@@ -343,6 +354,8 @@ pub fn run<G: Guest>(cpu: &mut G) {
                 });
             }
             Leave::Chain { from, exit: slot } => {
+                // SAFETY: it was executed just now.
+                let flags = unsafe { (*from).key.flags };
                 next = Some(BlockKey {
                     pc: cpu.core().pc,
                     flags,

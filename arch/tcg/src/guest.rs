@@ -9,7 +9,7 @@
 use std::num::NonZeroU64;
 
 use crate::cpu::CpuCore;
-use crate::ir::{Builder, Cond, GlobalDecl, MemMode, Ty};
+use crate::ir::{Builder, Cond, Global, GlobalDecl, MemMode, Ty};
 
 /// Why the current instruction cannot complete normally: an architecture-defined code in 64
 /// bits. Details that do not fit live in the CPU. Passed from helpers and memory accesses to
@@ -140,6 +140,10 @@ pub enum CcTest {
 pub unsafe trait Guest: Send + Sized + 'static {
     /// Registers that the IR names, with their places in the CPU.
     const GLOBALS: &'static [GlobalDecl];
+
+    /// The 64-bit registers that are used most, in that order: a native engine keeps the first
+    /// few in host registers.
+    const HOT: &'static [Global] = &[];
 
     /// The address-space indexes that [`MemMode`] may hold are below this (at most 32).
     const MEM_MODES: usize;

@@ -24,6 +24,7 @@ pub mod helper;
 mod interp;
 pub mod ir;
 pub mod mem;
+mod native;
 pub mod opt;
 mod reference;
 pub mod system;

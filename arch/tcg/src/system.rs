@@ -6,7 +6,7 @@
 //! they come online. Not here: a vCPU's own state ([`crate::cpu`]).
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use machine::GuestRam;
 
@@ -14,6 +14,7 @@ use crate::alone::Alone;
 use crate::cache::{BlockCache, CacheStats};
 use crate::cpu::{ATTENTION_SERVICE, Attention, CpuCore};
 use crate::mem::code_lines::CodeLines;
+use crate::native::Native;
 
 /// Which engine executes the blocks of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,8 +22,20 @@ pub enum EngineKind {
     /// Executes IR as written, without the optimiser (`reference`).
     Reference,
     /// The portable interpreter (`interp`).
-    #[default]
+    #[cfg_attr(not(target_arch = "x86_64"), default)]
     Interp,
+    /// Machine code for x86-64 hosts (`native`); on others the interpreter.
+    #[cfg_attr(target_arch = "x86_64", default)]
+    Native,
+}
+
+impl EngineKind {
+    /// The engines that this host has.
+    pub const ALL: &[Self] = if cfg!(all(target_arch = "x86_64", target_os = "linux")) {
+        &[Self::Reference, Self::Interp, Self::Native]
+    } else {
+        &[Self::Reference, Self::Interp]
+    };
 }
 
 /// How translation works on one machine.
@@ -147,6 +160,8 @@ pub struct System {
     pub(crate) alone: Alone,
     /// Makes 16-byte updates one on hosts that have no such instruction.
     pub(crate) wide: Mutex<()>,
+    /// The native engine, once it was asked for; `None` inside if the host has none.
+    pub(crate) native: OnceLock<Option<Native>>,
 }
 
 impl System {
@@ -168,6 +183,7 @@ impl System {
             trace: AtomicU32::new(0),
             alone: Alone::default(),
             wide: Mutex::default(),
+            native: OnceLock::new(),
         })
     }
 

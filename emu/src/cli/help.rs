@@ -89,7 +89,8 @@ pub(super) fn cpu_models(kind: &dyn MachineType) -> String {
 
 pub(super) fn accelerators() -> String {
     "Accelerators:\n\
-     tcg   translation; engine=interp is the portable interpreter, engine=jit native code\n\
+     tcg   translation; engine=native is machine code for x86-64 hosts and the default\n\
+     there, engine=interp the portable interpreter\n\
      kvm   the host's KVM, on a host of the guest's own architecture\n"
         .into()
 }

@@ -13,7 +13,8 @@ pub(super) fn parse_accel(option: &str, value: &str) -> Result<Accel, CliError> 
         &[
             ("default", Engine::Default),
             ("interp", Engine::Interp),
-            ("jit", Engine::Jit),
+            ("native", Engine::Native),
+            ("reference", Engine::Reference),
         ],
     )?;
     // `a:b` is QEMU's list of choices: the first that exists here.
@@ -231,8 +232,8 @@ mod tests {
             )
         );
         assert_eq!(
-            accel("kvm,engine=jit"),
-            Err("-accel kvm,engine=jit: parameter 'engine' is for tcg only".into())
+            accel("kvm,engine=native"),
+            Err("-accel kvm,engine=native: parameter 'engine' is for tcg only".into())
         );
     }
 }

@@ -71,7 +71,7 @@ const OPTIONS: &[OptionSpec] = &[
     .alias("M"),
     option(
         "accel",
-        "tcg[,engine=interp|jit]",
+        "tcg[,engine=native|interp]",
         "how guest code is executed; 'help' lists the ways",
     ),
     option(

@@ -7,12 +7,12 @@
     reason = "implements tcg::Guest, whose contract is on the CPU's layout"
 )]
 
-use tcg::ir::{Builder, GlobalDecl, MemMode};
+use tcg::ir::{Builder, Global, GlobalDecl, MemMode};
 use tcg::{Access, BlockKey, CcTest, CpuCore, Guest, PageMapping, Poll, Trap};
 
 use super::key::{self, Addressing, Flags};
 use super::psw::{self, Psw};
-use super::{GLOBALS, ProgramCode, S390Cpu, cc, interrupt, program_interrupt};
+use super::{GLOBALS, ProgramCode, S390Cpu, cc, gpr, interrupt, program_interrupt};
 use crate::memory;
 use crate::translate;
 
@@ -81,6 +81,16 @@ const CR0_AFP: u64 = 1 << (63 - 45);
 // field it names, of the declared size.
 unsafe impl Guest for S390Cpu {
     const GLOBALS: &'static [GlobalDecl] = &GLOBALS;
+    const HOT: &'static [Global] = &[
+        gpr(1),
+        gpr(2),
+        gpr(3),
+        gpr(4),
+        gpr(5),
+        gpr(12),
+        gpr(11),
+        gpr(15),
+    ];
     const MEM_MODES: usize = key::MEM_MODES;
 
     fn cc_evaluate(kind: u8, a: u64, b: u64) -> u32 {

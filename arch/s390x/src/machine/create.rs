@@ -8,9 +8,9 @@ use machine::{
     Accel, Engine, GuestRam, Machine, MachineConfig, MachineError, MachineParts, MachineType,
     RtcBase, Smp,
 };
-use tcg::CpuCore;
 use tcg::cpu::System;
 use tcg::system::trace;
+use tcg::{CpuCore, EngineKind, Options};
 use tod::clock::{EpochClock, Policy};
 use tod::{Tod, UnixTime};
 
@@ -88,7 +88,14 @@ impl MachineType for CcwVirtio {
 
         let timebase = parts.clocks.timebase();
         let clock = guest_clock(timebase, config.rtc_base)?;
-        let system = System::new(Arc::new(ram));
+        let options = Options {
+            engine: match config.accel {
+                Accel::Tcg(engine) => engine_kind(engine),
+                _ => EngineKind::default(),
+            },
+            ..Options::default()
+        };
+        let system = System::with_options(Arc::new(ram), options);
         system.set_trace(
             config
                 .trace
@@ -179,6 +186,16 @@ fn trace_bit(item: &str) -> u32 {
     }
 }
 
+/// The engine of that name.
+fn engine_kind(engine: Engine) -> EngineKind {
+    match engine {
+        Engine::Default => EngineKind::default(),
+        Engine::Interp => EngineKind::Interp,
+        Engine::Native => EngineKind::Native,
+        Engine::Reference => EngineKind::Reference,
+    }
+}
+
 fn check_accel(accel: Accel) -> Result<(), MachineError> {
     let refused = |value: &str, expected: &str| {
         Err(MachineError::Option {
@@ -188,10 +205,10 @@ fn check_accel(accel: Accel) -> Result<(), MachineError> {
         })
     };
     match accel {
-        Accel::Tcg(Engine::Default | Engine::Interp) => Ok(()),
-        Accel::Tcg(Engine::Jit) => refused(
-            "tcg,engine=jit",
-            "this version has no native engine, use engine=interp",
+        Accel::Tcg(engine) if EngineKind::ALL.contains(&engine_kind(engine)) => Ok(()),
+        Accel::Tcg(_) => refused(
+            "tcg,engine=native",
+            "native code is made for x86-64 hosts, use engine=interp",
         ),
         Accel::Kvm => refused("kvm", "s390x guests run under tcg on this host"),
         Accel::Qtest => refused(

@@ -1,7 +1,7 @@
 //! A translated block as it is stored and chained.
 
-use std::ptr::null;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::engine::Compiled;
@@ -11,7 +11,15 @@ use crate::interp::Step;
 /// A place where a block jumps to a constant address: null until that target is linked.
 #[derive(Debug, Default)]
 pub(crate) struct ExitSlot {
+    /// Where native code goes: the target's entry once linked, else out of the block.
+    pub(crate) code: AtomicU64,
     pub(crate) target: AtomicPtr<StoredBlock>,
+    /// The block whose exit it is, once that is in the store.
+    pub(crate) owner: AtomicPtr<StoredBlock>,
+    /// What `code` is while not linked; 0 for exits of other engines.
+    pub(crate) unlinked: u64,
+    /// Its place among the block's exits.
+    pub(crate) number: u32,
     /// The guest address it leads to.
     pub(crate) pc: u64,
     /// Instructions of the block that were executed when it is taken.
@@ -20,6 +28,50 @@ pub(crate) struct ExitSlot {
     /// register's, or 0, which is the core's `pc` and is set anew by whoever leaves.
     pub(crate) value: u64,
     pub(crate) put_at: u32,
+}
+
+impl ExitSlot {
+    /// An exit of native code to `pc` after that many instructions; not linked, it goes to
+    /// `unlinked`.
+    pub(crate) fn native(pc: u64, insns: u32, number: u32, unlinked: u64) -> Self {
+        Self {
+            code: AtomicU64::new(unlinked),
+            unlinked,
+            number,
+            pc,
+            insns,
+            ..Self::default()
+        }
+    }
+
+    /// The block whose exit it is.
+    pub(crate) fn owner(&self) -> *const StoredBlock {
+        self.owner.load(Ordering::Relaxed)
+    }
+
+    /// Leads to a block from now on. Called under the store's lock.
+    pub(crate) fn link(&self, from: &StoredBlock, to: &StoredBlock) {
+        self.target
+            .store(std::ptr::from_ref(to).cast_mut(), Ordering::Release);
+        if self.unlinked != 0
+            && let Compiled::Native(code) = &to.compiled
+        {
+            // Every loop has a link that does not go forward: there the attention word is looked
+            // at.
+            let entry = if to.key.pc > from.key.pc {
+                code.unchecked_entry()
+            } else {
+                code.entry()
+            };
+            self.code.store(entry, Ordering::Release);
+        }
+    }
+
+    /// Leads nowhere from now on; where it led. Called under the store's lock.
+    pub(crate) fn unlink(&self) -> *mut StoredBlock {
+        self.code.store(self.unlinked, Ordering::Release);
+        self.target.swap(null_mut(), Ordering::AcqRel)
+    }
 }
 
 /// A block, its compiled form and what it depends on.
@@ -35,6 +87,9 @@ pub(crate) struct StoredBlock {
     pub(crate) compiled: Compiled,
     /// The interpreter's first step, or null where another engine executes the block.
     pub(crate) entry: *const Step,
+    /// Where native code enters it, or 0 where another engine executes it. Once the block is no
+    /// longer in the store: where the way to it ends.
+    pub(crate) native: AtomicU64,
     pub(crate) exits: Box<[ExitSlot]>,
     /// No longer in the store: nothing may go on to it.
     pub(crate) invalid: AtomicBool,
@@ -53,7 +108,11 @@ impl StoredBlock {
     ) -> Self {
         let entry = match &compiled {
             Compiled::Interp(code) => code.first(),
-            Compiled::Reference(_) => null(),
+            _ => null(),
+        };
+        let native = match &compiled {
+            Compiled::Native(code) => code.entry(),
+            _ => 0,
         };
         Self {
             key,
@@ -62,9 +121,18 @@ impl StoredBlock {
             ranges,
             compiled,
             entry,
+            native: AtomicU64::new(native),
             exits,
             invalid: AtomicBool::new(false),
             incoming: Mutex::default(),
+        }
+    }
+
+    /// It lives at its final address from now on.
+    pub(crate) fn settle(&self) {
+        for slot in &self.exits {
+            slot.owner
+                .store(std::ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
         }
     }
 

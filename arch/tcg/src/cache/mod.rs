@@ -17,7 +17,6 @@ mod reclaim;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::ptr::null_mut;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -80,6 +79,8 @@ struct Store {
     pages: Map<u64, Blocks>,
     garbage: Garbage,
     stats: CacheStats,
+    /// Where native code goes that looks for a block which was dropped.
+    stale: u64,
 }
 
 // SAFETY: the pointers are owned by the store, which is behind a lock; a `StoredBlock` itself is
@@ -105,6 +106,11 @@ impl BlockCache {
             garbage_bytes: store.garbage.bytes(),
             ..store.stats
         }
+    }
+
+    /// Where native code goes that looks for a block which was dropped.
+    pub(crate) fn set_stale(&self, stale: u64) {
+        self.lock().stale = stale;
     }
 
     /// True while dropped blocks take more than the store may.
@@ -164,6 +170,8 @@ impl BlockCache {
         }
         let ranges = block.ranges.clone();
         let place = Box::into_raw(Box::new(block));
+        // SAFETY: just made, and nobody else knows it yet.
+        unsafe { (*place).settle() };
         for (start, _) in ranges {
             let list = store.pages.entry(start / PAGE_SIZE).or_default();
             if list.last() != Some(&place) {
@@ -225,7 +233,7 @@ impl BlockCache {
         };
         if slot.target.load(Ordering::Relaxed).is_null() {
             target.incoming().push((from, exit));
-            slot.target.store(to.cast_mut(), Ordering::Release);
+            slot.link(source, target);
         }
     }
 
@@ -280,14 +288,17 @@ impl Store {
         unsafe {
             let dropped = &*block;
             dropped.invalid.store(true, Ordering::Release);
+            if dropped.native.load(Ordering::Relaxed) != 0 {
+                dropped.native.store(self.stale, Ordering::Release);
+            }
             for (from, exit) in dropped.incoming().drain(..) {
                 let source = &*from;
                 if let Some(slot) = source.exits.get(exit as usize) {
-                    slot.target.store(null_mut(), Ordering::Release);
+                    slot.unlink();
                 }
             }
             for slot in &dropped.exits {
-                let target = slot.target.swap(null_mut(), Ordering::AcqRel);
+                let target = slot.unlink();
                 if !target.is_null() {
                     let linked = &*target;
                     linked

@@ -35,7 +35,9 @@ unsafe fn go(cpu: *mut u8, target: *const StoredBlock) -> *const Step {
         let attention = (*core.running.attention).load(Ordering::Relaxed);
         if attention != 0 || target.entry.is_null() {
             core.pc = target.key.pc;
-            core.running.left = Leave::Jump;
+            core.running.left = Leave::Jump {
+                flags: target.key.flags,
+            };
             return null();
         }
         core.running.block = target;
@@ -117,7 +119,7 @@ pub(super) unsafe fn exit_jump_reg<G: Guest>(cpu: *mut u8, step: *const Step) ->
         match find_jump::<G>(core, &key) {
             Some(target) => go(cpu, target),
             None => {
-                core.running.left = Leave::Jump;
+                core.running.left = Leave::Jump { flags: key.flags };
                 null()
             }
         }
@@ -158,7 +160,7 @@ unsafe fn position<'a>(cpu: *mut u8, step: *const Step) -> (&'a [Mark], u32) {
                 let index = step.offset_from(code.first()) as u32;
                 (&code.marks, index)
             }
-            Compiled::Reference(_) => (&[], 0),
+            _ => (&[], 0),
         }
     }
 }

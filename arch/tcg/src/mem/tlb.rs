@@ -54,7 +54,8 @@ const EMPTY: Entry = Entry {
 pub(crate) struct Tlb {
     /// The number of each mode's address space now; 0 where it must be asked for.
     pub(crate) tags: [u64; MODES],
-    pub(crate) entries: Box<[Entry; ENTRIES]>,
+    /// In place, so that native code finds an entry at a fixed offset.
+    pub(crate) entries: [Entry; ENTRIES],
     /// The number of each address space, with the flush count in which it was given.
     numbers: Box<[(u32, u32); SPACES]>,
     flushes: u32,
@@ -65,7 +66,7 @@ impl Tlb {
     pub(crate) fn new() -> Self {
         Self {
             tags: [0; MODES],
-            entries: Box::new([EMPTY; ENTRIES]),
+            entries: [EMPTY; ENTRIES],
             numbers: Box::new([(0, 0); SPACES]),
             flushes: 1,
             next: 1,

@@ -323,6 +323,16 @@ pub(crate) const KINDS: u8 = 9;
 // SAFETY: `repr(C)`, the core is the first field, and the globals are fields as declared.
 unsafe impl Guest for Scripted {
     const GLOBALS: &'static [GlobalDecl] = &GLOBALS;
+    const HOT: &'static [Global] = &[
+        Global(1),
+        Global(3),
+        Global(7),
+        Global(0),
+        Global(2),
+        Global(8),
+        Global(10),
+        Global(11),
+    ];
     const MEM_MODES: usize = 4;
 
     fn cc_evaluate(kind: u8, a: u64, b: u64) -> u32 {

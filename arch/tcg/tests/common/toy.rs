@@ -176,6 +176,15 @@ static RAISE: HelperDef =
 // SAFETY: `repr(C)`, the core is the first field, and the globals are fields as declared.
 unsafe impl Guest for Toy {
     const GLOBALS: &'static [GlobalDecl] = &GLOBALS;
+    const HOT: &'static [Global] = &[
+        Global(1),
+        Global(2),
+        Global(15),
+        Global(4),
+        Global(5),
+        Global(6),
+        Global(7),
+    ];
     const MEM_MODES: usize = 2;
 
     fn cc_evaluate(_kind: u8, a: u64, _b: u64) -> u32 {
@@ -468,4 +477,4 @@ impl Toy {
 }
 
 /// Both engines.
-pub(crate) const ENGINES: [EngineKind; 2] = [EngineKind::Reference, EngineKind::Interp];
+pub(crate) const ENGINES: &[EngineKind] = EngineKind::ALL;

@@ -1,0 +1,183 @@
+//! Calls of helpers, and the condition code where it must be computed.
+
+use super::alloc::width;
+use super::asm::{Cc, Mem, R8, R9, RAX, RBP, RCX, RDI, RDX, RSI, Reg, Rm, Width, at};
+use super::leave::Ending;
+use super::lower::Lower;
+use super::{PINS, PINS_KEPT, thunks};
+use crate::cpu::CpuCore;
+use crate::guest::Guest;
+use crate::helper::{Effects, HelperDef};
+use crate::ir::Val;
+
+/// Where the C calling convention wants the arguments behind the CPU.
+const ARGUMENTS: [Reg; 5] = [RSI, RDX, RCX, R8, R9];
+
+/// Where an argument comes from.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Constant(u64),
+    /// A register; of 32 bits, to be extended.
+    Reg(Reg, Width),
+    Mem(Mem, Width),
+}
+
+impl<G: Guest> Lower<'_, G> {
+    /// The pinned registers with their places in the CPU.
+    fn pinned(&self) -> Vec<(usize, Reg, Mem)> {
+        super::pins::<G>()
+            .enumerate()
+            .map(|(n, (reg, _, offset))| (n, reg, at(RBP, offset as i32 - self.bias)))
+            .collect()
+    }
+
+    pub(super) fn call(&mut self, def: &'static HelperDef, args: &[Option<Val>; 5]) {
+        let effects = def.effects;
+        let mut sources = [None; 5];
+        for (source, v) in sources.iter_mut().zip(args) {
+            let Some(v) = *v else { continue };
+            let w = width(self.ty(v));
+            *source = Some(match self.constant(v) {
+                Some(c) => Source::Constant(c),
+                None => match self.operand(v) {
+                    Rm::Reg(reg) => Source::Reg(reg, w),
+                    Rm::Mem(mem) => Source::Mem(mem, w),
+                },
+            });
+        }
+        self.before_call(effects.writes_globals);
+        // Registers that the helper does not keep, or may want to see.
+        let pinned = self.pinned();
+        for &(n, reg, place) in &pinned {
+            if n >= PINS_KEPT || effects.reads_globals || effects.writes_globals {
+                self.asm.store(Width::W64, place, reg);
+            }
+        }
+        self.move_arguments(sources);
+        if effects != Effects::PURE {
+            self.write_site(self.site, RAX);
+        }
+        self.asm.lea(Width::W64, RDI, at(RBP, -self.bias));
+        self.asm.mov_imm_keep_flags(RAX, def.func as usize as u64);
+        self.asm.call_reg(RAX);
+        self.after_call();
+        for &(n, reg, place) in &pinned {
+            // A trap wants them stored, and they are: only what the helper wrote is new.
+            if n >= PINS_KEPT || effects.writes_globals {
+                self.asm.mov(Width::W64, reg, place);
+            }
+        }
+        if effects.traps {
+            let label = match self.trap_label {
+                Some(label) => label,
+                None => {
+                    let label = self.asm.label();
+                    self.trap_label = Some(label);
+                    self.endings.push(Ending::Trap(label));
+                    label
+                }
+            };
+            self.asm.test(Width::W64, RDX, RDX);
+            self.asm.jcc(Cc::Ne, label);
+        }
+        if effects.writes_globals {
+            self.cc_kind = None;
+        }
+        if effects.writes_globals || effects.writes_memory {
+            self.may_leave = true;
+        }
+        if self.values[self.now].last as usize > self.now {
+            if self.direct[self.now].is_some() {
+                self.lock(RAX);
+                let d = self.define(&[]);
+                self.asm.mov(Width::W64, d, RAX);
+            } else {
+                self.hold(RAX);
+            }
+        }
+    }
+
+    /// Moves arguments to their registers, all at once.
+    fn move_arguments(&mut self, sources: [Option<Source>; 5]) {
+        let mut left: Vec<(Reg, Reg, Width)> = Vec::new();
+        for (source, to) in sources.iter().zip(ARGUMENTS) {
+            if let Some(Source::Reg(from, w)) = *source {
+                left.push((to, from, w));
+            }
+        }
+        while !left.is_empty() {
+            // One whose target nobody else still reads.
+            let ready = left.iter().position(|&(to, ..)| {
+                left.iter()
+                    .filter(|&&(other, from, _)| from == to && other != to)
+                    .count()
+                    == 0
+            });
+            match ready {
+                Some(n) => {
+                    let (to, from, w) = left.swap_remove(n);
+                    self.asm.mov(w, to, from);
+                }
+                None => {
+                    // A cycle: rax breaks it, which is no argument's register.
+                    let (_, from, _) = left[0];
+                    self.asm.mov(Width::W64, RAX, from);
+                    for entry in &mut left {
+                        if entry.1 == from {
+                            entry.1 = RAX;
+                        }
+                    }
+                }
+            }
+        }
+        for (source, to) in sources.iter().zip(ARGUMENTS) {
+            match *source {
+                Some(Source::Constant(c)) => self.asm.mov_imm_keep_flags(to, c),
+                Some(Source::Mem(mem, w)) => self.asm.mov(w, to, mem),
+                _ => {}
+            }
+        }
+    }
+
+    /// Records a condition-code operation.
+    pub(super) fn set_cc(&mut self, kind: u8, a: Val, b: Val) {
+        if self.cc_kind != Some(kind) {
+            let place = self.core(std::mem::offset_of!(CpuCore, cc_kind));
+            self.asm.store_imm(Width::W32, place, i32::from(kind));
+            self.cc_kind = Some(kind);
+        }
+        for (v, offset) in [
+            (a, std::mem::offset_of!(CpuCore, cc_a)),
+            (b, std::mem::offset_of!(CpuCore, cc_b)),
+        ] {
+            let place = self.core(offset);
+            match self.constant(v).map(|c| i32::try_from(c as i64)) {
+                Some(Ok(c)) => self.asm.store_imm(Width::W64, place, c),
+                _ => {
+                    let reg = self.reg_extended(v);
+                    self.asm.store(Width::W64, place, reg);
+                }
+            }
+        }
+    }
+
+    /// The condition code, or whether a mask selects it.
+    pub(super) fn get_cc(&mut self, mask: Option<u8>) {
+        let d = self.define(&[]);
+        let shape = self.core(thunks::state(std::mem::offset_of!(super::State, shape)));
+        let value = self.core(thunks::state(std::mem::offset_of!(super::State, value)));
+        let number = mask.map_or(-1, i32::from);
+        self.asm.store_imm(Width::W32, shape, number);
+        let thunk = self.core(thunks::thunk(thunks::CONDITION_CODE));
+        self.asm.call_mem(thunk);
+        self.asm.mov(Width::W32, d, value);
+    }
+}
+
+/// The registers that a call does not keep, beside the result's: none of them is pinned.
+pub(super) const NOT_KEPT: [Reg; 6] = [RAX, RCX, RDX, RSI, RDI, R8];
+
+/// The pinned registers that a call does not keep.
+pub(super) fn pins_not_kept() -> &'static [Reg] {
+    &PINS[PINS_KEPT..]
+}

@@ -1,0 +1,581 @@
+//! Guest memory: accesses through the TLB, interlocked updates, the look at code lines.
+//!
+//! The way that hits is inline: the tag of the access's last byte is compared with the entry of
+//! its first, and the entry's addend makes the host address. Everything else (a miss, a page
+//! crossed, an address that is not aligned) goes to the slow path, which is the same Rust code
+//! that helpers use.
+
+use super::alloc::width;
+use super::asm::{Alu, Cc, Label, Mem, RAX, RBP, RSP, Reg, Shift, Width, at, at_index};
+use super::leave::Ending;
+use super::lower::{Lower, Site};
+use super::thunks;
+use crate::cpu::CpuCore;
+use crate::guest::Guest;
+use crate::ir::{AtomicOp, BinOp, MemOp, MemSize, Op, Ty, Val};
+use crate::mem::tlb::{ENTRIES, Entry, Tlb};
+
+/// The address of an access: base + index + displacement.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sum {
+    base: Val,
+    index: Option<Val>,
+    disp: i32,
+}
+
+impl Sum {
+    /// The addresses that accesses can compute themselves; what only they need is not needed.
+    pub(super) fn find(ops: &[Op], uses: &[u32], needed: &mut [bool]) -> Vec<Option<Self>> {
+        let mut sums = vec![None; ops.len()];
+        for (i, op) in ops.iter().enumerate() {
+            let (Op::Load { addr, .. } | Op::Store { addr, .. }) = *op else {
+                continue;
+            };
+            if needed[i]
+                && let Some((sum, inner)) = Self::of(ops, uses, addr)
+            {
+                if uses[addr.0 as usize] == 1 {
+                    needed[addr.0 as usize] = false;
+                }
+                if let Some(inner) = inner {
+                    needed[inner.0 as usize] = false;
+                }
+                sums[i] = Some(sum);
+            }
+        }
+        sums
+    }
+
+    fn of(ops: &[Op], uses: &[u32], addr: Val) -> Option<(Self, Option<Val>)> {
+        let parts = |v: Val| match ops[v.0 as usize] {
+            Op::Bin(BinOp::Add, Ty::I64, x, y) => Some((x, y)),
+            _ => None,
+        };
+        let constant = |v: Val| match ops[v.0 as usize] {
+            Op::Const(_, c) => Some(c),
+            _ => None,
+        };
+        let once = |v: Val| uses[v.0 as usize] == 1;
+        let (x, y) = parts(addr)?;
+        if constant(x).is_some() {
+            return None;
+        }
+        let Some(disp) = constant(y) else {
+            let sum = Self {
+                base: x,
+                index: Some(y),
+                disp: 0,
+            };
+            return once(addr).then_some((sum, None));
+        };
+        let disp = i32::try_from(disp as i64)
+            .ok()
+            .filter(|disp| disp.abs() < 1 << 30)?;
+        if let Some((base, index)) = parts(x)
+            && once(addr)
+            && once(x)
+            && constant(base).is_none()
+            && constant(index).is_none()
+        {
+            let sum = Self {
+                base,
+                index: Some(index),
+                disp,
+            };
+            return Some((sum, Some(x)));
+        }
+        let sum = Self {
+            base: x,
+            index: None,
+            disp,
+        };
+        once(addr).then_some((sum, None))
+    }
+
+    pub(super) fn for_operands(&self, f: &mut impl FnMut(Val)) {
+        f(self.base);
+        if let Some(index) = self.index {
+            f(index);
+        }
+    }
+}
+
+/// An access on its way: where its address is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Probe {
+    /// The guest address is this register plus the displacement.
+    pub(super) base: Reg,
+    pub(super) disp: i32,
+    /// Two registers that nobody else uses; after a hit the second is the addend.
+    pub(super) tag: Reg,
+    pub(super) addend: Reg,
+    /// Where a miss goes.
+    pub(super) miss: Label,
+}
+
+impl Probe {
+    /// The host place after a hit.
+    fn host(&self) -> Mem {
+        at_index(self.addend, self.base, self.disp)
+    }
+}
+
+/// A shape as a number, for the slow path.
+pub(super) fn shape(mem: MemOp) -> i32 {
+    let size = match mem.size {
+        MemSize::B1 => 0,
+        MemSize::B2 => 1,
+        MemSize::B4 => 2,
+        MemSize::B8 => 3,
+    };
+    size | i32::from(mem.signed) << 2 | i32::from(mem.aligned) << 3 | i32::from(mem.mode.0) << 8
+}
+
+/// The shape that [`shape`] made the number of.
+pub(super) fn shape_of(number: u32) -> MemOp {
+    MemOp {
+        size: match number & 3 {
+            0 => MemSize::B1,
+            1 => MemSize::B2,
+            2 => MemSize::B4,
+            _ => MemSize::B8,
+        },
+        signed: number & 4 != 0,
+        aligned: number & 8 != 0,
+        mode: crate::ir::MemMode((number >> 8) as u8),
+    }
+}
+
+impl<G: Guest> Lower<'_, G> {
+    /// The register and displacement of an access's address; `keep` are the other operands.
+    fn address(&mut self, addr: Val, keep: &[Reg]) -> (Reg, i32) {
+        match self.sums[self.now] {
+            None => (self.reg(addr), 0),
+            Some(Sum {
+                base,
+                index: None,
+                disp,
+            }) => (self.reg(base), disp),
+            Some(Sum {
+                base,
+                index: Some(index),
+                disp,
+            }) => {
+                let (x, y) = (self.reg(base), self.reg(index));
+                let sum = self.temp();
+                self.asm.lea(Width::W64, sum, at_index(x, y, disp));
+                // They have done their work, unless they are other operands too.
+                for reg in [x, y] {
+                    if !keep.contains(&reg) {
+                        self.unlock(reg);
+                    }
+                }
+                (sum, 0)
+            }
+        }
+    }
+
+    fn tlb(&self, field: usize) -> i32 {
+        let entries = std::mem::offset_of!(CpuCore, tlb) + std::mem::offset_of!(Tlb, entries);
+        (entries + field) as i32 - self.bias
+    }
+
+    /// Looks an access up; goes on behind it on a hit.
+    fn probe(&mut self, mem: MemOp, (base, disp): (Reg, i32), write: bool) -> Probe {
+        let (tag, addend) = (self.temp(), self.temp());
+        let miss = self.asm.label();
+        let size = mem.size.bytes() as i32;
+        if disp == 0 {
+            self.asm.mov(Width::W64, addend, base);
+        } else {
+            self.asm.lea(Width::W64, addend, at(base, disp));
+        }
+        if mem.aligned && size > 1 {
+            self.asm.test_imm(Width::W32, addend, size - 1);
+            self.asm.jcc(Cc::Ne, miss);
+        }
+        if size == 1 || mem.aligned {
+            self.asm.mov(Width::W64, tag, addend);
+        } else {
+            self.asm.lea(Width::W64, tag, at(base, disp + size - 1));
+        }
+        const SHIFT: u32 = 12 - size_of::<Entry>().trailing_zeros();
+        self.asm
+            .shift_imm(Shift::Shr, Width::W64, addend, SHIFT as u8);
+        self.asm.alu_imm(Alu::And, Width::W64, tag, -4096);
+        let mask = (ENTRIES - 1) * size_of::<Entry>();
+        self.asm.alu_imm(Alu::And, Width::W32, addend, mask as i32);
+        let tags = std::mem::offset_of!(CpuCore, tlb)
+            + std::mem::offset_of!(Tlb, tags)
+            + usize::from(mem.mode.0) * 8;
+        let tags = self.core(tags);
+        self.asm.alu(Alu::Or, Width::W64, tag, tags);
+        let field = if write {
+            std::mem::offset_of!(Entry, write)
+        } else {
+            std::mem::offset_of!(Entry, read)
+        };
+        let entry = |disp| at_index(RBP, addend, disp);
+        let (field, addend_field) = (
+            self.tlb(field),
+            self.tlb(std::mem::offset_of!(Entry, addend)),
+        );
+        self.asm.alu(Alu::Cmp, Width::W64, tag, entry(field));
+        self.asm.jcc(Cc::Ne, miss);
+        self.asm.mov(Width::W64, addend, entry(addend_field));
+        Probe {
+            base,
+            disp,
+            tag,
+            addend,
+            miss,
+        }
+    }
+
+    pub(super) fn load(&mut self, ty: Ty, mem: MemOp, addr: Val) {
+        let address = self.address(addr, &[]);
+        let d = self.define(&[]);
+        let probe = self.probe(mem, address, false);
+        let from = probe.host();
+        let wide = ty == Ty::I64 && mem.signed;
+        let w = if wide { Width::W64 } else { Width::W32 };
+        match mem.size {
+            MemSize::B1 if mem.signed => self.asm.movsx8(w, d, from),
+            MemSize::B1 => self.asm.movzx8(d, from),
+            MemSize::B2 => {
+                self.asm.movzx16(d, from);
+                self.asm.swap16(d);
+                if mem.signed {
+                    self.asm.movsx16(w, d, d);
+                }
+            }
+            MemSize::B4 => {
+                self.load_swapped(Width::W32, d, from);
+                if wide {
+                    self.asm.movsxd(d, d);
+                }
+            }
+            MemSize::B8 => self.load_swapped(Width::W64, d, from),
+        }
+        if mem.size == MemSize::B8 && ty == Ty::I32 {
+            self.values[self.now].zero_extended = false;
+        }
+        let back = self.asm.label();
+        self.asm.bind(back);
+        self.endings.push(Ending::Slow {
+            thunk: thunks::LOAD,
+            probe,
+            back,
+            shape: shape(mem),
+            value: None,
+            second: None,
+            result: Some((d, width(ty))),
+            leave: None,
+            site: self.site,
+        });
+    }
+
+    fn load_swapped(&mut self, w: Width, d: Reg, from: Mem) {
+        if self.features.movbe {
+            self.asm.rm(w, &[0x0f, 0x38, 0xf0], d, from);
+        } else {
+            self.asm.mov(w, d, from);
+            self.asm.bswap(w, d);
+        }
+    }
+
+    pub(super) fn store(&mut self, mem: MemOp, addr: Val, v: Val, pred: Option<Val>) {
+        let value = self.reg(v);
+        let pred = pred.map(|pred| self.reg(pred));
+        let mut keep = vec![value];
+        keep.extend(pred);
+        let address = self.address(addr, &keep);
+        let (t1, t2) = (self.temp(), self.temp());
+        self.unlock(t1);
+        self.unlock(t2);
+        let skip = pred.map(|pred| {
+            let skip = self.asm.label();
+            self.asm.test(Width::W32, pred, pred);
+            self.asm.jcc(Cc::E, skip);
+            skip
+        });
+        // Takes the two that were made free above, whatever happens to the predicate.
+        let probe = self.probe(mem, address, true);
+        let host = probe.tag;
+        if self.features.movbe || mem.size == MemSize::B1 {
+            self.asm.lea(Width::W64, host, probe.host());
+            let to = at(host, 0);
+            match mem.size {
+                MemSize::B1 => self.asm.store8(to, value),
+                MemSize::B2 => {
+                    self.asm
+                        .rm_prefixed(0x66, Width::W32, &[0x0f, 0x38, 0xf1], value, to)
+                }
+                MemSize::B4 => self.asm.rm(Width::W32, &[0x0f, 0x38, 0xf1], value, to),
+                MemSize::B8 => self.asm.rm(Width::W64, &[0x0f, 0x38, 0xf1], value, to),
+            }
+        } else {
+            let swapped = probe.tag;
+            self.asm.mov(Width::W64, swapped, value);
+            match mem.size {
+                MemSize::B2 => {
+                    self.asm.swap16(swapped);
+                    self.asm.store16(probe.host(), swapped);
+                }
+                MemSize::B4 => {
+                    self.asm.bswap(Width::W32, swapped);
+                    self.asm.store(Width::W32, probe.host(), swapped);
+                }
+                _ => {
+                    self.asm.bswap(Width::W64, swapped);
+                    self.asm.store(Width::W64, probe.host(), swapped);
+                }
+            }
+            self.asm.lea(Width::W64, host, probe.host());
+        }
+        let back = self.asm.label();
+        self.look_at_lines(host, probe.addend, mem.size, back);
+        self.asm.bind(back);
+        let leave = self.leave_after();
+        self.endings.push(Ending::Slow {
+            thunk: thunks::STORE,
+            probe,
+            back,
+            shape: shape(mem),
+            value: Some(value),
+            second: None,
+            result: None,
+            leave,
+            site: self.site,
+        });
+        if let Some(skip) = skip {
+            self.asm.bind(skip);
+        }
+    }
+
+    /// After a store to host address `host`: code that was made from the bytes is dropped, in
+    /// an ending that comes back to `back`.
+    fn look_at_lines(&mut self, host: Reg, t: Reg, size: MemSize, back: Label) {
+        let lines = self.core(thunks::state(std::mem::offset_of!(super::State, lines)));
+        self.asm.mov(Width::W64, t, host);
+        self.asm.shift_imm(Shift::Shr, Width::W64, t, 9);
+        self.asm.alu_imm(Alu::And, Width::W64, t, -8);
+        self.asm.alu(Alu::Add, Width::W64, t, lines);
+        self.asm.alu_imm(Alu::Cmp, Width::W64, at(t, 0), 0);
+        let code = self.asm.label();
+        self.asm.jcc(Cc::Ne, code);
+        let leave = self.leave_after();
+        self.endings.push(Ending::Code {
+            label: code,
+            back,
+            host,
+            word: t,
+            bytes: size.bytes() as u8,
+            leave,
+            site: self.site,
+        });
+    }
+
+    pub(super) fn fence(&mut self) {
+        // A locked operation is a full barrier, and cheaper than MFENCE.
+        self.asm.lock();
+        self.asm.alu_imm(Alu::Or, Width::W32, at(RSP, 0), 0);
+    }
+
+    /// Turns a value of that size into the guest's byte order, or back.
+    fn swap(&mut self, d: Reg, size: MemSize) {
+        match size {
+            MemSize::B1 => {}
+            MemSize::B2 => self.asm.swap16(d),
+            MemSize::B4 => self.asm.bswap(Width::W32, d),
+            MemSize::B8 => self.asm.bswap(Width::W64, d),
+        }
+    }
+
+    pub(super) fn compare_swap(&mut self, ty: Ty, mem: MemOp, addr: Val, expected: Val, new: Val) {
+        self.take(RAX);
+        let (old, replacement) = (self.reg(expected), self.reg(new));
+        let address = self.address(addr, &[old, replacement]);
+        let d = self.define_in(RAX);
+        let probe = self.probe(mem, address, true);
+        let w = if mem.size == MemSize::B8 {
+            Width::W64
+        } else {
+            Width::W32
+        };
+        let host = probe.tag;
+        self.asm.lea(Width::W64, host, probe.host());
+        self.asm.mov(w, RAX, old);
+        self.swap(RAX, mem.size);
+        let t = probe.addend;
+        self.asm.mov(w, t, replacement);
+        self.swap(t, mem.size);
+        self.asm.lock();
+        self.asm.rm(w, &[0x0f, 0xb1], t, at(host, 0));
+        self.asm.mov(w, d, RAX);
+        self.swap(d, mem.size);
+        if mem.size == MemSize::B8 && ty == Ty::I32 {
+            self.values[self.now].zero_extended = false;
+        }
+        let back = self.asm.label();
+        // Nothing was stored; the moves have left the flags alone.
+        self.asm.jcc(Cc::Ne, back);
+        self.look_at_lines(host, t, mem.size, back);
+        self.asm.bind(back);
+        let leave = self.leave_after();
+        self.endings.push(Ending::Slow {
+            thunk: thunks::COMPARE_SWAP,
+            probe,
+            back,
+            shape: shape(mem),
+            value: Some(old),
+            second: Some(replacement),
+            result: Some((d, width(ty))),
+            leave,
+            site: self.site,
+        });
+    }
+
+    pub(super) fn atomic(&mut self, op: AtomicOp, ty: Ty, mem: MemOp, addr: Val, v: Val) {
+        self.take(RAX);
+        let value = self.reg(v);
+        let address = self.address(addr, &[value]);
+        let d = self.define_in(RAX);
+        let probe = self.probe(mem, address, true);
+        let w = if mem.size == MemSize::B8 {
+            Width::W64
+        } else {
+            Width::W32
+        };
+        let (host, t) = (probe.tag, probe.addend);
+        self.asm.lea(Width::W64, host, probe.host());
+        let place = at(host, 0);
+        match mem.size {
+            MemSize::B1 => self.asm.movzx8(RAX, place),
+            MemSize::B2 => self.asm.movzx16(RAX, place),
+            _ => self.asm.mov(w, RAX, place),
+        }
+        let again = self.asm.label();
+        self.asm.bind(again);
+        self.asm.mov(w, t, RAX);
+        self.swap(t, mem.size);
+        match op {
+            AtomicOp::Add => self.asm.alu(Alu::Add, w, t, value),
+            AtomicOp::And => self.asm.alu(Alu::And, w, t, value),
+            AtomicOp::Or => self.asm.alu(Alu::Or, w, t, value),
+            AtomicOp::Xor => self.asm.alu(Alu::Xor, w, t, value),
+            AtomicOp::Exchange => self.asm.mov(w, t, value),
+        }
+        self.swap(t, mem.size);
+        self.asm.lock();
+        match mem.size {
+            MemSize::B1 => self.asm.compare_exchange8(place, t),
+            MemSize::B2 => self
+                .asm
+                .rm_prefixed(0x66, Width::W32, &[0x0f, 0xb1], t, place),
+            _ => self.asm.rm(w, &[0x0f, 0xb1], t, place),
+        }
+        self.asm.jcc(Cc::Ne, again);
+        self.asm.mov(w, d, RAX);
+        self.swap(d, mem.size);
+        let back = self.asm.label();
+        self.look_at_lines(host, t, mem.size, back);
+        self.asm.bind(back);
+        let leave = self.leave_after();
+        self.endings.push(Ending::Slow {
+            thunk: thunks::atomic(op),
+            probe,
+            back,
+            shape: shape(mem),
+            value: Some(value),
+            second: None,
+            result: Some((d, width(ty))),
+            leave,
+            site: self.site,
+        });
+        // The old value, extended as the shape says.
+        let wide = if ty == Ty::I64 {
+            Width::W64
+        } else {
+            Width::W32
+        };
+        match (mem.size, mem.signed) {
+            (MemSize::B1, false) => self.asm.movzx8(d, d),
+            (MemSize::B1, true) => self.asm.movsx8(wide, d, d),
+            (MemSize::B2, false) => self.asm.movzx16(d, d),
+            (MemSize::B2, true) => self.asm.movsx16(wide, d, d),
+            (MemSize::B4, true) if ty == Ty::I64 => self.asm.movsxd(d, d),
+            (MemSize::B8, _) if ty == Ty::I32 => self.values[self.now].zero_extended = false,
+            _ => {}
+        }
+    }
+
+    /// Writes the way of a miss: the slow path's operands, its call, its result.
+    pub(super) fn write_slow(
+        &mut self,
+        thunk: usize,
+        probe: Probe,
+        shape: i32,
+        (value, second): (Option<Reg>, Option<Reg>),
+        result: Option<(Reg, Width)>,
+        site: Site,
+    ) {
+        let state = |offset| thunks::state(offset);
+        let address = self.core(state(std::mem::offset_of!(super::State, address)));
+        let value_word = self.core(state(std::mem::offset_of!(super::State, value)));
+        let second_word = self.core(state(std::mem::offset_of!(super::State, second)));
+        let shape_word = self.core(state(std::mem::offset_of!(super::State, shape)));
+        self.asm.bind(probe.miss);
+        let mut base = probe.base;
+        if probe.disp != 0 {
+            self.asm
+                .lea(Width::W64, probe.tag, at(probe.base, probe.disp));
+            base = probe.tag;
+        }
+        self.asm.store(Width::W64, address, base);
+        if let Some(value) = value {
+            self.asm.store(Width::W64, value_word, value);
+        }
+        if let Some(second) = second {
+            self.asm.store(Width::W64, second_word, second);
+        }
+        self.asm.store_imm(Width::W32, shape_word, shape);
+        self.write_site(site, probe.tag);
+        let thunk = self.core(thunks::thunk(thunk));
+        self.asm.call_mem(thunk);
+        if let Some((reg, w)) = result {
+            self.asm.mov(w, reg, value_word);
+        }
+    }
+
+    /// Writes the look at the lines of a store into a page that has code.
+    pub(super) fn write_code_check(
+        &mut self,
+        (host, word): (Reg, Reg),
+        bytes: u8,
+        back: Label,
+        site: Site,
+    ) {
+        let address = self.core(thunks::state(std::mem::offset_of!(super::State, address)));
+        let shape_word = self.core(thunks::state(std::mem::offset_of!(super::State, shape)));
+        self.asm.store(Width::W64, address, host);
+        self.asm.mov(Width::W64, word, at(word, 0));
+        self.asm.shift_imm(Shift::Shr, Width::W64, host, 6);
+        let real = self.asm.label();
+        self.asm.bit_test(word, host);
+        if bytes > 1 {
+            self.asm.jcc(Cc::B, real);
+            self.asm.mov(Width::W64, host, address);
+            self.asm
+                .alu_imm(Alu::Add, Width::W64, host, i32::from(bytes) - 1);
+            self.asm.shift_imm(Shift::Shr, Width::W64, host, 6);
+            self.asm.bit_test(word, host);
+        }
+        self.asm.jcc(Cc::Ae, back);
+        self.asm.bind(real);
+        self.asm.store_imm(Width::W32, shape_word, i32::from(bytes));
+        self.write_site(site, host);
+        let thunk = self.core(thunks::thunk(thunks::STORED));
+        self.asm.call_mem(thunk);
+    }
+}

@@ -1,0 +1,367 @@
+//! The native engine for x86-64 hosts: IR to machine code.
+//!
+//! Inside generated code rbp points into the CPU, and the guest registers that the architecture
+//! calls hot ([`Guest::HOT`]) live in host registers ([`PINS`]) across linked blocks; all others
+//! stay in the CPU. Values of the running block live in the remaining registers. Globals in the
+//! CPU are right whenever anybody can look: helpers that read them find the pinned ones stored.
+//!
+//! One room each: [`asm`] encodes instructions, [`buffer`] holds them, [`alloc`] says where values
+//! live, [`lower`] turns ops into instructions, [`memory`] does accesses through the TLB, [`call`]
+//! calls helpers, [`leave`] leaves blocks, [`thunks`] has the code that all blocks share and the
+//! Rust functions behind it. Not here: what a block is stored and found by ([`crate::cache`]).
+#![allow(
+    unsafe_code,
+    reason = "generated code is entered through a raw function pointer, and works on the CPU"
+)]
+
+mod alloc;
+mod asm;
+pub(crate) mod buffer;
+mod call;
+mod leave;
+mod lower;
+mod memory;
+mod show;
+mod thunks;
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::cache::StoredBlock;
+use crate::cache::block::ExitSlot;
+use crate::cpu::CpuCore;
+use crate::engine::Leave;
+use crate::guest::{BlockKey, Guest, Trap};
+use crate::ir::{Block, Global, Ty};
+use crate::system::System;
+use asm::{R9, R10, R11, R12, R13, R14, R15, RBX, Reg};
+use buffer::Piece;
+pub(crate) use thunks::{THUNKS, Thunks};
+
+/// Where pinned registers live, in the order of [`Guest::HOT`]. The last three do not survive
+/// calls.
+const PINS: [Reg; 8] = [RBX, R12, R13, R14, R15, R9, R10, R11];
+
+/// How many of them survive calls.
+const PINS_KEPT: usize = 5;
+
+/// What a vCPU of this guest keeps in host registers: (host register, global, byte offset).
+fn pins<G: Guest>() -> impl Iterator<Item = (Reg, Global, usize)> {
+    PINS.iter().zip(G::HOT).map(|(&reg, &global)| {
+        let decl = &G::GLOBALS[usize::from(global.0)];
+        debug_assert!(decl.ty == Ty::I64, "only 64-bit globals are pinned");
+        (reg, global, decl.offset)
+    })
+}
+
+/// rbp = address of the CPU + this: the first globals are within a byte's displacement.
+fn bias<G: Guest>() -> i32 {
+    G::GLOBALS.first().map_or(0, |decl| decl.offset as i32) + 128
+}
+
+/// What the host can do beyond x86-64's first version.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Features {
+    pub(crate) movbe: bool,
+    pub(crate) bmi1: bool,
+    pub(crate) bmi2: bool,
+    pub(crate) lzcnt: bool,
+    pub(crate) popcnt: bool,
+}
+
+impl Features {
+    /// What this host has. The environment variable `EMU_HOST_FEATURES` takes features away: it
+    /// names those that may be used, separated by commas (for tests).
+    fn detect() -> Self {
+        let allowed = std::env::var("EMU_HOST_FEATURES").ok();
+        let may = |name: &str| {
+            allowed
+                .as_deref()
+                .is_none_or(|list| list.split(',').any(|other| other == name))
+        };
+        #[cfg(target_arch = "x86_64")]
+        {
+            Self {
+                movbe: may("movbe") && std::arch::is_x86_feature_detected!("movbe"),
+                bmi1: may("bmi1") && std::arch::is_x86_feature_detected!("bmi1"),
+                bmi2: may("bmi2") && std::arch::is_x86_feature_detected!("bmi2"),
+                lzcnt: may("lzcnt") && std::arch::is_x86_feature_detected!("lzcnt"),
+                popcnt: may("popcnt") && std::arch::is_x86_feature_detected!("popcnt"),
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = may;
+            Self {
+                movbe: false,
+                bmi1: false,
+                bmi2: false,
+                lzcnt: false,
+                popcnt: false,
+            }
+        }
+    }
+}
+
+/// Why a block has no machine code: the interpreter executes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// An instruction needs more host registers than there are, or a jump reaches too far.
+    Shape,
+    /// The buffer is full until dropped blocks are freed.
+    Full,
+}
+
+/// The native engine of one machine.
+#[derive(Debug)]
+pub(crate) struct Native {
+    thunks: Thunks,
+    features: Features,
+    /// Flags of block keys by the numbers that code knows them by.
+    flags: Mutex<Vec<u64>>,
+}
+
+impl Native {
+    /// The engine of a machine of this guest type; `None` if the host cannot run it.
+    pub(crate) fn new<G: Guest>(cache_bytes: usize) -> Option<Self> {
+        if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
+            return None;
+        }
+        // Dropped blocks may take as much as stored ones.
+        let thunks = Thunks::new::<G>(cache_bytes.saturating_mul(2).max(1 << 20));
+        match thunks {
+            Ok(thunks) => Some(Self {
+                thunks,
+                features: Features::detect(),
+                flags: Mutex::default(),
+            }),
+            Err(error) => {
+                log::warn!("no memory for native code, so the interpreter runs: {error}");
+                None
+            }
+        }
+    }
+
+    /// The number of a key's flags.
+    fn flags_number(&self, flags: u64) -> u32 {
+        let mut known = self.flags.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.iter().position(|&other| other == flags);
+        found.unwrap_or_else(|| {
+            known.push(flags);
+            known.len() - 1
+        }) as u32
+    }
+
+    fn flags_of(&self, number: u32) -> u64 {
+        let known = self.flags.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(number as usize).copied().unwrap_or_default()
+    }
+
+    /// Where blocks go that are no longer in the store.
+    pub(crate) fn stale(&self) -> u64 {
+        self.thunks.stale()
+    }
+}
+
+/// A block's machine code.
+pub(crate) struct Code {
+    piece: Piece,
+    /// Bytes from the entry that looks at the attention word to the one that does not.
+    unchecked: u8,
+}
+
+impl Code {
+    pub(crate) fn bytes(&self) -> usize {
+        self.piece.bytes()
+    }
+
+    /// Where it is entered.
+    pub(crate) fn entry(&self) -> u64 {
+        self.piece.address()
+    }
+
+    /// Where it is entered without a look at the attention word.
+    pub(crate) fn unchecked_entry(&self) -> u64 {
+        self.piece.address() + u64::from(self.unchecked)
+    }
+}
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        show::disassemble(f, self.piece.code(), self.piece.address())
+    }
+}
+
+/// What a compilation needs to know beside the block.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) key: BlockKey,
+    /// It reaches into a second page.
+    pub(crate) two_pages: bool,
+}
+
+/// Compiles a block.
+pub(crate) fn compile<G: Guest>(
+    native: &Native,
+    block: &Block,
+    place: Place,
+) -> Result<(Code, Box<[ExitSlot]>), Unfit> {
+    let (bytes, unchecked, exits) = lower::lower::<G>(native, block, place)?;
+    let piece = native.thunks.buffer().place(&bytes).ok_or(Unfit::Full)?;
+    Ok((Code { piece, unchecked }, exits))
+}
+
+/// Executes a block and those it is linked with or jumps to.
+pub(crate) fn enter<G: Guest>(cpu: &mut G, native: &Native, entry: u64) -> Leave {
+    let core = cpu.core_mut();
+    if core.native.thunks[0] == 0 {
+        core.native.thunks = native.thunks.addresses();
+    }
+    let cpu = std::ptr::from_mut(cpu);
+    // SAFETY: the entry is that of a block which lives until this vCPU announces an epoch; the
+    // CPU is borrowed exclusively, and of the type that the code was made for.
+    let (code, detail) = unsafe { native.thunks.enter(cpu.cast(), entry) };
+    // SAFETY: generated code is left, so nothing else uses the CPU.
+    let core = unsafe { &mut *cpu.cast::<CpuCore>() };
+    match code {
+        thunks::LOOKUP => Leave::Lookup,
+        thunks::JUMP => Leave::Jump {
+            flags: native.flags_of(detail as u32),
+        },
+        thunks::TRAP => match std::num::NonZeroU64::new(detail) {
+            Some(code) => Leave::Trap(Trap(code)),
+            None => Leave::Lookup,
+        },
+        slot => {
+            // SAFETY: code leaves with a slot of a block that lives as above.
+            let slot = unsafe { &*(slot as usize as *const ExitSlot) };
+            core.pc = slot.pc;
+            Leave::Chain {
+                from: slot.owner(),
+                exit: slot.number,
+            }
+        }
+    }
+}
+
+/// What generated code keeps in a CPU's core.
+#[repr(C)]
+pub(crate) struct State {
+    /// Addresses of the shared pieces of code.
+    pub(crate) thunks: [u64; THUNKS],
+    /// The attention word.
+    pub(crate) attention: u64,
+    /// Address of the code-line word of host page 0.
+    pub(crate) lines: u64,
+    /// Address of the jump table.
+    pub(crate) jumps: u64,
+    /// By mode: its address-space number and the table's generation, or 0 if one is not known.
+    pub(crate) jump_tags: [u64; crate::mem::tlb::MODES],
+    /// Operands and results of the slow paths.
+    pub(crate) address: u64,
+    pub(crate) value: u64,
+    pub(crate) second: u64,
+    pub(crate) shape: u32,
+    /// Instructions of the block that were completed before the current one.
+    pub(crate) before: u32,
+    /// Where a register is put aside for a moment.
+    pub(crate) aside: u64,
+    table: Box<[Jump; JUMPS]>,
+    generation: u64,
+}
+
+/// Entries of the jump table; a power of two.
+const JUMPS: usize = 4096;
+
+/// An entry: where a jump to an address goes.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Jump {
+    pc: u64,
+    /// The mode's word in `jump_tags` plus the number of the block's flags. Never 0.
+    check: u64,
+    /// Address of the block's word that holds its entry.
+    entry: u64,
+    unused: u64,
+}
+
+const NO_JUMP: Jump = Jump {
+    pc: 0,
+    // No mode's word plus number is that.
+    check: u64::MAX,
+    entry: 0,
+    unused: 0,
+};
+
+/// Bits of a jump tag that the number of the flags takes.
+const FLAGS_BITS: u32 = 20;
+
+/// The slot of an address.
+fn jump_slot(pc: u64) -> usize {
+    ((pc >> 1 ^ pc >> 13) as usize) % JUMPS
+}
+
+impl State {
+    pub(crate) fn new(attention: u64, lines: u64, ram_host: u64) -> Self {
+        let table = Box::new([NO_JUMP; JUMPS]);
+        Self {
+            thunks: [0; THUNKS],
+            attention,
+            lines: lines.wrapping_sub(ram_host >> 12 << 3),
+            jumps: std::ptr::from_ref(&*table).addr() as u64,
+            jump_tags: [0; crate::mem::tlb::MODES],
+            address: 0,
+            value: 0,
+            second: 0,
+            shape: 0,
+            before: 0,
+            aside: 0,
+            table,
+            generation: 0,
+        }
+    }
+
+    /// What the modes mean has changed.
+    pub(crate) fn forget_tags(&mut self) {
+        self.jump_tags = [0; crate::mem::tlb::MODES];
+    }
+
+    /// No entry is good any more: a translation is gone.
+    pub(crate) fn flush(&mut self) {
+        self.generation += 1;
+        self.forget_tags();
+    }
+
+    /// The blocks may be freed from here on.
+    pub(crate) fn forget_blocks(&mut self) {
+        self.table.fill(NO_JUMP);
+    }
+
+    /// Remembers where a jump goes. `space` is the mode's number in the TLB.
+    fn remember(&mut self, pc: u64, mode: usize, space: u64, flags: u32, block: &StoredBlock) {
+        if block.second.is_some() || block.key.aux != 0 || flags >> FLAGS_BITS != 0 {
+            return;
+        }
+        let tag = (self.generation << 12 | space) << FLAGS_BITS;
+        self.jump_tags[mode] = tag;
+        self.table[jump_slot(pc)] = Jump {
+            pc,
+            check: tag + u64::from(flags),
+            entry: block.native.as_ptr().addr() as u64,
+            unused: 0,
+        };
+    }
+}
+
+/// The engine of a machine, made when it is first asked for.
+pub(crate) fn of<G: Guest>(system: &System) -> Option<&Native> {
+    system
+        .native
+        .get_or_init(|| {
+            let native = Native::new::<G>(system.options().cache_bytes);
+            if let Some(native) = &native {
+                system.cache.set_stale(native.stale());
+            }
+            native
+        })
+        .as_ref()
+}
