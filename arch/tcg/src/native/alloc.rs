@@ -8,6 +8,7 @@ use super::asm::{Mem, R8, RAX, RBP, RCX, RDI, RDX, RSI, Reg, Rm, Width, at};
 use super::lower::Lower;
 use crate::cpu::{CpuCore, SCRATCH_WORDS};
 use crate::guest::Guest;
+use crate::helper::GlobalSet;
 use crate::ir::{Global, Part, Ty, Val};
 
 /// Registers for values, in the order of preference: those that instructions ask for last.
@@ -446,12 +447,12 @@ impl<G: Guest> Lower<'_, G> {
         self.values[root].home = Some(Home::Spill(word));
     }
 
-    /// A helper is about to be called: values that later ops need get a place in memory; with
-    /// `globals`, one that is no guest register. Registers stay as they are until
+    /// A helper is about to be called: values that later ops need get a place in memory; those
+    /// that are a guest register that is `written` one of their own. Registers stay as they are until
     /// [`Self::after_call`].
-    pub(super) fn before_call(&mut self, globals: bool) {
-        if globals {
-            for global in 0..self.aliases.len() {
+    pub(super) fn before_call(&mut self, written: GlobalSet) {
+        for global in 0..self.aliases.len() {
+            if written.has(Global(global as u16)) {
                 self.spill_aliases(global);
             }
         }

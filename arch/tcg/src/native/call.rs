@@ -1,21 +1,21 @@
 //! Calls of helpers, and the condition code where it must be computed.
 
 use super::alloc::width;
-use super::asm::{Cc, Mem, R8, R9, RAX, RBP, RCX, RDI, RDX, RSI, Reg, Rm, Width, at};
+use super::asm::{Cc, Label, Mem, R8, R9, RAX, RBP, RCX, RDI, RDX, RSI, Reg, Rm, Width, at};
 use super::leave::Ending;
-use super::lower::Lower;
-use super::{PINS, PINS_KEPT, thunks};
+use super::lower::{Lower, Site};
+use super::{PINS, PINS_KEPT, State, thunks};
 use crate::cpu::CpuCore;
 use crate::guest::Guest;
-use crate::helper::{Effects, HelperDef};
-use crate::ir::Val;
+use crate::helper::{Effects, GlobalSet, HelperDef};
+use crate::ir::{Global, Val};
 
 /// Where the C calling convention wants the arguments behind the CPU.
-const ARGUMENTS: [Reg; 5] = [RSI, RDX, RCX, R8, R9];
+pub(super) const ARGUMENTS: [Reg; 5] = [RSI, RDX, RCX, R8, R9];
 
 /// Where an argument comes from.
 #[derive(Debug, Clone, Copy)]
-enum Source {
+pub(super) enum Source {
     Constant(u64),
     /// A register; of 32 bits, to be extended.
     Reg(Reg, Width),
@@ -24,15 +24,15 @@ enum Source {
 
 impl<G: Guest> Lower<'_, G> {
     /// The pinned registers with their places in the CPU.
-    fn pinned(&self) -> Vec<(usize, Reg, Mem)> {
+    fn pinned(&self) -> Vec<(usize, Global, Reg, Mem)> {
         super::pins::<G>()
             .enumerate()
-            .map(|(n, (reg, _, offset))| (n, reg, at(RBP, offset as i32 - self.bias)))
+            .map(|(n, (reg, global, offset))| (n, global, reg, at(RBP, offset as i32 - self.bias)))
             .collect()
     }
 
-    pub(super) fn call(&mut self, def: &'static HelperDef, args: &[Option<Val>; 5]) {
-        let effects = def.effects;
+    /// What a call comes from: constants, registers, memory.
+    fn sources(&mut self, args: &[Option<Val>; 5]) -> [Option<Source>; 5] {
         let mut sources = [None; 5];
         for (source, v) in sources.iter_mut().zip(args) {
             let Some(v) = *v else { continue };
@@ -45,11 +45,107 @@ impl<G: Guest> Lower<'_, G> {
                 },
             });
         }
-        self.before_call(effects.writes_globals);
-        // Registers that the helper does not keep, or may want to see.
+        sources
+    }
+
+    /// Behind the block: calls the helper that inline code stands for, since the case is not one
+    /// of its own. Everything is as it was at the jump to `label`; the value goes to `result`,
+    /// and `back` follows. Call it before any register that an argument is in is changed.
+    pub(super) fn fall_back(
+        &mut self,
+        def: &'static HelperDef,
+        args: &[Option<Val>; 5],
+        label: Label,
+        back: Label,
+        result: Option<Reg>,
+    ) {
+        let sources = self.sources(args);
+        let leave = if def.effects.writes_memory {
+            self.leave_after()
+        } else {
+            None
+        };
+        self.endings.push(Ending::Helper {
+            label,
+            back,
+            def,
+            sources,
+            result,
+            leave,
+            looks: def.effects.writes_memory,
+            site: self.site,
+        });
+    }
+
+    /// Writes the call of a helper behind the block.
+    pub(super) fn write_helper(
+        &mut self,
+        def: &'static HelperDef,
+        sources: [Option<Source>; 5],
+        result: Option<Reg>,
+        site: Site,
+    ) {
+        let word = |offset| thunks::state(offset);
+        let aside = self.core(thunks::aside());
+        for (n, source) in sources.iter().enumerate() {
+            let place = self.core(word(std::mem::offset_of!(State, arguments) + n * 8));
+            match *source {
+                None => {}
+                Some(Source::Constant(c)) => match i32::try_from(c as i64) {
+                    Ok(c) => self.asm.store_imm(Width::W64, place, c),
+                    Err(_) => {
+                        self.asm.store(Width::W64, aside, RAX);
+                        self.asm.mov_imm_keep_flags(RAX, c);
+                        self.asm.store(Width::W64, place, RAX);
+                        self.asm.mov(Width::W64, RAX, aside);
+                    }
+                },
+                Some(Source::Reg(reg, Width::W64)) => self.asm.store(Width::W64, place, reg),
+                Some(Source::Reg(reg, Width::W32)) => {
+                    self.asm.store_imm(Width::W64, place, 0);
+                    self.asm.store(Width::W32, place, reg);
+                }
+                Some(Source::Mem(mem, w)) => {
+                    self.asm.store(Width::W64, aside, RAX);
+                    self.asm.mov(w, RAX, mem);
+                    self.asm.store(Width::W64, place, RAX);
+                    self.asm.mov(Width::W64, RAX, aside);
+                }
+            }
+        }
+        self.asm.store(Width::W64, aside, RAX);
+        self.write_site(site, RAX);
+        let function = self.core(word(std::mem::offset_of!(State, function)));
+        self.asm.mov_imm_keep_flags(RAX, def.func as usize as u64);
+        self.asm.store(Width::W64, function, RAX);
+        self.asm.mov(Width::W64, RAX, aside);
+        let thunk = self.core(thunks::thunk(thunks::HELPER));
+        self.asm.call_mem(thunk);
+        if let Some(reg) = result {
+            let value = self.core(word(std::mem::offset_of!(State, value)));
+            self.asm.mov(Width::W64, reg, value);
+        }
+    }
+
+    pub(super) fn call(&mut self, def: &'static HelperDef, args: &[Option<Val>; 5]) {
+        let effects = def.effects;
+        if let Some(intrinsic) = def.intrinsic
+            && self.intrinsic(intrinsic, def, args)
+        {
+            return;
+        }
+        let sources = self.sources(args);
+        let writes = if effects.writes_globals {
+            effects.writes
+        } else {
+            GlobalSet::NONE
+        };
+        self.before_call(writes);
+        // Registers that the helper does not keep, or may want to see, or may write in part.
         let pinned = self.pinned();
-        for &(n, reg, place) in &pinned {
-            if n >= PINS_KEPT || effects.reads_globals || effects.writes_globals {
+        for &(n, global, reg, place) in &pinned {
+            let seen = effects.reads_globals && effects.reads.has(global);
+            if n >= PINS_KEPT || seen || writes.has(global) || effects.writes_at_trap {
                 self.asm.store(Width::W64, place, reg);
             }
         }
@@ -61,26 +157,29 @@ impl<G: Guest> Lower<'_, G> {
         self.asm.mov_imm_keep_flags(RAX, def.func as usize as u64);
         self.asm.call_reg(RAX);
         self.after_call();
-        for &(n, reg, place) in &pinned {
-            // A trap wants them stored, and they are: only what the helper wrote is new.
-            if n >= PINS_KEPT || effects.writes_globals {
+        for &(n, global, reg, place) in &pinned {
+            if n >= PINS_KEPT || writes.has(global) {
                 self.asm.mov(Width::W64, reg, place);
             }
         }
         if effects.traps {
-            let label = match self.trap_label {
+            let known = self.trap_labels[usize::from(effects.writes_at_trap)];
+            let label = match known {
                 Some(label) => label,
                 None => {
                     let label = self.asm.label();
-                    self.trap_label = Some(label);
-                    self.endings.push(Ending::Trap(label));
+                    self.trap_labels[usize::from(effects.writes_at_trap)] = Some(label);
+                    self.endings.push(Ending::Trap {
+                        label,
+                        reload: effects.writes_at_trap,
+                    });
                     label
                 }
             };
             self.asm.test(Width::W64, RDX, RDX);
             self.asm.jcc(Cc::Ne, label);
         }
-        if effects.writes_globals {
+        if writes.has_cc() {
             self.cc_kind = None;
         }
         if effects.writes_globals || effects.writes_memory {
@@ -164,8 +263,8 @@ impl<G: Guest> Lower<'_, G> {
     /// The condition code, or whether a mask selects it.
     pub(super) fn get_cc(&mut self, mask: Option<u8>) {
         let d = self.define(&[]);
-        let shape = self.core(thunks::state(std::mem::offset_of!(super::State, shape)));
-        let value = self.core(thunks::state(std::mem::offset_of!(super::State, value)));
+        let shape = self.core(thunks::state(std::mem::offset_of!(State, shape)));
+        let value = self.core(thunks::state(std::mem::offset_of!(State, value)));
         let number = mask.map_or(-1, i32::from);
         self.asm.store_imm(Width::W32, shape, number);
         let thunk = self.core(thunks::thunk(thunks::CONDITION_CODE));

@@ -1,13 +1,15 @@
 //! Entering and leaving blocks: the look at the attention word, exits, early leaves, and what is
 //! written behind a block's last instruction.
 
-use super::asm::{Alu, Cc, Label, RAX, RCX, RDX, Reg, Shift, Width, at};
+use super::asm::{Alu, Cc, Label, RAX, RBP, RCX, RDX, Reg, Shift, Width, at};
+use super::call::Source;
 use super::lower::{Lower, Site};
 use super::memory::Probe;
 use super::{Jump, State, thunks};
 use crate::cache::block::ExitSlot;
 use crate::cpu::CpuCore;
 use crate::guest::Guest;
+use crate::helper::HelperDef;
 use crate::ir::{Cond, Exit, ExitPut, Op, Ty, Val};
 use crate::mem::PAGE_SIZE;
 
@@ -65,8 +67,20 @@ pub(super) enum Ending {
         leave: Option<Early>,
         site: Site,
     },
-    /// A trap of a helper: its code is in rdx.
-    Trap(Label),
+    /// A trap of a helper: its code is in rdx. `reload`: it may have written registers.
+    Trap { label: Label, reload: bool },
+    /// A helper that inline code stands for.
+    Helper {
+        label: Label,
+        back: Label,
+        def: &'static HelperDef,
+        sources: [Option<Source>; 5],
+        result: Option<Reg>,
+        leave: Option<Early>,
+        /// It may ask to leave the block.
+        looks: bool,
+        site: Site,
+    },
 }
 
 impl<G: Guest> Lower<'_, G> {
@@ -184,16 +198,14 @@ impl<G: Guest> Lower<'_, G> {
             match (self.pin(global), i32::try_from(value as i64)) {
                 (Some(pin), _) if kept != Some(pin) => self.asm.mov_imm_keep_flags(pin, value),
                 (None, Ok(value)) if bytes == 8 => {
-                    self.asm
-                        .store_imm(Width::W64, at(super::asm::RBP, disp), value);
+                    self.asm.store_imm(Width::W64, at(RBP, disp), value);
                 }
                 (None, _) if bytes == 4 => {
-                    self.asm
-                        .store_imm(Width::W32, at(super::asm::RBP, disp), value as i32);
+                    self.asm.store_imm(Width::W32, at(RBP, disp), value as i32);
                 }
                 (None, _) => {
                     self.asm.mov_imm_keep_flags(free, value);
-                    self.asm.store(Width::W64, at(super::asm::RBP, disp), free);
+                    self.asm.store(Width::W64, at(RBP, disp), free);
                 }
                 // The target's own register is written: no architecture asks for that.
                 (Some(_), _) => self.failed = true,
@@ -432,8 +444,28 @@ impl<G: Guest> Lower<'_, G> {
                 self.write_code_check((host, word), bytes, back, site);
                 self.leave_or_back(leave, back);
             }
-            Ending::Trap(label) => {
+            Ending::Helper {
+                label,
+                back,
+                def,
+                sources,
+                result,
+                leave,
+                looks,
+                site,
+            } => {
                 self.asm.bind(label);
+                self.write_helper(def, sources, result, site);
+                self.leave_or_back(if looks { leave } else { None }, back);
+            }
+            Ending::Trap { label, reload } => {
+                self.asm.bind(label);
+                if reload {
+                    for (reg, _, offset) in super::pins::<G>() {
+                        let place = at(RBP, offset as i32 - self.bias);
+                        self.asm.mov(Width::W64, reg, place);
+                    }
+                }
                 let thunk = self.core(thunks::thunk(thunks::TRAPPED));
                 self.asm.jmp_mem(thunk);
             }

@@ -62,7 +62,8 @@ pub(super) struct Lower<'a, G> {
     pub(super) endings: Vec<Ending>,
     pub(super) slots: Box<[ExitSlot]>,
     pub(super) next_slot: usize,
-    pub(super) trap_label: Option<Label>,
+    /// Where traps of helpers go; the second for those that write registers at a trap.
+    pub(super) trap_labels: [Option<Label>; 2],
     /// The registers do not suffice.
     pub(super) failed: bool,
     guest: std::marker::PhantomData<G>,
@@ -194,7 +195,7 @@ impl<'a, G: Guest> Lower<'a, G> {
             endings: Vec::new(),
             slots,
             next_slot: 0,
-            trap_label: None,
+            trap_labels: [None; 2],
             failed: false,
             guest: std::marker::PhantomData,
         }

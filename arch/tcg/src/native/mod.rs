@@ -18,6 +18,7 @@ mod alloc;
 mod asm;
 pub(crate) mod buffer;
 mod call;
+mod intrinsic;
 mod leave;
 mod lower;
 mod memory;
@@ -263,6 +264,9 @@ pub(crate) struct State {
     pub(crate) shape: u32,
     /// Instructions of the block that were completed before the current one.
     pub(crate) before: u32,
+    /// A helper and its arguments.
+    pub(crate) function: u64,
+    pub(crate) arguments: [u64; 5],
     /// Where a register is put aside for a moment.
     pub(crate) aside: u64,
     table: Box<[Jump; JUMPS]>,
@@ -314,6 +318,8 @@ impl State {
             second: 0,
             shape: 0,
             before: 0,
+            function: 0,
+            arguments: [0; 5],
             aside: 0,
             table,
             generation: 0,

@@ -47,8 +47,10 @@ pub(super) const STORED: usize = 12;
 pub(super) const CONDITION_CODE: usize = 13;
 const STALE: usize = 14;
 const ENTER: usize = 15;
+/// A helper that inline code stands for: `State::function` with `State::arguments`.
+pub(super) const HELPER: usize = 16;
 /// How many there are.
-pub(crate) const THUNKS: usize = 16;
+pub(crate) const THUNKS: usize = 17;
 
 const ATOMIC_OPS: [AtomicOp; 5] = [
     AtomicOp::Add,
@@ -261,6 +263,51 @@ impl<G: Guest> Writer<G> {
             self.begin(number);
             self.slow(function, trapped);
         }
+        self.begin(HELPER);
+        self.helper(trapped);
+    }
+
+    /// The call of a helper: all pinned registers are stored, since it may look at them if it
+    /// traps, and write them.
+    fn helper(&mut self, trapped: super::asm::Label) {
+        let value = self.core(state(std::mem::offset_of!(State, value)));
+        let function = self.core(state(std::mem::offset_of!(State, function)));
+        for (reg, _, offset) in super::pins::<G>() {
+            let place = self.core(offset);
+            self.asm.store(Width::W64, place, reg);
+        }
+        for reg in super::call::NOT_KEPT {
+            self.push(reg);
+        }
+        for &reg in super::call::pins_not_kept() {
+            self.push(reg);
+        }
+        self.core_to_rdi();
+        for (n, reg) in super::call::ARGUMENTS.into_iter().enumerate() {
+            let argument = state(std::mem::offset_of!(State, arguments) + n * 8);
+            let argument = self.core(argument);
+            self.asm.mov(Width::W64, reg, argument);
+        }
+        self.asm.call_mem(function);
+        for &reg in super::call::pins_not_kept().iter().rev() {
+            self.pop(reg);
+        }
+        let trap = self.asm.label();
+        self.asm.test(Width::W64, RDX, RDX);
+        self.asm.jcc(Cc::Ne, trap);
+        self.asm.store(Width::W64, value, RAX);
+        for reg in super::call::NOT_KEPT.into_iter().rev() {
+            self.pop(reg);
+        }
+        dynasm!(self.asm.ops ; .arch x64 ; ret);
+        self.asm.bind(trap);
+        let pushed = 8 * (super::call::NOT_KEPT.len() as i32 + 1);
+        dynasm!(self.asm.ops ; .arch x64 ; add rsp, pushed);
+        for (reg, _, offset) in super::pins::<G>() {
+            let place = self.core(offset);
+            self.asm.mov(Width::W64, reg, place);
+        }
+        self.asm.jmp(trapped);
     }
 
     /// Asks `function` for an entry and jumps there; falls through if there is none.
