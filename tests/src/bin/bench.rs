@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tests::bench::guest::Length;
+use tests::bench::stop_latency;
 use tests::bench::suite::{self, Plan};
 use tests::bench::{Sample, Selection, table};
 use tests::guests::image;
@@ -21,7 +22,8 @@ use tod::{Timebase, host::CounterSource};
 
 const USAGE: &str = "usage: bench [OPTION...] [NAME...]
 
-NAME is one or more of: suite, clock-read, stop-cont, tod-step (default: all).
+NAME is one or more of: suite, clock-read, stop-cont, stop-latency, tod-step
+(default: all).
 --runs N        repetitions of each measurement (default 5)
 --qemu PATH     the peer (default: qemu-system-s390x, if it is installed)
 --no-qemu       measure without a peer
@@ -96,6 +98,9 @@ type Bench = fn(&Options);
 const BENCHES: &[(&str, Bench)] = &[
     ("clock-read", clock_read),
     ("stop-cont", stop_cont),
+    ("stop-latency", |options| {
+        stop_latency::print(40 * options.runs)
+    }),
     ("tod-step", tod_step),
 ];
 

@@ -1,0 +1,169 @@
+//! How long it takes from the request to stop until the last vCPU has left the guest, with all
+//! vCPUs in tight loops of several kinds.
+//!
+//! The machine is in this process, so that nothing but run control, the vCPU threads and the
+//! engine is measured: no monitor, no socket. The host must have a CPU for each vCPU, or its
+//! scheduler is measured as well.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use machine::{
+    Accel, BootSource, ConsoleOutput, Engine, Identity, Machine, MachineConfig, MachineParts,
+    RtcBase, Smp,
+};
+use tod::clock::{ClockManager, StartToken};
+use tod::host::{HostClock, LinuxHost};
+use tod::run::{AllParked, Cause, RunControl, RunState, Vcpus};
+use tod::{Timebase, Timeline};
+
+use super::Sample;
+use crate::guests::image;
+
+/// What the guest `tight` does with `loop=` its place here.
+const LOOPS: [&str; 7] = [
+    "a branch to itself",
+    "linked blocks",
+    "MVCLE of 1 MiB",
+    "chain of pointers",
+    "calls and returns",
+    "MVCL of 8 MiB",
+    "CLST of 4 MiB",
+];
+
+/// How long all vCPUs may take to come to their loops.
+const READY: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+struct Screen(Mutex<Vec<u8>>);
+
+impl ConsoleOutput for Screen {
+    fn write(&self, bytes: &[u8]) {
+        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        text.extend_from_slice(bytes);
+    }
+}
+
+impl Screen {
+    fn says(&self, what: &str) -> bool {
+        let text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&text).contains(what)
+    }
+}
+
+/// A machine whose stops are timed.
+struct Timed {
+    machine: Box<dyn Machine>,
+    microseconds: Mutex<Vec<f64>>,
+}
+
+impl Vcpus for Timed {
+    fn park(&self) -> AllParked {
+        let start = Instant::now();
+        let parked = self.machine.park();
+        let took = start.elapsed().as_secs_f64() * 1e6;
+        let mut all = self
+            .microseconds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.push(took);
+        parked
+    }
+
+    fn call(&self) {
+        self.machine.call();
+    }
+
+    fn unpark(&self, token: StartToken) {
+        self.machine.unpark(token);
+    }
+}
+
+/// Microseconds of each stop of a machine with so many vCPUs in loop number `number`.
+fn stops(engine: Engine, cpus: u32, number: usize, count: usize) -> Result<Sample, String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let host: Arc<dyn HostClock> = Arc::new(LinuxHost::new());
+    let timebase = Timebase::new(host.clone()).map_err(|e| text(&e))?;
+    let timeline = Timeline::new(&timebase);
+    timeline.start_thread().map_err(|e| text(&e))?;
+    let clocks = ClockManager::new(timeline);
+    let screen = Arc::new(Screen::default());
+    let (events, _keep) = crossbeam::channel::unbounded();
+    let config = MachineConfig {
+        machine: "s390-ccw-virtio".into(),
+        cpu: None,
+        smp: Smp {
+            cpus,
+            max_cpus: cpus,
+        },
+        ram_bytes: 64 << 20,
+        accel: Accel::Tcg(engine),
+        boot: BootSource {
+            kernel: Some(image("tight")),
+            initrd: None,
+            cmdline: format!("loop={number}"),
+        },
+        identity: Identity::default(),
+        rtc_base: RtcBase::Utc,
+        trace: Vec::new(),
+    };
+    let parts = MachineParts {
+        host,
+        clocks: &clocks,
+        events,
+        console: Some(screen.clone()),
+    };
+    let machine = s390x::machine::TYPE
+        .create(&config, parts)
+        .map_err(|e| text(&e))?;
+    let timed = Timed {
+        machine,
+        microseconds: Mutex::default(),
+    };
+    let mut control = RunControl::new(RunState::Prelaunch, timed, clocks);
+    control.cont(Cause::Launch).map_err(|e| text(&e))?;
+    let until = Instant::now() + READY;
+    while !screen.says("TIGHT") {
+        if Instant::now() > until {
+            return Err("the guest does not come to its loop".into());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    for _ in 0..count {
+        std::thread::sleep(Duration::from_millis(2));
+        control
+            .stop(RunState::Paused, Cause::Monitor)
+            .map_err(|e| text(&e))?;
+        control.cont(Cause::Monitor).map_err(|e| text(&e))?;
+    }
+    control
+        .stop(RunState::Shutdown, Cause::Monitor)
+        .map_err(|e| text(&e))?;
+    let timed = control.vcpus();
+    timed.machine.shut_down();
+    let mut all = timed
+        .microseconds
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    // The last one comes without a pause before it.
+    all.pop();
+    Ok(Sample(std::mem::take(&mut all)))
+}
+
+/// Prints microseconds from the stop request to the last parked vCPU: medians, least and greatest,
+/// for each loop with 1, 2 and 8 vCPUs, on the default engine and the interpreter.
+pub fn print(count: usize) {
+    let host_cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get());
+    println!("  {count} stops each; the host has {host_cpus} CPUs");
+    for (name, engine) in [("default", Engine::Default), ("interp", Engine::Interp)] {
+        for cpus in [1, 2, 8] {
+            for (number, what) in LOOPS.iter().enumerate() {
+                let row = format!("{name}, {cpus} vCPUs, {what}");
+                match stops(engine, cpus, number, count) {
+                    Ok(sample) => println!("  {row:<44} {sample} us"),
+                    Err(why) => println!("  {row:<44} {why}"),
+                }
+            }
+        }
+    }
+}
