@@ -135,7 +135,8 @@ pub fn signal(cpu: &mut S390Cpu, order: u8, address: u16, parameter: u64) -> Out
         }
         0x13 => conditional_emergency(cpu, target, parameter as u16),
         0x15 => {
-            if target.is_in_guest() {
+            // A CPU that has stopped may still be on its thread's way out.
+            if target.is_in_guest() && target.state() == CpuState::Operating {
                 Outcome::Accepted
             } else {
                 Outcome::Status(status::NOT_RUNNING)
