@@ -347,13 +347,23 @@ impl Ledger {
         &mut self.accounts[place]
     }
 
-    pub(crate) fn push(&mut self, mut entry: Entry) {
-        entry.number = self.count;
+    /// Adds an entry; its number.
+    pub(crate) fn push(&mut self, mut entry: Entry) -> u64 {
+        let number = self.count;
+        entry.number = number;
         self.count += 1;
         if self.entries.len() >= Self::CAPACITY {
             self.entries.pop_front();
         }
         self.entries.push_back(entry);
+        number
+    }
+
+    /// An entry, if it is still kept.
+    pub(crate) fn entry_mut(&mut self, number: u64) -> Option<&mut Entry> {
+        let back = usize::try_from(self.count.checked_sub(number)?).ok()?;
+        let index = self.entries.len().checked_sub(back)?;
+        self.entries.get_mut(index)
     }
 
     /// Proves R7: for every clock elapsed guest time is time run plus gaps

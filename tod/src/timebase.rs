@@ -153,9 +153,41 @@ pub struct ObservedEvent {
     pub event: HostEvent,
 }
 
-/// Somebody who waits for host time and must look again when clocks jump.
+/// Somebody who waits for host time and must look again when clocks jump or run on.
 pub(crate) trait Waiter: Send + Sync {
-    fn look_again(&self);
+    fn look_again(&self, why: Moved);
+}
+
+/// What a clock did that somebody may wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// It was set: a deadline may be due already.
+    Jumped,
+    /// It stood and runs on. A time-out that was computed before comes too early if anything.
+    RanOn,
+}
+
+/// How a thread waits for host time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// It does something else.
+    #[default]
+    None,
+    /// Until a time-out, which comes with or before all that it waits for.
+    Timed,
+    /// For something that has no time-out, such as a clock that stands.
+    Untimed,
+}
+
+impl Wait {
+    /// Whether a thread that waits like this is to be woken.
+    pub(crate) fn is_ended_by(self, moved: Moved) -> bool {
+        match self {
+            Self::None => false,
+            Self::Timed => moved == Moved::Jumped,
+            Self::Untimed => true,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -212,6 +244,36 @@ struct Inner {
 }
 
 impl Inner {
+    /// `reading`, the last one, as it would have been at another counter close by; as it is, when
+    /// the mapping does not go back to that one.
+    fn moved(&self, reading: &HostReading, counter: u64) -> HostReading {
+        if counter == reading.counter || counter < self.mapping.counter_base {
+            return *reading;
+        }
+        let host = self.mapping.at(counter);
+        let by_ns = host.since(reading.host).as_ns();
+        let Ok(by_ns) = i64::try_from(by_ns) else {
+            return *reading;
+        };
+        let more_ns = drift_ns(by_ns.unsigned_abs(), self.error_ppb).saturating_add(1);
+        let worse = |error_ns: u64| error_ns.saturating_add(more_ns);
+        HostReading {
+            host,
+            counter,
+            monotonic_ns: reading.monotonic_ns.saturating_add_signed(by_ns),
+            boottime_ns: reading.boottime_ns.saturating_add_signed(by_ns),
+            realtime_ns: reading.realtime_ns.saturating_add(by_ns),
+            quality: match reading.quality {
+                ReadingQuality::Sampled { error_ns } => ReadingQuality::Sampled {
+                    error_ns: worse(error_ns),
+                },
+                ReadingQuality::Extrapolated { error_ns } => ReadingQuality::Extrapolated {
+                    error_ns: worse(error_ns),
+                },
+            },
+        }
+    }
+
     /// Whether the counter was reset.
     fn is_behind(&self, counter: u64) -> bool {
         counter.saturating_add(SKEW_TICKS) < self.last.counter.max(self.mapping.counter_base)
@@ -261,7 +323,7 @@ impl Timebase {
         let weak = Arc::downgrade(&timebase);
         timebase.host.on_jump(Arc::new(move || {
             if let Some(timebase) = weak.upgrade() {
-                timebase.wake_waiters();
+                timebase.wake_waiters(Moved::Jumped);
             }
         }));
         Ok(timebase)
@@ -301,6 +363,33 @@ impl Timebase {
     #[must_use]
     pub fn reading(&self) -> HostReading {
         self.reading_locked(&mut self.inner())
+    }
+
+    /// A reading of the moment of the call: what it costs to take it is not in it.
+    pub(crate) fn reading_at_call(&self) -> HostReading {
+        let mut inner = self.inner();
+        let counter = self.source.read();
+        let reading = self.reading_locked(&mut inner);
+        inner.moved(&reading, counter.min(reading.counter))
+    }
+
+    /// All of `tracks` run on from where they stand, since the reading that is returned: the last
+    /// thing that is read, so that what else this costs is before it.
+    pub(crate) fn start(&self, tracks: &[&Track]) -> HostReading {
+        let mut inner = self.inner();
+        let reading = self.reading_locked(&mut inner);
+        let standing: Vec<_> = tracks
+            .iter()
+            .filter_map(|track| match track.published.load() {
+                Epoch::Standing { value } => Some((track, value)),
+                Epoch::Running { .. } => None,
+            })
+            .collect();
+        let at = inner.moved(&reading, self.source.read().max(reading.counter));
+        for (track, value) in standing {
+            track.publish_running(&inner, value, at.host);
+        }
+        at
     }
 
     /// What readings noticed since the last call.
@@ -519,14 +608,14 @@ impl Timebase {
     }
 
     /// Makes everybody who waits for host time look again.
-    pub(crate) fn wake_waiters(&self) {
+    pub(crate) fn wake_waiters(&self, moved: Moved) {
         let waiters = self
             .waiters
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         for waiter in waiters.iter().filter_map(Weak::upgrade) {
-            waiter.look_again();
+            waiter.look_again(moved);
         }
     }
 }

@@ -250,6 +250,103 @@ fn a_sleeper_sees_its_clock_being_set_and_the_host_being_pushed() {
     }
 }
 
+/// What a sleeper waits for on a timeline that stands has no time-out, whatever else it waits
+/// for has; it is told when the timeline runs. (A sleeper that is not would sleep for an hour.)
+#[test]
+fn a_sleeper_that_waits_for_a_standing_timeline_sees_it_run() {
+    let (timebase, timeline) = real();
+    let clocks = ClockManager::new(Arc::clone(&timeline));
+    let tod = EpochClock::at_host_time(&timebase);
+    clocks
+        .register("tod", Box::new(Arc::clone(&tod)), Policy::Freeze)
+        .unwrap();
+    let sleeper = Sleeper::new(&timeline, "cpu0");
+    let gate = VcpuGate::new(Vec::new());
+    let hour = 3600 * 4_096_000_000i128;
+    for _ in 0..20 {
+        let thread = {
+            let (sleeper, tod) = (Arc::clone(&sleeper), Arc::clone(&tod));
+            let due = timeline.now().saturating_add(VmDuration::from_units(4096));
+            let value = tod.now().wrapping_add(hour);
+            std::thread::spawn(move || {
+                sleeper.sleep_until(&Deadline {
+                    vm: Some(due),
+                    clock: Some((&tod, value)),
+                })
+            })
+        };
+        while !matches!(
+            timeline.sleepers()[0].state,
+            tod::timeline::SleepState::Asleep { .. }
+        ) {
+            std::thread::yield_now();
+        }
+        gate.open(clocks.on_cont(Cause::Monitor));
+        assert_eq!(thread.join().unwrap(), Woke::Deadline);
+        clocks.on_stop(gate.close_and_wait(), Cause::Monitor);
+    }
+}
+
+/// Many stops that meet vCPUs busy, waiting, or on their way: guest time is the time that the VM
+/// ran, to the last unit, and a vCPU that waits is neither waited for nor woken.
+#[test]
+fn vcpus_that_wait_do_not_hold_up_a_stop() {
+    const CPUS: usize = 3;
+    let (mut run, tod, spinners) = spinning_vm(CPUS);
+    let ends = Arc::new(AtomicBool::new(false));
+    let threads: Vec<_> = spinners
+        .iter()
+        .enumerate()
+        .map(|(cpu, spinner)| {
+            let gate = Arc::clone(run.vcpus());
+            let (spinner, tod) = (Arc::clone(spinner), Arc::clone(&tod));
+            let ends = Arc::clone(&ends);
+            std::thread::spawn(move || {
+                let seat = gate.seat(cpu).unwrap();
+                let mut last = tod.now();
+                while seat.approach() == Passage::Run {
+                    if !gate.enter() {
+                        continue;
+                    }
+                    while !spinner.exit.swap(false, Ordering::SeqCst) {
+                        let now = tod.now();
+                        assert!(!now.is_before(last));
+                        last = now;
+                        spinner.rounds.fetch_add(1, Ordering::Relaxed);
+                        if cpu > 0 && now.clock() % 7 == 0 {
+                            break;
+                        }
+                    }
+                    if cpu == 2 {
+                        // It waits for nothing but the end.
+                        seat.leave();
+                        while !ends.load(Ordering::SeqCst) {
+                            std::thread::yield_now();
+                        }
+                    } else if cpu == 1 {
+                        seat.leave();
+                        std::thread::yield_now();
+                    }
+                }
+            })
+        })
+        .collect();
+    for _ in 0..2000 {
+        run.cont(Cause::Monitor).unwrap();
+        run.stop(RunState::Paused, Cause::Monitor).unwrap();
+    }
+    let ledger = run.clocks().ledger();
+    ledger.verify().unwrap();
+    let account = ledger.account("tod").unwrap();
+    assert_eq!(account.unexplained(), tod::FineSpan::ZERO);
+    assert_eq!(account.granted(), tod::FineSpan::ZERO);
+    ends.store(true, Ordering::SeqCst);
+    run.vcpus().quit();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
 #[test]
 fn pushes_move_all_clocks_alike() {
     let host = PushableHost::new(LinuxHost::new());

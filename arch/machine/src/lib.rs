@@ -149,10 +149,8 @@ pub trait Machine: Send + Sync {
     /// Takes every vCPU out of the guest and returns when the last one has left it (R1).
     fn park(&self) -> AllParked;
 
-    /// The vCPUs will be unparked in a moment: wakes their threads, before the clocks run.
-    fn call(&self);
-
-    /// Lets the vCPUs run. The token proves that the clocks are installed (R9).
+    /// Lets the vCPUs run. The token proves that the clocks are ready (R9); the first vCPU to
+    /// enter the guest starts them with it.
     fn unpark(&self, token: StartToken);
 
     /// System reset: CPUs, devices and boot image as after creation. Only while parked.

@@ -77,10 +77,6 @@ impl Vcpus for MachineVcpus {
         self.machine.park()
     }
 
-    fn call(&self) {
-        self.machine.call();
-    }
-
     fn unpark(&self, token: StartToken) {
         self.hold_relief(false);
         self.machine.unpark(token);

@@ -241,10 +241,6 @@ impl Machine for Fake {
         parked
     }
 
-    fn call(&self) {
-        self.shared.gate.call();
-    }
-
     fn unpark(&self, token: StartToken) {
         self.shared.gate.open(token);
     }

@@ -1,8 +1,10 @@
 //! The trait between a clock and its manager, and what passes over it.
 
+use super::EpochClock;
 use crate::timebase::HostReading;
 use crate::value::{FineSpan, FineTod, Tod};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A clock's value at a host reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,15 +61,26 @@ pub enum ClockError {
     Injected,
 }
 
+/// How a clock waits for the first vCPU to enter the guest.
+#[derive(Clone)]
+pub enum Ready {
+    /// It runs already, since the reading at which it was set.
+    Runs,
+    /// It stands at the value that was set; this is what makes it run on.
+    Stands(Arc<EpochClock>),
+}
+
 /// One guest clock, as the manager handles it.
 ///
 /// The clock behaves like hardware: it always runs, unless it is set anew. So
-/// a stop is a `capture`, a cont is an `install` of the captured value, and
-/// when either fails the clock has simply run all along (R1, R2).
+/// a stop is a `capture`, a cont sets the captured value (`make_ready`, or
+/// `install` for a clock that catches up), and when either fails the clock has
+/// simply run all along (R1, R2).
 ///
 /// `at` is one reading for all clocks of a stop or cont: the value to return is
 /// the clock's at `at.counter`, and the value to install is to be right at
-/// `at.counter`, though both calls come some microseconds later.
+/// `at.counter`, though the calls come later: a stop's by as long as the host
+/// takes to wake run control.
 pub trait ClockBackend: Send {
     /// Reads the clock. Also called while it runs and vCPUs are in the guest.
     ///
@@ -80,6 +93,16 @@ pub trait ClockBackend: Send {
     /// # Errors
     /// [`ClockError`]; the clock must have run on as it was.
     fn install(&mut self, value: &Captured, at: &HostReading) -> Result<(), ClockError>;
+
+    /// Sets the clock for a start of the VM, before any vCPU enters the guest. A clock on the
+    /// host counter stands at `value` and is started by the first vCPU that enters, so that how
+    /// long a host takes to wake a thread is not in it; others are installed, as by default.
+    ///
+    /// # Errors
+    /// [`ClockError`]; the clock must have run on as it was.
+    fn make_ready(&mut self, value: &Captured, at: &HostReading) -> Result<Ready, ClockError> {
+        self.install(value, at).map(|()| Ready::Runs)
+    }
 
     /// Moves the clock forward by `by` while vCPUs are in the guest. A backend
     /// whose clock the guest may set at the same time does this in one step.

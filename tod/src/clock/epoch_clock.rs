@@ -1,11 +1,13 @@
 //! A guest clock in software: one published epoch over the host counter.
 //!
-//! The TOD clock of a translated machine is one of these. It always runs, as
-//! hardware does; freezing it is the manager's work.
+//! The TOD clock of a translated machine is one of these. It runs as hardware
+//! does, also while the VM is stopped, until the manager makes it ready for the
+//! next start: then it stands for a moment, and runs on with the first vCPU that
+//! enters the guest.
 
-use super::{Captured, ClockBackend, ClockError};
+use super::{Captured, ClockBackend, ClockError, Ready};
 use crate::epoch::PublishedEpoch;
-use crate::timebase::{HostReading, Timebase, Track};
+use crate::timebase::{HostReading, Moved, Timebase, Track};
 use crate::value::{FineSpan, FineTod, Tod};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -70,7 +72,7 @@ impl EpochClock {
             let mut stepped = self.stepped.lock().unwrap_or_else(PoisonError::into_inner);
             *stepped = stepped.wrapping_add(self.track.set(value.into()));
         }
-        self.track.timebase().wake_waiters();
+        self.track.timebase().wake_waiters(Moved::Jumped);
     }
 
     /// Host nanoseconds until the clock shows `value`, rounded up; zero when it
@@ -90,6 +92,11 @@ impl EpochClock {
     #[must_use]
     pub fn published(&self) -> &Arc<PublishedEpoch> {
         self.track.published()
+    }
+
+    /// The clock as a track on the mapping.
+    pub(crate) fn track(&self) -> &Track {
+        &self.track
     }
 
     /// The mapping the clock runs on.
@@ -115,13 +122,20 @@ impl ClockBackend for Arc<EpochClock> {
             self.track.run_from(value.value, at);
             *stepped = FineSpan::ZERO;
         }
-        self.track.timebase().wake_waiters();
+        self.track.timebase().wake_waiters(Moved::Jumped);
         Ok(())
+    }
+
+    fn make_ready(&mut self, value: &Captured, _at: &HostReading) -> Result<Ready, ClockError> {
+        let mut stepped = self.stepped.lock().unwrap_or_else(PoisonError::into_inner);
+        self.track.stand_at(value.value);
+        *stepped = FineSpan::ZERO;
+        Ok(Ready::Stands(Arc::clone(self)))
     }
 
     fn advance(&mut self, by: FineSpan, _at: &HostReading) -> Result<(), ClockError> {
         self.track.advance(by);
-        self.track.timebase().wake_waiters();
+        self.track.timebase().wake_waiters(Moved::Jumped);
         Ok(())
     }
 }

@@ -3,12 +3,17 @@
 //!
 //! It does not stop or start vCPUs, but nobody can without it: a stop hands it
 //! the proof that all vCPUs are parked, and a cont needs the token it returns.
+//! From when to when the VM ran it is told by these two ([`super::StartToken`]).
+//! A cont is booked as of its own reading, for failures to show at once, and
+//! then *settled*: moved to the reading of the first vCPU in the guest, by
+//! whoever next looks.
 
 use super::report::{ClockReport, ClockStateReport, ClocksReport};
 use super::saved::{SavedClock, SavedClocks, SavedValue};
+use super::start::Start;
 use super::{
-    Captured, ClockBackend, ClockError, ClockEvent, ClockState, Fallback, FaultPoint, Phase,
-    Policy, StoppedAt,
+    Captured, ClockBackend, ClockError, ClockEvent, ClockState, EpochClock, Fallback, FaultPoint,
+    Phase, Policy, Ready, StartToken, StoppedAt,
 };
 use crate::ledger::{Entry, Event, Exactness, Ledger};
 use crate::run::{AllParked, Cause};
@@ -17,25 +22,6 @@ use crate::timeline::Timeline;
 use crate::value::{FineSpan, FineTod};
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Proof that the clocks are installed. Only [`ClockManager::on_cont`] makes
-/// one; opening the vCPU gate uses it up (R9).
-///
-/// Nobody else can make one, and it opens the gate once:
-/// ```compile_fail,E0423
-/// let gate = tod::VcpuGate::new(Vec::new());
-/// gate.open(tod::StartToken(()));
-/// ```
-/// ```compile_fail,E0382
-/// fn start(gate: &tod::VcpuGate, clocks: &tod::ClockManager) {
-///     let token = clocks.on_cont(tod::Cause::Monitor);
-///     gate.open(token);
-///     gate.open(token);
-/// }
-/// ```
-#[derive(Debug)]
-#[must_use = "no vCPU runs until the gate is opened with this token"]
-pub struct StartToken(());
 
 /// A clock could not be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +64,17 @@ impl Clock {
         }
         self.backend.install(value, at)
     }
+
+    /// For a start: a clock that catches up does so also while it waits for the first vCPU.
+    fn make_ready(&mut self, value: &Captured, at: &HostReading) -> Result<Ready, ClockError> {
+        if self.policy == Policy::CatchUp {
+            return self.install(value, at).map(|()| Ready::Runs);
+        }
+        if take_fault(&mut self.install_faults) {
+            return Err(ClockError::Injected);
+        }
+        self.backend.make_ready(value, at)
+    }
 }
 
 fn take_fault(count: &mut u32) -> bool {
@@ -86,12 +83,45 @@ fn take_fault(count: &mut u32) -> bool {
     armed
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum VmPhase {
     /// Never ran: its clocks run since their creation (R4).
     Fresh,
-    Running,
+    /// The clocks are ready, and booked as of the cont.
+    Starting(Starting),
+    Running(Arc<Start>),
     Stopped,
+}
+
+impl VmPhase {
+    /// Whether the VM runs or is about to.
+    fn runs(&self) -> bool {
+        matches!(self, Self::Starting(_) | Self::Running(_))
+    }
+}
+
+/// A cont that is not settled.
+struct Starting {
+    start: Arc<Start>,
+    /// One for each clock.
+    clocks: Vec<StartingClock>,
+}
+
+/// What a cont has done with a clock.
+struct StartingClock {
+    /// When it was booked.
+    since: HostReading,
+    ready: Ready,
+    /// Its ledger entry, if that is the cont's, and the value it was set to.
+    entry: Option<(u64, Option<FineTod>)>,
+}
+
+impl StartingClock {
+    fn standing(&self) -> Option<Arc<EpochClock>> {
+        match &self.ready {
+            Ready::Stands(clock) => Some(Arc::clone(clock)),
+            Ready::Runs => None,
+        }
+    }
 }
 
 struct Inner {
@@ -125,7 +155,9 @@ impl ClockManager {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.settle();
+        inner
     }
 
     /// The VM timeline.
@@ -204,15 +236,21 @@ impl ClockManager {
         self.inner().ledger.clone()
     }
 
-    /// The VM has stopped: one host reading, at which the timeline stands and
-    /// every clock is captured (R1). A VM that does not run stays as it is (R3).
+    /// The VM has stopped: the timeline stands and every clock is captured (R1)
+    /// at one host reading, that of the last vCPU to leave the guest. A VM that
+    /// does not run stays as it is (R3).
     pub fn on_stop(&self, parked: AllParked, cause: Cause) {
-        drop(parked);
         let mut inner = self.inner();
-        if inner.phase != VmPhase::Running {
-            return;
-        }
-        let at = self.timebase.reading();
+        let at = match &inner.phase {
+            VmPhase::Fresh | VmPhase::Stopped => return,
+            VmPhase::Running(_) => parked.reading().unwrap_or_else(|| self.timebase.reading()),
+            // No vCPU has entered the guest since the cont: it ran for no time at all.
+            VmPhase::Starting(starting) => {
+                let at = starting.start.begin();
+                inner.settle();
+                at
+            }
+        };
         inner.book_host_events(&self.timebase);
         self.timeline.stop(&at);
         inner.phase = VmPhase::Stopped;
@@ -221,21 +259,24 @@ impl ClockManager {
         }
     }
 
-    /// The VM is about to run: every clock is installed (R2) and the timeline
-    /// runs on, all from one host reading. A running VM stays as it is (R3).
-    /// The token opens the vCPU gate.
+    /// The VM is about to run: every clock is made ready (R2). They and the
+    /// timeline run on, all from one host reading, when the first vCPU passes the
+    /// gate, which the token opens. A running VM stays as it is (R3).
     pub fn on_cont(&self, cause: Cause) -> StartToken {
         let mut inner = self.inner();
-        if inner.phase != VmPhase::Running {
-            let at = self.timebase.reading();
-            inner.book_host_events(&self.timebase);
-            for index in 0..inner.clocks.len() {
-                inner.start_clock(index, &at, cause);
-            }
-            self.timeline.cont(&at);
-            inner.phase = VmPhase::Running;
+        if let VmPhase::Running(start) | VmPhase::Starting(Starting { start, .. }) = &inner.phase {
+            return StartToken::new(start);
         }
-        StartToken(())
+        let at = self.timebase.reading();
+        inner.book_host_events(&self.timebase);
+        let clocks: Vec<_> = (0..inner.clocks.len())
+            .map(|index| inner.start_clock(index, &at, cause))
+            .collect();
+        let standing = clocks.iter().filter_map(StartingClock::standing).collect();
+        let start = Start::new(&self.timeline, standing);
+        let token = StartToken::new(&start);
+        inner.phase = VmPhase::Starting(Starting { start, clocks });
+        token
     }
 
     /// The record of a VM that is stopped (or has never run), for a migration or
@@ -243,6 +284,11 @@ impl ClockManager {
     #[must_use]
     pub fn on_save(&self, cause: Cause) -> SavedClocks {
         let mut inner = self.inner();
+        if let VmPhase::Starting(starting) = &inner.phase {
+            // Not meant to be; what runs can be saved, what is about to run cannot.
+            starting.start.begin();
+            inner.settle();
+        }
         let at = self.timebase.reading();
         inner.book_host_events(&self.timebase);
         let clocks = (0..inner.clocks.len())
@@ -263,7 +309,7 @@ impl ClockManager {
     /// A running VM's clocks are left alone.
     pub fn on_load(&self, saved: SavedClocks, cause: Cause) -> Vec<ClockEvent> {
         let mut inner = self.inner();
-        if inner.phase == VmPhase::Running {
+        if inner.phase.runs() {
             log::warn!("saved clocks are not loaded into a VM that runs");
             return Vec::new();
         }
@@ -303,7 +349,7 @@ impl ClockManager {
         let mut inner = self.inner();
         let at = self.timebase.check();
         inner.book_host_events(&self.timebase);
-        if inner.phase == VmPhase::Running {
+        if matches!(inner.phase, VmPhase::Running(_)) {
             for index in 0..inner.clocks.len() {
                 inner.slew_clock(index, &at);
             }
@@ -405,7 +451,7 @@ impl Inner {
         clock: Option<(usize, Option<FineTod>, Option<FineTod>, FineSpan)>,
         at: &HostReading,
         exactness: Exactness,
-    ) {
+    ) -> u64 {
         let (index, before, after, granted) = match clock {
             Some((index, before, after, granted)) => (Some(index), before, after, granted),
             None => (None, None, None, FineSpan::ZERO),
@@ -419,7 +465,45 @@ impl Inner {
             after: after.map(FineTod::tod),
             granted,
             exactness,
-        });
+        })
+    }
+
+    /// Moves a cont to the reading from which the clocks have run, once there is one.
+    fn settle(&mut self) {
+        let (start, clocks) = match std::mem::replace(&mut self.phase, VmPhase::Stopped) {
+            VmPhase::Starting(Starting { start, clocks }) if start.at().is_some() => {
+                (start, clocks)
+            }
+            other => {
+                self.phase = other;
+                return;
+            }
+        };
+        let Some(at) = start.at() else { return };
+        for (clock, started) in self.clocks.iter_mut().zip(clocks) {
+            let late = at.host.since(started.since.host);
+            let account = self.ledger.account_mut(&clock.name, at.host);
+            let granted = match started.ready {
+                Ready::Stands(_) => {
+                    account.book_standing(at.host);
+                    FineSpan::ZERO
+                }
+                // It ran while no vCPU did.
+                Ready::Runs => account.book_free_run(at.host),
+            };
+            if let ClockState::Slewing { left, moved } = &mut clock.state {
+                *left = left.wrapping_add(late.wrapping_sub(granted));
+                *moved = at;
+            }
+            if let Some((number, value)) = started.entry
+                && let Some(entry) = self.ledger.entry_mut(number)
+            {
+                entry.at = at;
+                entry.granted = entry.granted.wrapping_add(granted);
+                entry.after = value.map(|value| value.wrapping_add(granted).tod());
+            }
+        }
+        self.phase = VmPhase::Running(start);
     }
 
     fn book_host_events(&mut self, timebase: &Timebase) {
@@ -510,7 +594,12 @@ impl Inner {
         }
     }
 
-    fn start_clock(&mut self, index: usize, at: &HostReading, cause: Cause) {
+    fn start_clock(&mut self, index: usize, at: &HostReading, cause: Cause) -> StartingClock {
+        let started = |ready, entry| StartingClock {
+            since: *at,
+            ready,
+            entry,
+        };
         let clock = &mut self.clocks[index];
         let account = self.ledger.account_mut(&clock.name, at.host);
         match clock.state.clone() {
@@ -518,13 +607,15 @@ impl Inner {
             ClockState::Running | ClockState::Slewing { .. } => {
                 let granted = account.book_free_run(at.host);
                 let values = (index, None, None, granted);
-                self.push(Event::Cont(cause), Some(values), at, Exactness::Exact);
+                let entry = self.push(Event::Cont(cause), Some(values), at, Exactness::Exact);
+                started(Ready::Runs, Some((entry, None)))
             }
             // It ran during the stop; the gap is granted, as it could not be kept.
             ClockState::FreeRunning { .. } => {
                 let granted = account.book_free_run(at.host);
                 let values = (index, None, None, granted);
-                self.push(Event::Cont(cause), Some(values), at, Exactness::Lost);
+                let entry = self.push(Event::Cont(cause), Some(values), at, Exactness::Lost);
+                started(Ready::Runs, Some((entry, None)))
             }
             ClockState::Stopped {
                 base,
@@ -541,13 +632,16 @@ impl Inner {
                     value: base.value.wrapping_add(granted),
                     ..base
                 };
-                if let Err(error) = clock.install(&value, at) {
-                    let error = error.to_string();
-                    // It counts as having run all along (R2).
-                    account.book_free_run(at.host);
-                    self.fall_back(index, Phase::Install, &error, at, true);
-                    return;
-                }
+                let ready = match clock.make_ready(&value, at) {
+                    Ok(ready) => ready,
+                    Err(error) => {
+                        let error = error.to_string();
+                        // It counts as having run all along (R2).
+                        account.book_free_run(at.host);
+                        self.fall_back(index, Phase::Install, &error, at, true);
+                        return started(Ready::Runs, None);
+                    }
+                };
                 account.book_standing(at.host);
                 account.book_grant(granted);
                 account.book_install(value.value);
@@ -568,8 +662,9 @@ impl Inner {
                     granted_ns: u64::try_from(granted.as_ns()).unwrap_or(0),
                 };
                 let values = (index, Some(base.value), Some(value.value), granted);
-                self.push(Event::Cont(cause), Some(values), at, exactness);
+                let entry = self.push(Event::Cont(cause), Some(values), at, exactness);
                 self.emit(&event);
+                started(ready, Some((entry, Some(value.value))))
             }
         }
     }
@@ -589,7 +684,7 @@ impl Inner {
             Ok(captured) => {
                 if !standing {
                     let account = self.ledger.account_mut(&name, at.host);
-                    if self.phase == VmPhase::Running {
+                    if self.phase.runs() {
                         account.book_run(at.host);
                     } else {
                         account.book_free_run(at.host);
@@ -612,7 +707,7 @@ impl Inner {
             }
             Err(error) => {
                 let why = error.to_string();
-                let free = self.phase != VmPhase::Fresh;
+                let free = !matches!(self.phase, VmPhase::Fresh);
                 self.fall_back(index, Phase::Save, &why, at, free);
                 SavedValue::Missing { why }
             }

@@ -9,12 +9,15 @@ mod epoch_clock;
 mod manager;
 mod report;
 mod saved;
+mod start;
 
-pub use backend::{Captured, ClockBackend, ClockError};
+pub use backend::{Captured, ClockBackend, ClockError, Ready};
 pub use epoch_clock::EpochClock;
-pub use manager::{ClockManager, RegisterError, StartToken};
+pub use manager::{ClockManager, RegisterError};
 pub use report::{ClockReport, ClockStateReport, ClocksReport};
 pub use saved::{SavedClock, SavedClocks, SavedValue};
+pub(crate) use start::InGuest;
+pub use start::StartToken;
 
 use crate::timebase::HostReading;
 use crate::value::{FineSpan, Tod};

@@ -11,20 +11,13 @@ pub trait Vcpus {
     /// Takes every vCPU out of the guest; returns when the last has left it.
     fn park(&self) -> AllParked;
 
-    /// They will be unparked in a moment; what takes time is done now, before the clocks run.
-    fn call(&self) {}
-
-    /// Lets them run: the clocks are installed.
+    /// Lets them run: the clocks are ready, and the first vCPU starts them.
     fn unpark(&self, token: StartToken);
 }
 
 impl Vcpus for Arc<VcpuGate> {
     fn park(&self) -> AllParked {
         self.close_and_wait()
-    }
-
-    fn call(&self) {
-        VcpuGate::call(self);
     }
 
     fn unpark(&self, token: StartToken) {
@@ -116,7 +109,6 @@ impl<V: Vcpus> RunControl<V> {
             return Ok(false);
         }
         self.state = self.state.become_state(RunState::Running)?;
-        self.vcpus.call();
         let token = self.clocks.on_cont(cause);
         self.listeners.cont(cause);
         self.vcpus.unpark(token);

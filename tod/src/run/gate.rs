@@ -1,57 +1,50 @@
 //! The gate that every vCPU thread passes before it enters the guest.
 //!
-//! Closed, it is where they all stand, and closing returns the proof that they
-//! do ([`AllParked`]); it opens only for the token that installing the clocks
-//! returns (R9). It knows nothing of how a vCPU runs: a *kick* makes one leave
-//! the guest and come to the gate.
+//! Closed, it is where they all stand, and closing returns the proof that none is
+//! in the guest ([`AllParked`]); it opens only for the token that making the
+//! clocks ready returns (R9). It knows nothing of how a vCPU runs: a *kick* makes
+//! one leave the guest and come to the gate.
+//!
+//! The gate also says when guest time runs, for it alone sees who is first and who
+//! is last ([`StartToken`] has the why):
+//! - The first vCPU to enter the guest after the gate was opened starts the clocks,
+//!   on its own thread: as it passes ([`Seat::pass`]), or later, when there is
+//!   nothing left to do before its first instruction ([`Seat::approach`],
+//!   [`VcpuGate::enter`]). If none is at the gate to pass, opening it starts them.
+//! - The last vCPU to leave the guest after the gate has closed takes the reading
+//!   of the stop. If none was in the guest, closing takes it.
+//! - A vCPU that waits for an interruption is not in the guest, wherever its thread
+//!   is ([`Seat::leave`]): no stop waits for it or wakes it, nor lasts until it has
+//!   come, and no start waits for it.
+//! - A gate that is closed before anybody has entered lets no time pass.
 
-use crate::clock::StartToken;
+use crate::clock::{InGuest, StartToken};
+use crate::timebase::HostReading;
 use serde::Serialize;
 use std::cell::Cell;
 use std::sync::PoisonError;
-use std::time::Duration;
-use sync::{AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, look};
+use sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering};
 
 /// The gate's locks: the product's, or in tests those of a scheduler that tries
 /// interleavings.
 mod sync {
     #[cfg(test)]
-    pub(super) use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    pub(super) use shuttle::sync::atomic::{AtomicBool, Ordering};
     #[cfg(test)]
     pub(super) use shuttle::sync::{Condvar, Mutex, MutexGuard};
     #[cfg(not(test))]
-    pub(super) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    pub(super) use std::sync::atomic::{AtomicBool, Ordering};
     #[cfg(not(test))]
     pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
-    use std::time::Duration;
-
-    /// Looks until it is true, for so long at most.
-    #[cfg(not(test))]
-    pub(super) fn look(limit: Duration, mut done: impl FnMut() -> bool) {
-        let start = std::time::Instant::now();
-        while !done() && start.elapsed() < limit {
-            std::hint::spin_loop();
-        }
-    }
-
-    /// Looks a few times: the scheduler knows no time.
-    #[cfg(test)]
-    pub(super) fn look(_limit: Duration, mut done: impl FnMut() -> bool) {
-        for _ in 0..3 {
-            if done() {
-                return;
-            }
-            shuttle::thread::yield_now();
-        }
-    }
 }
 
 /// Makes one vCPU leave the guest soon, wherever it is: running, asleep, or
 /// about to do either. Called from any thread; must not wait for the vCPU.
 pub type Kick = Box<dyn Fn() + Send + Sync>;
 
-/// Proof that no vCPU is in the guest. Only [`VcpuGate::close_and_wait`] makes
-/// one; capturing the clocks uses it up (R1):
+/// Proof that no vCPU is in the guest, with the moment at which the last one had
+/// left it. Only [`VcpuGate::close_and_wait`] makes one; capturing the clocks uses
+/// it up (R1):
 /// ```
 /// fn stop(gate: &tod::VcpuGate, clocks: &tod::ClockManager) {
 ///     clocks.on_stop(gate.close_and_wait(), tod::Cause::Monitor);
@@ -59,12 +52,25 @@ pub type Kick = Box<dyn Fn() + Send + Sync>;
 /// ```
 /// ```compile_fail,E0423
 /// fn stop(clocks: &tod::ClockManager) {
-///     clocks.on_stop(tod::AllParked(()), tod::Cause::Monitor);
+///     clocks.on_stop(tod::AllParked(None), tod::Cause::Monitor);
 /// }
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[must_use = "clocks are captured with this proof"]
-pub struct AllParked(());
+pub struct AllParked(Option<HostReading>);
+
+impl AllParked {
+    /// The last vCPU had left the guest at `reading`.
+    pub(crate) fn at(reading: HostReading) -> Self {
+        Self(Some(reading))
+    }
+
+    /// When that was; none when no vCPU has entered the guest since the last proof.
+    #[must_use]
+    pub fn reading(&self) -> Option<HostReading> {
+        self.0
+    }
+}
 
 /// Where a vCPU thread is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -74,6 +80,8 @@ pub enum VcpuPlace {
     Offline,
     /// Past the gate: in the guest or on its way there or back.
     Inside,
+    /// Out of the guest by itself; comes to the gate when it has a reason.
+    Waiting,
     /// Waits at the closed gate.
     Parked,
 }
@@ -87,12 +95,15 @@ pub enum Passage {
     Quit,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    Closed,
-    /// Closed, but about to open: who is woken waits awake for a moment.
-    Calling,
-    Open,
+    /// Nobody may pass; the proof that nobody is inside, until somebody takes it.
+    Closed(AllParked),
+    /// Nobody may pass any more; the last vCPU inside takes the reading.
+    Closing(InGuest),
+    /// All may pass; the first to enter the guest starts the clocks.
+    Starting(StartToken),
+    /// All may pass.
+    Open(InGuest),
     Quitting,
 }
 
@@ -102,35 +113,50 @@ struct State {
     /// Which seats a thread has.
     taken: Vec<bool>,
     /// Whether a closing thread waits for the last vCPU to come.
-    closing: bool,
+    awaited: bool,
+}
+
+impl State {
+    fn count(&self, place: VcpuPlace) -> usize {
+        self.places.iter().filter(|one| **one == place).count()
+    }
+
+    fn take_phase(&mut self) -> Phase {
+        std::mem::replace(&mut self.phase, Phase::Closed(AllParked::default()))
+    }
+
+    /// If the gate is closing and nobody is inside any more, this is the moment.
+    fn close_behind_the_last(&mut self) {
+        if self.count(VcpuPlace::Inside) > 0 {
+            return;
+        }
+        self.phase = match self.take_phase() {
+            Phase::Closing(in_guest) => Phase::Closed(in_guest.leave()),
+            other => other,
+        };
+    }
+
+    /// If nobody has entered the guest since the gate was opened, this is the moment.
+    fn start_for_the_first(&mut self) {
+        self.phase = match self.take_phase() {
+            Phase::Starting(token) => Phase::Open(token.enter()),
+            other => other,
+        };
+    }
 }
 
 /// The gate.
 pub struct VcpuGate {
     /// Looked at on every way into the guest; true while the gate is not open.
     stop_requested: AtomicBool,
+    /// The clocks have not been started since the gate was last opened, as far as is known
+    /// without a look at the state.
+    unstarted: AtomicBool,
     state: Mutex<State>,
     opened: Condvar,
     parked: Condvar,
     kicks: Vec<Kick>,
-    /// How many vCPUs are inside; changed under the lock, looked at without it.
-    inside: AtomicUsize,
-    /// vCPU threads that wait awake for the gate to open.
-    awake: AtomicUsize,
-    /// How many may: one host CPU is left to the thread that opens.
-    awake_at_most: usize,
 }
-
-/// How long a closing thread looks for the last vCPU before it sleeps. While it sleeps and is
-/// woken the guest's clocks go on, though no vCPU runs.
-const LOOK_FOR: Duration = Duration::from_micros(100);
-
-/// How long an opening thread waits for vCPU threads to wake up before the clocks are installed.
-const CALL_FOR: Duration = Duration::from_micros(200);
-
-/// How long a woken vCPU thread stays awake before the gate. The installing of the clocks must
-/// fit.
-const STAY_AWAKE: Duration = Duration::from_micros(500);
 
 impl VcpuGate {
     /// A closed gate for as many vCPUs as there are kicks.
@@ -138,18 +164,16 @@ impl VcpuGate {
     pub fn new(kicks: Vec<Kick>) -> Self {
         Self {
             stop_requested: AtomicBool::new(true),
+            unstarted: AtomicBool::new(false),
             state: Mutex::new(State {
-                phase: Phase::Closed,
+                phase: Phase::Closed(AllParked::default()),
                 places: vec![VcpuPlace::Offline; kicks.len()],
                 taken: vec![false; kicks.len()],
-                closing: false,
+                awaited: false,
             }),
             opened: Condvar::new(),
             parked: Condvar::new(),
             kicks,
-            inside: AtomicUsize::new(0),
-            awake: AtomicUsize::new(0),
-            awake_at_most: std::thread::available_parallelism().map_or(0, |cpus| cpus.get() - 1),
         }
     }
 
@@ -182,31 +206,35 @@ impl VcpuGate {
     }
 
     /// Closes the gate, kicks every vCPU that is inside, and waits until all
-    /// have come. Not for vCPU threads: they would wait for themselves.
+    /// have left. Not for vCPU threads: they would wait for themselves.
     pub fn close_and_wait(&self) -> AllParked {
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Open | Phase::Calling) {
-            state.phase = Phase::Closed;
-            self.stop_requested.store(true, Ordering::SeqCst);
-        }
-        if self.inside.load(Ordering::Acquire) > 0 {
+        state.phase = match state.take_phase() {
+            Phase::Open(in_guest) => Phase::Closing(in_guest),
+            // Nobody has entered: the token goes, and the clocks are still as they were.
+            Phase::Starting(_) => Phase::Closed(AllParked::default()),
+            other => other,
+        };
+        self.stop_requested.store(true, Ordering::SeqCst);
+        state.close_behind_the_last();
+        if state.count(VcpuPlace::Inside) > 0 {
             let places = state.places.clone();
             drop(state);
             self.kick_inside(&places);
-            if self.awake_at_most > 0 {
-                look(LOOK_FOR, || self.inside.load(Ordering::Acquire) == 0);
-            }
             state = self.lock();
-            while self.inside.load(Ordering::Acquire) > 0 {
-                state.closing = true;
+            while state.count(VcpuPlace::Inside) > 0 {
+                state.awaited = true;
                 state = self
                     .parked
                     .wait(state)
                     .unwrap_or_else(PoisonError::into_inner);
             }
-            state.closing = false;
+            state.awaited = false;
         }
-        AllParked(())
+        match &mut state.phase {
+            Phase::Closed(proof) => std::mem::take(proof),
+            _ => AllParked::default(),
+        }
     }
 
     /// Not under the lock, so that who has been kicked can park meanwhile.
@@ -218,36 +246,44 @@ impl VcpuGate {
         }
     }
 
-    /// The gate is about to open: wakes the vCPU threads, so that they need not be woken when
-    /// the clocks run already, and waits for them for a moment. Does nothing where there are
-    /// more of them than host CPUs to spare.
-    pub fn call(&self) {
-        let mut state = self.lock();
-        let parked = state
-            .places
-            .iter()
-            .filter(|place| **place == VcpuPlace::Parked);
-        // More than there are host CPUs to spare would only be in each other's way.
-        let wanted = parked.count();
-        if state.phase != Phase::Closed || wanted == 0 || wanted > self.awake_at_most {
-            return;
-        }
-        state.phase = Phase::Calling;
-        drop(state);
-        self.opened.notify_all();
-        look(CALL_FOR, || self.awake.load(Ordering::Acquire) >= wanted);
-    }
-
-    /// Opens the gate: the clocks are installed. Does nothing after
+    /// Opens the gate: the clocks are ready. Does nothing to an open gate or after
     /// [`VcpuGate::quit`].
     pub fn open(&self, token: StartToken) {
-        drop(token);
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Closed | Phase::Calling) {
-            state.phase = Phase::Open;
-            self.stop_requested.store(false, Ordering::SeqCst);
-            drop(state);
-            self.opened.notify_all();
+        match state.phase {
+            Phase::Closed(_) | Phase::Closing(_) => {}
+            Phase::Starting(_) | Phase::Open(_) | Phase::Quitting => return,
+        }
+        state.phase = Phase::Starting(token);
+        self.unstarted.store(true, Ordering::SeqCst);
+        if state.count(VcpuPlace::Parked) == 0 {
+            // Nobody is sure to come.
+            self.start(&mut state);
+        }
+        self.stop_requested.store(false, Ordering::SeqCst);
+        drop(state);
+        self.opened.notify_all();
+    }
+
+    /// A vCPU that has come through with [`Seat::approach`] is about to execute guest
+    /// code: from now on the clocks run. When false, the gate has closed meanwhile
+    /// and the vCPU must come back to it without doing so. One load when somebody
+    /// has entered before.
+    #[inline]
+    #[must_use]
+    pub fn enter(&self) -> bool {
+        if !self.unstarted.load(Ordering::Acquire) {
+            return true;
+        }
+        let mut state = self.lock();
+        self.start(&mut state);
+        matches!(state.phase, Phase::Open(_))
+    }
+
+    fn start(&self, state: &mut State) {
+        state.start_for_the_first();
+        if matches!(state.phase, Phase::Open(_)) {
+            self.unstarted.store(false, Ordering::SeqCst);
         }
     }
 
@@ -258,7 +294,11 @@ impl VcpuGate {
         self.stop_requested.store(true, Ordering::SeqCst);
         let places = state.places.clone();
         drop(state);
-        self.kick_inside(&places);
+        for (kick, place) in self.kicks.iter().zip(places) {
+            if matches!(place, VcpuPlace::Inside | VcpuPlace::Waiting) {
+                kick();
+            }
+        }
         self.opened.notify_all();
     }
 
@@ -278,13 +318,35 @@ pub struct Seat<'a> {
 
 impl Seat<'_> {
     /// Passes the gate into the guest, or waits there until it opens. To be
-    /// called before every entry; costs one load while the gate is open.
+    /// called before every entry; costs two loads while the gate is open.
     #[inline]
     pub fn pass(&self) -> Passage {
+        loop {
+            if self.approach() == Passage::Quit {
+                return Passage::Quit;
+            }
+            if self.gate.enter() {
+                return Passage::Run;
+            }
+        }
+    }
+
+    /// Passes the gate, or waits there until it opens, on the way to the guest. The
+    /// clocks may still stand: [`VcpuGate::enter`] says so, right before any guest
+    /// code is executed. Costs one load while the gate is open.
+    #[inline]
+    pub fn approach(&self) -> Passage {
         if self.inside.get() && !self.gate.stop_requested() {
             return Passage::Run;
         }
         self.park()
+    }
+
+    /// The vCPU is out of the guest and needs no time there until it passes the
+    /// gate again: it waits for an interruption, or is stopped. Its thread may
+    /// sleep as long as it likes; a stop does not kick it.
+    pub fn leave(&self) {
+        self.place(&mut self.gate.lock(), VcpuPlace::Waiting);
     }
 
     /// Whether the vCPU is wanted at the gate.
@@ -298,30 +360,22 @@ impl Seat<'_> {
     fn park(&self) -> Passage {
         let mut state = self.gate.lock();
         let mut waited = false;
-        let mut called = false;
         loop {
             match state.phase {
-                Phase::Open => {
-                    self.place(&mut state, VcpuPlace::Inside);
+                Phase::Starting(_) | Phase::Open(_) if waited => {
+                    // A thread that has slept may be given the CPU of the one that woke it.
+                    // That one has an answer to give; a vCPU would keep the CPU for a slice.
                     drop(state);
-                    if waited {
-                        // A thread that has slept may be given the CPU of the one that woke it.
-                        // That one has an answer to give; a vCPU would keep the CPU for a slice.
-                        std::thread::yield_now();
-                    }
-                    return Passage::Run;
-                }
-                Phase::Calling if !called => {
-                    called = true;
-                    self.place(&mut state, VcpuPlace::Parked);
-                    drop(state);
-                    self.wait_awake();
+                    std::thread::yield_now();
                     state = self.gate.lock();
                     waited = false;
                 }
-                Phase::Closed | Phase::Calling => {
+                Phase::Starting(_) | Phase::Open(_) => {
+                    self.place(&mut state, VcpuPlace::Inside);
+                    return Passage::Run;
+                }
+                Phase::Closed(_) | Phase::Closing(_) => {
                     waited = true;
-                    called = false;
                     self.place(&mut state, VcpuPlace::Parked);
                     state = self
                         .gate
@@ -337,28 +391,17 @@ impl Seat<'_> {
         }
     }
 
-    /// Stays awake until the gate opens, if there is a host CPU to spare for it.
-    fn wait_awake(&self) {
-        let gate = self.gate;
-        if gate.awake.fetch_add(1, Ordering::AcqRel) < gate.awake_at_most {
-            look(STAY_AWAKE, || !gate.stop_requested());
-        }
-        gate.awake.fetch_sub(1, Ordering::AcqRel);
-    }
-
     fn place(&self, state: &mut State, place: VcpuPlace) {
+        state.places[self.cpu] = place;
         let inside = place == VcpuPlace::Inside;
-        if self.inside.replace(inside) != inside {
-            if inside {
-                self.gate.inside.fetch_add(1, Ordering::AcqRel);
-            } else {
-                let before = self.gate.inside.fetch_sub(1, Ordering::AcqRel);
-                if before == 1 && state.closing {
-                    self.gate.parked.notify_all();
-                }
+        if self.inside.replace(inside) && !inside {
+            // Others may not come: it has been in the guest for no time.
+            self.gate.start(state);
+            state.close_behind_the_last();
+            if state.awaited && state.count(VcpuPlace::Inside) == 0 {
+                self.gate.parked.notify_all();
             }
         }
-        state.places[self.cpu] = place;
     }
 }
 
@@ -371,95 +414,5 @@ impl Drop for Seat<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Kick, Passage, VcpuGate, VcpuPlace};
-    use crate::clock::ClockManager;
-    use crate::host::SimHost;
-    use crate::run::Cause;
-    use crate::timebase::Timebase;
-    use crate::timeline::Timeline;
-    use shuttle::sync::Arc;
-    use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-    use shuttle::thread;
-
-    const CPUS: usize = 2;
-
-    fn clocks() -> Arc<ClockManager> {
-        let timebase = Timebase::new(Arc::new(SimHost::new())).unwrap();
-        ClockManager::new(Timeline::new(&timebase))
-    }
-
-    /// vCPUs that leave the guest only when kicked.
-    fn vcpus() -> (Arc<VcpuGate>, Arc<AtomicUsize>, Vec<thread::JoinHandle<()>>) {
-        let exits: Vec<_> = (0..CPUS)
-            .map(|_| Arc::new(AtomicBool::new(false)))
-            .collect();
-        let kicks = exits.iter().map(|exit| {
-            let exit = Arc::clone(exit);
-            Box::new(move || exit.store(true, Ordering::SeqCst)) as Kick
-        });
-        let gate = Arc::new(VcpuGate::new(kicks.collect()));
-        let inside = Arc::new(AtomicUsize::new(0));
-        let threads = exits.into_iter().enumerate().map(|(cpu, exit)| {
-            let (gate, inside) = (Arc::clone(&gate), Arc::clone(&inside));
-            thread::spawn(move || {
-                let seat = gate.seat(cpu).unwrap();
-                while seat.pass() == Passage::Run {
-                    inside.fetch_add(1, Ordering::SeqCst);
-                    while !exit.swap(false, Ordering::SeqCst) {
-                        thread::yield_now();
-                    }
-                    inside.fetch_sub(1, Ordering::SeqCst);
-                }
-            })
-        });
-        let threads = threads.collect();
-        (gate, inside, threads)
-    }
-
-    fn stop_and_cont() {
-        let clocks = clocks();
-        let (gate, inside, threads) = vcpus();
-        for _ in 0..2 {
-            gate.call();
-            gate.open(clocks.on_cont(Cause::Monitor));
-            let parked = gate.close_and_wait();
-            assert_eq!(inside.load(Ordering::SeqCst), 0, "a vCPU is in the guest");
-            assert!(
-                gate.places()
-                    .iter()
-                    .all(|place| *place != VcpuPlace::Inside)
-            );
-            clocks.on_stop(parked, Cause::Monitor);
-        }
-        gate.quit();
-        for thread in threads {
-            thread.join().unwrap();
-        }
-        assert_eq!(gate.places(), [VcpuPlace::Offline; CPUS]);
-    }
-
-    fn quit_while_running() {
-        let clocks = clocks();
-        let (gate, _inside, threads) = vcpus();
-        gate.call();
-        gate.open(clocks.on_cont(Cause::Launch));
-        gate.quit();
-        // Quitting is final.
-        gate.open(clocks.on_cont(Cause::Monitor));
-        for thread in threads {
-            thread.join().unwrap();
-        }
-    }
-
-    #[test]
-    fn no_interleaving_leaves_a_vcpu_inside_or_stuck() {
-        shuttle::check_random(stop_and_cont, 3000);
-        shuttle::check_pct(stop_and_cont, 3000, 3);
-    }
-
-    #[test]
-    fn no_interleaving_survives_a_quit() {
-        shuttle::check_random(quit_while_running, 3000);
-    }
-}
+#[path = "gate_tests.rs"]
+mod tests;

@@ -13,8 +13,9 @@ mod timer;
 pub use sleeper::{Deadline, SleepState, Sleeper, SleeperInfo, Woke};
 pub use timer::{Timer, TimerInfo};
 
+use crate::clock::EpochClock;
 use crate::epoch::Epoch;
-use crate::timebase::{HostReading, Timebase, Track, Waiter};
+use crate::timebase::{HostReading, Moved, Timebase, Track, Waiter};
 use crate::value::{FRACTION_BITS, FineTod, VmTime};
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -142,6 +143,12 @@ impl Timeline {
         Ok(())
     }
 
+    /// A reading now: no timer that is due later fires until [`Timeline::release`]. Callbacks
+    /// under way are not waited for.
+    pub(crate) fn hold(&self) -> HostReading {
+        self.core.hold()
+    }
+
     /// Stands from `at` on; no timer fires after this has returned.
     pub(crate) fn stop(&self, at: &HostReading) -> FineTod {
         let value = self.core.track.stand(at);
@@ -149,18 +156,29 @@ impl Timeline {
         value
     }
 
-    /// Runs on from where it stands, since `at`.
-    pub(crate) fn cont(&self, at: &HostReading) {
-        let value = self.core.track.at(at);
-        self.core.track.run_from(value, at);
-        self.timebase().wake_waiters();
+    /// Runs on from where it stands, together with `clocks`, since the reading that is returned.
+    /// To be followed by [`Timeline::wake`].
+    pub(crate) fn start(&self, clocks: &[Arc<EpochClock>]) -> HostReading {
+        let clocks = clocks.iter().map(|clock| clock.track());
+        let tracks: Vec<_> = std::iter::once(&self.core.track).chain(clocks).collect();
+        self.timebase().start(&tracks)
+    }
+
+    /// Timers fire again when the timeline runs.
+    pub(crate) fn release(&self) {
+        self.core.release();
+    }
+
+    /// Whoever has waited for the timeline, or a clock, to run on looks again.
+    pub(crate) fn wake(&self) {
+        self.timebase().wake_waiters(Moved::RanOn);
     }
 
     /// Stands at a value that was saved.
     pub(crate) fn restore(&self, value: FineTod) {
         self.core.track.stand_at(value);
         self.core.wait_for_callback();
-        self.timebase().wake_waiters();
+        self.timebase().wake_waiters(Moved::Jumped);
     }
 
     fn lock_sleepers(&self) -> MutexGuard<'_, Vec<Weak<Sleeper>>> {

@@ -3,7 +3,7 @@
 use super::{Timeline, fine, want_exact_timeouts};
 use crate::clock::EpochClock;
 use crate::host::Waiting;
-use crate::timebase::Waiter;
+use crate::timebase::{Moved, Wait, Waiter};
 use crate::value::{Tod, VmTime};
 use serde::Serialize;
 use std::cell::Cell;
@@ -99,6 +99,7 @@ struct State {
     kicked: bool,
     look_again: bool,
     sleep: SleepState,
+    wait: Wait,
 }
 
 /// The place where one thread sleeps. Any thread may kick it; a kick is kept
@@ -121,6 +122,7 @@ impl Sleeper {
                 kicked: false,
                 look_again: false,
                 sleep: SleepState::Awake,
+                wait: Wait::None,
             }),
             wake: Condvar::new(),
         });
@@ -151,16 +153,18 @@ impl Sleeper {
                 break Woke::Kicked;
             }
             state.look_again = false;
-            let left = self.ns_left(deadline);
+            let (left, wait) = self.ns_left(deadline);
             if left == Some(0) {
                 break Woke::Deadline;
             }
+            let left = left.filter(|_| real);
+            state.wait = if real { wait } else { Wait::Untimed };
             state.sleep = SleepState::Asleep {
                 vm: deadline.vm,
                 clock: deadline.clock.map(|(_, value)| value),
             };
             while !state.kicked && !state.look_again {
-                state = match left.filter(|_| real) {
+                state = match left {
                     Some(ns) => {
                         let (guard, timeout) = self
                             .wake
@@ -180,21 +184,23 @@ impl Sleeper {
             }
         };
         state.sleep = SleepState::Awake;
+        state.wait = Wait::None;
         woke
     }
 
-    /// Nanoseconds to the earlier deadline; zero when one is reached.
-    fn ns_left(&self, deadline: &Deadline<'_>) -> Option<u64> {
+    /// Nanoseconds to the earlier deadline, zero when one is reached, and whether that is all
+    /// there is to wait for: what stands has no time-out.
+    fn ns_left(&self, deadline: &Deadline<'_>) -> (Option<u64>, Wait) {
         let vm = deadline
             .vm
-            .and_then(|time| self.track.track.ns_until(fine(time)));
-        let clock = deadline
-            .clock
-            .and_then(|(clock, value)| clock.ns_until(value));
-        match (vm, clock) {
-            (Some(vm), Some(clock)) => Some(vm.min(clock)),
-            (one, other) => one.or(other),
-        }
+            .map(|time| self.track.track.ns_until(fine(time)));
+        let clock = deadline.clock.map(|(clock, value)| clock.ns_until(value));
+        let left = [vm, clock].into_iter().flatten();
+        let wait = match left.clone().all(|left| left.is_some()) {
+            true => Wait::Timed,
+            false => Wait::Untimed,
+        };
+        (left.flatten().min(), wait)
     }
 
     /// Wakes the sleeper, or makes its next sleep return at once.
@@ -219,12 +225,12 @@ impl Sleeper {
 }
 
 impl Waiter for Sleeper {
-    fn look_again(&self) {
+    fn look_again(&self, moved: Moved) {
         let mut state = self.lock();
         state.look_again = true;
-        let asleep = state.sleep != SleepState::Awake;
+        let wanted = state.wait.is_ended_by(moved);
         drop(state);
-        if asleep {
+        if wanted {
             self.wake.notify_one();
         }
     }
@@ -233,10 +239,12 @@ impl Waiter for Sleeper {
 #[cfg(test)]
 mod tests {
     use super::{Deadline, Sleeper, Woke};
-    use crate::clock::EpochClock;
+    use crate::clock::{ClockManager, EpochClock};
     use crate::host::SimHost;
+    use crate::run::{Cause, VcpuGate};
     use crate::timebase::Timebase;
     use crate::timeline::Timeline;
+    use crate::value::VmTime;
     use shuttle::thread;
     use std::sync::Arc;
 
@@ -287,6 +295,35 @@ mod tests {
         );
         assert!(!tod.now().is_before(value));
         mover.join().unwrap();
+    }
+
+    /// A timeline that stands has no time-out: the sleeper must be told that it runs.
+    fn no_start_is_missed() {
+        let host = SimHost::with_counter_hz(2_048_000_000);
+        let timebase = Timebase::new(Arc::new(host.clone())).unwrap();
+        let timeline = Timeline::new(&timebase);
+        let clocks = ClockManager::new(Arc::clone(&timeline));
+        let sleeper = Sleeper::new(&timeline, "cpu0");
+        let starter = thread::spawn(move || {
+            VcpuGate::new(Vec::new()).open(clocks.on_cont(Cause::Monitor));
+        });
+        assert_eq!(
+            sleeper.sleep_until(&Deadline::vm(VmTime::ZERO)),
+            Woke::Deadline
+        );
+        starter.join().unwrap();
+        let timeline = Arc::clone(&timeline);
+        let due = VmTime::from_units(4096);
+        let starter = thread::spawn(move || host.advance(1_000));
+        assert_eq!(sleeper.sleep_until(&Deadline::vm(due)), Woke::Deadline);
+        assert!(timeline.now() >= due);
+        starter.join().unwrap();
+    }
+
+    #[test]
+    fn no_interleaving_misses_a_start() {
+        shuttle::check_random(no_start_is_missed, 3000);
+        shuttle::check_pct(no_start_is_missed, 3000, 3);
     }
 
     #[test]

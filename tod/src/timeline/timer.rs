@@ -3,7 +3,7 @@
 use super::{fine, vm_time, want_exact_timeouts};
 use crate::epoch::Epoch;
 use crate::host::Waiting;
-use crate::timebase::{Track, Waiter};
+use crate::timebase::{HostReading, Moved, Track, Wait, Waiter};
 use crate::value::VmTime;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +39,10 @@ pub(super) struct Timers {
     firing: Option<ThreadId>,
     /// Something changed since the timer thread last looked.
     changed: bool,
+    /// How the timer thread waits.
+    wait: Wait,
+    /// The vCPUs have left the guest: nothing fires, though the timeline may not stand yet.
+    held: bool,
     closed: bool,
 }
 
@@ -101,7 +105,7 @@ impl TimerCore {
                     .wait(timers)
                     .unwrap_or_else(PoisonError::into_inner);
             }
-            if timers.firing.is_some() || timers.closed || !self.is_running() {
+            if timers.firing.is_some() || timers.closed || timers.held || !self.is_running() {
                 return fired;
             }
             let now = vm_time(self.track.now());
@@ -125,6 +129,19 @@ impl TimerCore {
             fired += 1;
             timers = self.lock();
         }
+    }
+
+    /// Nothing fires any more that is not due at the returned reading. Whether a timer fires is
+    /// decided under the same lock, so none slips in between.
+    pub(super) fn hold(&self) -> HostReading {
+        let mut timers = self.lock();
+        timers.held = true;
+        self.track.timebase().reading_at_call()
+    }
+
+    /// Timers fire again. The caller wakes the timer thread.
+    pub(super) fn release(&self) {
+        self.lock().held = false;
     }
 
     /// Waits until no callback is under way on another thread.
@@ -160,21 +177,26 @@ impl TimerCore {
             let left = timers
                 .armed
                 .first()
-                .filter(|_| self.is_running())
-                .and_then(|(deadline, _)| self.track.ns_until(fine(*deadline)));
+                .filter(|_| !timers.held && self.is_running())
+                .and_then(|(deadline, _)| self.track.ns_until(fine(*deadline)))
+                .filter(|_| self.track.timebase().waiting() == Waiting::Real);
+            timers.wait = match left {
+                Some(_) => Wait::Timed,
+                None => Wait::Untimed,
+            };
             while !timers.changed && !timers.closed {
-                let real = self.track.timebase().waiting() == Waiting::Real;
-                timers = match left.filter(|_| real) {
+                timers = match left {
                     Some(ns) => {
                         let wait = Duration::from_nanos(ns);
                         let (guard, timeout) = self
                             .wake
                             .wait_timeout(timers, wait)
                             .unwrap_or_else(PoisonError::into_inner);
+                        timers = guard;
                         if timeout.timed_out() {
                             break;
                         }
-                        guard
+                        timers
                     }
                     None => self
                         .wake
@@ -182,6 +204,7 @@ impl TimerCore {
                         .unwrap_or_else(PoisonError::into_inner),
                 };
             }
+            timers.wait = Wait::None;
         }
     }
 
@@ -202,12 +225,12 @@ impl Drop for FiringGuard<'_> {
 }
 
 impl Waiter for TimerCore {
-    fn look_again(&self) {
+    fn look_again(&self, moved: Moved) {
         let mut timers = self.lock();
         timers.changed = true;
         // With nothing armed there is nothing to look at, and arming wakes by itself. A thread
         // woken for nothing would take a CPU from the vCPU that has just been let run.
-        let wanted = !timers.armed.is_empty();
+        let wanted = !timers.armed.is_empty() && timers.wait.is_ended_by(moved);
         drop(timers);
         if wanted {
             self.wake.notify_all();

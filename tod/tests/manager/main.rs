@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod rules;
+mod start;
 mod state_machine;
 mod vm;

@@ -121,14 +121,14 @@ fn r3_repeats_change_nothing() {
     vm.host.advance(SECOND);
     assert!(!vm.run.stop(RunState::Paused, Cause::Monitor).unwrap());
     // Also when the manager itself is asked twice.
-    let gate = Arc::clone(vm.run.vcpus());
-    vm.clocks.on_stop(gate.close_and_wait(), Cause::Signal);
+    let parked = vm.run.vcpus().gate.close_and_wait();
+    vm.clocks.on_stop(parked, Cause::Signal);
     assert_eq!(vm.clocks.state("tod").unwrap(), stopped);
     assert_eq!(vm.clocks.ledger(), ledger);
     vm.cont();
     let (value, ledger) = (tod.now(), vm.clocks.ledger());
     assert!(!vm.run.cont(Cause::Monitor).unwrap());
-    gate.open(vm.clocks.on_cont(Cause::Monitor));
+    vm.run.vcpus().gate.open(vm.clocks.on_cont(Cause::Monitor));
     assert_eq!((tod.now(), vm.clocks.ledger()), (value, ledger));
 }
 

@@ -32,6 +32,9 @@ enum Action {
     Advance(u64),
     Stop,
     Cont,
+    /// A cont, and no vCPU enters until the next `Enter`.
+    ContLate,
+    Enter,
     Save,
     Load,
     Reset,
@@ -49,6 +52,8 @@ enum Action {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Phase {
     Fresh,
+    /// No vCPU has entered since the cont.
+    Starting,
     Running,
     Stopped,
 }
@@ -66,6 +71,8 @@ struct ModelClock {
     offset: u128,
     /// What is installed on cont.
     kept: Option<(u128, Since)>,
+    /// The value at which it waits for the first vCPU.
+    stands: Option<u128>,
     fail_capture: u32,
     fail_install: u32,
     account: Option<Account>,
@@ -110,6 +117,10 @@ impl ModelClock {
         let failed = self.fail_capture > 0;
         self.fail_capture = self.fail_capture.saturating_sub(1);
         (!failed).then(|| host.wrapping_add(self.offset))
+    }
+
+    fn shows(&self, host: u128) -> u128 {
+        self.stands.unwrap_or(host.wrapping_add(self.offset))
     }
 
     fn install(&mut self, value: u128, host: u128) -> bool {
@@ -167,7 +178,9 @@ impl ReferenceStateMachine for Machine {
         prop_oneof![
             6 => grid.prop_map(|n| Action::Advance(n * 125)),
             5 => Just(Action::Stop),
-            5 => Just(Action::Cont),
+            4 => Just(Action::Cont),
+            3 => Just(Action::ContLate),
+            3 => Just(Action::Enter),
             2 => Just(Action::Save),
             2 => Just(Action::Load),
             1 => Just(Action::Reset),
@@ -239,13 +252,18 @@ impl Test {
             .wrapping_add(if running { since } else { 0 })
     }
 
-    fn cont(&mut self) {
+    fn runs(&self) -> bool {
+        matches!(self.model.phase, Phase::Starting | Phase::Running)
+    }
+
+    fn cont(&mut self, late: bool) {
         let host = self.host();
         let extrapolates = self.extrapolates();
-        self.vm.run.cont(Cause::Monitor).unwrap();
-        if self.model.phase == Phase::Running {
+        if self.runs() {
+            assert!(!self.vm.run.cont(Cause::Monitor).unwrap());
             return;
         }
+        self.vm.cont_late();
         self.used_samples();
         for (index, policy) in [Policy::Freeze, Policy::CatchUp].into_iter().enumerate() {
             let clock = &mut self.model.clocks[index];
@@ -271,11 +289,41 @@ impl Test {
                 granted = real;
             }
             if clock.install(value.wrapping_add(granted), host) {
+                // A clock that catches up does not wait for the first vCPU.
+                clock.stands = (policy == Policy::Freeze).then_some(value);
                 clock.booked = host;
                 clock.book_grant(granted);
                 clock.book_known();
             } else {
                 clock.book_free_run(host);
+            }
+        }
+        self.model.phase = Phase::Starting;
+        if !late {
+            self.enter();
+        }
+    }
+
+    /// The first vCPU enters, if it is still to come.
+    fn enter(&mut self) {
+        self.vm.run.vcpus().enter();
+        self.begin();
+    }
+
+    /// The clocks start, if they have not.
+    fn begin(&mut self) {
+        if self.model.phase != Phase::Starting {
+            return;
+        }
+        self.used_samples();
+        let host = self.host();
+        for clock in &mut self.model.clocks {
+            match clock.stands.take() {
+                Some(value) => {
+                    clock.offset = value.wrapping_sub(host);
+                    clock.booked = host;
+                }
+                None => clock.book_free_run(host),
             }
         }
         self.model.phase = Phase::Running;
@@ -286,10 +334,12 @@ impl Test {
         let host = self.host();
         let extrapolates = self.extrapolates();
         self.vm.stop();
-        if self.model.phase != Phase::Running {
-            return;
+        match self.model.phase {
+            Phase::Running => self.used_samples(),
+            // It has run for no time, and one reading is both its start and its end.
+            Phase::Starting => self.begin(),
+            Phase::Fresh | Phase::Stopped => return,
         }
-        self.used_samples();
         // An extrapolated stop does not know of the sleep before it.
         let since = match self.vm.clocks.state(NAMES[0]).unwrap() {
             ClockState::Stopped {
@@ -334,6 +384,8 @@ impl Test {
         // A record's wallclock is a sampled one.
         self.let_host_recover();
         let saved = self.vm.clocks.on_save(Cause::Snapshot);
+        // Only what runs can be saved, so clocks that wait for the first vCPU wait no longer.
+        self.begin();
         let running = self.model.phase == Phase::Running;
         let values = [0, 1].map(|index| {
             let clock = &mut self.model.clocks[index];
@@ -369,7 +421,7 @@ impl Test {
         let Some(saved) = self.saved.clone() else {
             return;
         };
-        let running = self.model.phase == Phase::Running;
+        let running = self.runs();
         let host = self.host();
         let fallbacks = self.vm.clocks.on_load(saved, Cause::Snapshot);
         if running {
@@ -433,12 +485,7 @@ impl Test {
         for (index, clock) in self.clocks.iter().enumerate() {
             let model = self.model.clocks[index];
             let shown = clock.fine_now();
-            assert_eq!(
-                shown.bits(),
-                host.wrapping_add(model.offset),
-                "{}",
-                NAMES[index]
-            );
+            assert_eq!(shown.bits(), model.shows(host), "{}", NAMES[index]);
             let state = self.vm.clocks.state(NAMES[index]).unwrap();
             match (state, model.kept) {
                 (ClockState::Stopped { base, .. }, Some((value, _))) => {
@@ -518,6 +565,7 @@ impl StateMachineTest for Machine {
         let clock = |clock: &Arc<EpochClock>| ModelClock {
             offset: clock.fine_now().bits().wrapping_sub(start.host.bits()),
             kept: None,
+            stands: None,
             fail_capture: 0,
             fail_install: 0,
             account: None,
@@ -558,7 +606,9 @@ impl StateMachineTest for Machine {
                 test.ran(ns);
             }
             Action::Stop => test.stop(),
-            Action::Cont => test.cont(),
+            Action::Cont => test.cont(false),
+            Action::ContLate => test.cont(true),
+            Action::Enter => test.enter(),
             Action::Save => test.save(),
             Action::Load => test.load(),
             Action::Reset => {

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tod::clock::{Captured, ClockBackend, ClockError};
+use tod::clock::{Captured, ClockBackend, ClockError, Ready};
 use tod::value::FineSpan;
 use tod::{EpochClock, HostReading, Tod};
 
@@ -100,6 +100,11 @@ impl ClockBackend for TodBackend {
         self.tod.clock.clone().install(value, at)?;
         look_again(&self.cpus);
         Ok(())
+    }
+
+    fn make_ready(&mut self, value: &Captured, at: &HostReading) -> Result<Ready, ClockError> {
+        // No CPU need look again: the clock has not moved against the timeline.
+        self.tod.clock.clone().make_ready(value, at)
     }
 
     fn advance(&mut self, by: FineSpan, at: &HostReading) -> Result<(), ClockError> {

@@ -136,6 +136,10 @@ pub fn poll(cpu: &mut S390Cpu) -> Poll {
         }
         return leave(cpu, Leave::Wait);
     }
+    // The last thing before guest code, so that the guest's time runs while the guest does.
+    if !cpu.control.shared.gate.enter() {
+        return leave(cpu, Leave::Park);
+    }
     Poll::Run
 }
 

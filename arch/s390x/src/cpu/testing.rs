@@ -108,7 +108,7 @@ impl Bench {
 
     /// The VM goes on.
     pub(crate) fn cont(&self) {
-        let _token = self.clocks.on_cont(Cause::Monitor);
+        VcpuGate::new(Vec::new()).open(self.clocks.on_cont(Cause::Monitor));
     }
 }
 

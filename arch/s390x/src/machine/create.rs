@@ -155,10 +155,10 @@ impl S390xMachine {
     fn start_threads(&self) -> Result<(), MachineError> {
         let mut threads = Vec::new();
         for index in 0..self.crew.vcpus.len() {
-            let crew = self.crew.clone();
+            let (crew, shared) = (self.crew.clone(), self.shared.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("cpu{index}"))
-                .spawn(move || crew.vcpus[index].live(&crew))
+                .spawn(move || crew.vcpus[index].live(&crew, &shared))
                 .map_err(|source| MachineError::Host {
                     what: format!("starting a thread for CPU {index}"),
                     source,

@@ -105,15 +105,11 @@ impl S390xMachine {
 
 impl Machine for S390xMachine {
     fn park(&self) -> AllParked {
-        self.crew.gate.close_and_wait()
-    }
-
-    fn call(&self) {
-        self.crew.gate.call();
+        self.shared.gate.close_and_wait()
     }
 
     fn unpark(&self, token: StartToken) {
-        self.crew.gate.open(token);
+        self.shared.gate.open(token);
     }
 
     fn reset(&self, cause: ResetCause) -> Result<(), MachineError> {
@@ -209,7 +205,7 @@ impl Machine for S390xMachine {
     }
 
     fn shut_down(&self) {
-        self.crew.gate.quit();
+        self.shared.gate.quit();
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {

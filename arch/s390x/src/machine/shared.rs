@@ -9,12 +9,13 @@ use crossbeam::channel::Sender;
 use machine::{GuestEvent, GuestRam, Identity};
 use tcg::CpuCore;
 use tcg::cpu::System;
+use tod::run::{Kick, VcpuGate};
 use tod::{EpochClock, Sleeper, Timeline};
 
 use crate::clock::TodClock;
 use crate::console::Sclp;
 use crate::cpu::floating::Floating;
-use crate::cpu::handle::CpuHandle;
+use crate::cpu::handle::{self, CpuHandle};
 use crate::memory::keys::StorageKeys;
 
 /// What all CPUs of a machine share.
@@ -29,6 +30,8 @@ pub struct Shared {
     pub cpus: Vec<Arc<CpuHandle>>,
     /// Interruptions that any CPU may take.
     pub floating: Floating,
+    /// Where the CPUs' threads park.
+    pub gate: VcpuGate,
     /// The TOD clock.
     pub tod: Arc<TodClock>,
     /// The VM's own time, on which CPU timers and wake-ups hang.
@@ -70,7 +73,15 @@ impl Shared {
                 CpuHandle::new(address, Arc::clone(core.attention()), sleeper)
             })
             .collect();
+        let kicks = cpus
+            .iter()
+            .map(|cpu| {
+                let cpu = Arc::clone(cpu);
+                Box::new(move || cpu.kick(handle::PARK)) as Kick
+            })
+            .collect();
         Arc::new(Self {
+            gate: VcpuGate::new(kicks),
             keys: StorageKeys::new(system.ram().size()),
             system,
             sclp,

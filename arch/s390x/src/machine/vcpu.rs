@@ -9,11 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use machine::{GuestEvent, PanicInfo, ShutdownCause};
-use tod::run::{Passage, VcpuGate};
+use tod::run::Passage;
 
 use crate::cpu::control::Leave;
 use crate::cpu::handle::{self, CpuHandle, CpuState};
 use crate::cpu::{S390Cpu, psw, run, wait};
+
+use super::Shared;
 
 /// A disabled wait at an address that ends in these bits is an orderly shutdown.
 const ORDERLY: u64 = 0xfff;
@@ -35,8 +37,6 @@ pub struct Vcpu {
 pub struct Crew {
     /// All of them, by CPU address.
     pub vcpus: Vec<Vcpu>,
-    /// Where they park.
-    pub gate: VcpuGate,
     /// Run control has been told that no CPU can go on.
     end_told: AtomicBool,
 }
@@ -47,18 +47,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Crew {
-    /// A crew at its closed gate.
+    /// The crew of a machine.
     pub fn new(vcpus: Vec<Vcpu>) -> Self {
-        let kicks = vcpus
-            .iter()
-            .map(|vcpu| {
-                let cpu = vcpu.handle.clone();
-                Box::new(move || cpu.kick(handle::PARK)) as Box<dyn Fn() + Send + Sync>
-            })
-            .collect();
         Self {
             vcpus,
-            gate: VcpuGate::new(kicks),
             end_told: AtomicBool::new(false),
         }
     }
@@ -138,9 +130,9 @@ impl Vcpu {
     }
 
     /// The thread's life; returns when the gate says that the program ends.
-    pub fn live(&self, crew: &Crew) {
+    pub fn live(&self, crew: &Crew, shared: &Shared) {
         let index = usize::from(self.handle.address());
-        let Some(seat) = crew.gate.seat(index) else {
+        let Some(seat) = shared.gate.seat(index) else {
             log::error!("CPU {index} has a thread already");
             return;
         };
@@ -149,7 +141,7 @@ impl Vcpu {
         loop {
             // Before the gate: a request that comes after it has passed is not lost.
             self.handle.clear_park();
-            if seat.pass() == Passage::Quit {
+            if seat.approach() == Passage::Quit {
                 return;
             }
             let mut cpu = self.enter();
@@ -171,12 +163,13 @@ impl Vcpu {
             match leave {
                 Leave::Wait => {
                     let until = wait::until(&cpu);
-                    let shared = cpu.control.shared.clone();
                     drop(cpu);
-                    wait::sleep(&shared, &self.handle, &until);
+                    seat.leave();
+                    wait::sleep(shared, &self.handle, &until);
                 }
                 _ => {
                     drop(cpu);
+                    seat.leave();
                     wait::for_kick(&self.handle);
                 }
             }
