@@ -272,30 +272,54 @@ fn stop_cont(options: &Options) {
 
 /// Microseconds by which the guest's TOD moves in one step over a stop of 50 ms and a cont: the
 /// longest step between two STCKE in a tight loop. A host that takes the CPU away from the guest
-/// makes longer ones, so the least of twenty is given beside their median.
+/// makes longer ones, so the same is measured over windows of the same requests and running time
+/// without a stop; what the stop adds is the difference.
 fn tod_step(options: &Options) {
-    let mut least = Vec::new();
-    side_by_side(options, "longest step over stop and cont", "us", |binary| {
-        let emu = guest(binary, "todlog", "every=0 gap=4000000000000", &[]);
-        emu.expect("TODLOG start", 60);
-        let mut qmp = emu.qmp();
-        let mut steps = Vec::new();
-        for _ in 0..20 {
-            emu.type_text("x");
-            emu.expect("TODLOG max=", 60);
-            emu.expect("\n", 60);
-            qmp.ok("stop", json!({}));
-            std::thread::sleep(Duration::from_millis(50));
-            qmp.ok("cont", json!({}));
-            std::thread::sleep(Duration::from_millis(1));
-            emu.type_text("r");
-            emu.expect("TODLOG max=", 60);
-            let units = u64::from_str_radix(emu.expect(" ", 60).trim(), 16).ok()?;
-            steps.push(units as f64 / 4096.0);
+    const WINDOWS: usize = 20;
+    let mut all: Vec<(PathBuf, Sample, Sample)> = Vec::new();
+    for _ in 0..options.runs {
+        for binary in std::iter::once(process::binary()).chain(options.peer.clone()) {
+            let emu = guest(&binary, "todlog", "every=0 gap=4000000000000", &[]);
+            emu.expect("TODLOG start", 60);
+            let mut qmp = emu.qmp();
+            let mut longest = |stops: bool| {
+                emu.type_text("x");
+                emu.expect("TODLOG max=", 60);
+                emu.expect("\n", 60);
+                qmp.ok(if stops { "stop" } else { "query-status" }, json!({}));
+                if stops {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                qmp.ok(if stops { "cont" } else { "query-status" }, json!({}));
+                std::thread::sleep(Duration::from_millis(1));
+                emu.type_text("r");
+                emu.expect("TODLOG max=", 60);
+                let units = u64::from_str_radix(emu.expect(" ", 60).trim(), 16).ok()?;
+                Some(units as f64 / 4096.0)
+            };
+            let at = all
+                .iter()
+                .position(|(known, ..)| *known == binary)
+                .unwrap_or_else(|| {
+                    all.push((binary, Sample(Vec::new()), Sample(Vec::new())));
+                    all.len() - 1
+                });
+            for _ in 0..WINDOWS {
+                all[at].1.0.extend(longest(true));
+                all[at].2.0.extend(longest(false));
+            }
         }
-        let low = steps.iter().copied().fold(f64::INFINITY, f64::min);
-        least.push(format!("{} {low:.3}", binary.file_name()?.display()));
-        Some(Sample(steps).median())
-    });
-    println!("  least of twenty: {} us", least.join(", "));
+    }
+    for (binary, over, without) in &all {
+        let name = binary.file_name().unwrap_or_default().display();
+        println!("  {:<34} {over} us", format!("{name}: over stop and cont"));
+        println!("  {:<34} {without} us", "  without, same running time");
+    }
+    if let [(_, ours, _), (_, peers, _)] = &all[..] {
+        println!(
+            "  {:<34} {:>10.2}",
+            "ratio to the peer",
+            ours.median() / peers.median()
+        );
+    }
 }
