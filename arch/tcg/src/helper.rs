@@ -65,11 +65,10 @@ pub struct Effects {
     pub writes_memory: bool,
     /// Has effects beside its value: it may not be dropped when the value is unused.
     pub observable: bool,
-    /// May write globals and the recorded condition code before it returns a trap, and only then
-    /// (s390x: a floating-point result whose exception is signalled after it is written). So all
-    /// of them are in the CPU at the call, and an engine writes none of its copies back after a
-    /// trap; after a call without a trap its copies are still right.
-    pub writes_at_trap: bool,
+    /// What it may write before it returns a trap (s390x: a floating-point result whose exception
+    /// is signalled after it is written). An engine has these in the CPU at the call and writes
+    /// none of its copies back after a trap.
+    pub writes_at_trap: GlobalSet,
     /// What `reads_globals` is about at most. Whatever a memory access or a trap looks at besides is
     /// not meant: like every op that may trap, a helper that may finds all globals as they are.
     pub reads: GlobalSet,
@@ -108,6 +107,12 @@ impl GlobalSet {
         Self(self.0 | other.0)
     }
 
+    /// What is in both sets.
+    #[must_use]
+    pub const fn both(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Whether a global is in it.
     pub const fn has(self, global: Global) -> bool {
         self.0 & Self::of(global).0 != 0
@@ -127,7 +132,7 @@ impl Effects {
         writes_globals: false,
         writes_memory: false,
         observable: false,
-        writes_at_trap: false,
+        writes_at_trap: GlobalSet::NONE,
         reads: GlobalSet::ALL,
         writes: GlobalSet::ALL,
     };
@@ -136,12 +141,6 @@ impl Effects {
         traps: true,
         observable: true,
         ..Self::PURE
-    };
-    /// A function of its arguments and of state that no global shows; may trap, after writing
-    /// globals.
-    pub const WRITES_AT_TRAP: Self = Self {
-        writes_at_trap: true,
-        ..Self::TRAPS
     };
     /// May read memory and trap; touches no global.
     pub const READS: Self = Self::TRAPS;
@@ -157,7 +156,7 @@ impl Effects {
         writes_globals: true,
         writes_memory: true,
         observable: true,
-        writes_at_trap: true,
+        writes_at_trap: GlobalSet::ALL,
         ..Self::PURE
     };
     /// Reads and writes globals and may trap, but leaves memory alone.
@@ -175,13 +174,22 @@ impl Effects {
         ..Self::TRAPS
     };
 
-    /// The same, but reading and writing no globals beyond these. What is written before a trap
-    /// is not meant.
+    /// The same, but reading and writing no globals beyond these.
     #[must_use]
     pub const fn within(self, reads: GlobalSet, writes: GlobalSet) -> Self {
         Self {
             reads,
             writes,
+            writes_at_trap: self.writes_at_trap.both(writes),
+            ..self
+        }
+    }
+
+    /// The same, but it may write these before a trap.
+    #[must_use]
+    pub const fn writing_at_trap(self, writes_at_trap: GlobalSet) -> Self {
+        Self {
+            writes_at_trap,
             ..self
         }
     }
@@ -194,6 +202,11 @@ impl Effects {
     /// Whether a global may be another one after a call without a trap.
     pub const fn may_write(&self, global: Global) -> bool {
         self.writes_globals && self.writes.has(global)
+    }
+
+    /// Whether a global may be another one after a call, trap or not.
+    pub const fn may_write_or_trap(&self, global: Global) -> bool {
+        self.may_write(global) || self.writes_at_trap.has(global)
     }
 
     /// Whether it may look at the condition code itself (a trap apart).

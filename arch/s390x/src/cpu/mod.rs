@@ -141,7 +141,7 @@ pub const PENDING: Global = Global(52);
 
 /// Sets of globals, for what helpers say of themselves.
 pub(crate) mod sets {
-    use super::{BREAKING_EVENT, EXECUTE_ADDRESS, EXECUTE_TARGET, PSW_MASK, gpr};
+    use super::{BREAKING_EVENT, EXECUTE_ADDRESS, EXECUTE_TARGET, PSW_MASK, fpr, gpr};
     use tcg::GlobalSet;
 
     /// The general registers.
@@ -150,6 +150,16 @@ pub(crate) mod sets {
         let mut n = 0;
         while n < 16 {
             set = set.and(GlobalSet::of(gpr(n)));
+            n += 1;
+        }
+        set
+    };
+    /// The floating-point registers.
+    pub(crate) const FPRS: GlobalSet = {
+        let mut set = GlobalSet::NONE;
+        let mut n = 0;
+        while n < 16 {
+            set = set.and(GlobalSet::of(fpr(n)));
             n += 1;
         }
         set

@@ -96,20 +96,38 @@ impl Table {
         }
     }
 
+    #[inline(always)]
     fn get(&mut self, cpu: &mut S390Cpu, index: u8) -> Result<u8, Trap> {
         let index = usize::from(index);
         let part = usize::from(index >= self.split);
         if !self.fetched[part] {
-            let range = if part == 0 {
-                0..self.split
-            } else {
-                self.split..FIELD
-            };
-            let at = self.base.wrapping_add(range.start as u64);
-            read(cpu, self.mode, at, &mut self.bytes[range])?;
-            self.fetched[part] = true;
+            self.fetch(cpu, part)?;
         }
         Ok(self.bytes[index])
+    }
+
+    #[cold]
+    fn fetch(&mut self, cpu: &mut S390Cpu, part: usize) -> Result<(), Trap> {
+        let range = if part == 0 {
+            0..self.split
+        } else {
+            self.split..FIELD
+        };
+        let at = self.base.wrapping_add(range.start as u64);
+        read(cpu, self.mode, at, &mut self.bytes[range])?;
+        self.fetched[part] = true;
+        Ok(())
+    }
+
+    /// All of the table, if it lies in one page and so is needed wholly for any byte.
+    fn whole(&mut self, cpu: &mut S390Cpu) -> Result<Option<&[u8; FIELD]>, Trap> {
+        if self.split < FIELD {
+            return Ok(None);
+        }
+        if !self.fetched[0] {
+            self.fetch(cpu, 0)?;
+        }
+        Ok(Some(&self.bytes))
     }
 }
 
@@ -139,6 +157,10 @@ pub(super) fn tr(
                 Some(&byte) if inside < count as u64 => byte,
                 _ => lookup.get(cpu, field[at])?,
             };
+        }
+    } else if let Some(bytes) = lookup.whole(cpu)? {
+        for byte in field.iter_mut() {
+            *byte = bytes[usize::from(*byte)];
         }
     } else {
         for byte in field.iter_mut() {

@@ -381,7 +381,7 @@ static SUPERVISOR_CALL: HelperDef = HelperDef::new1(
     "svc",
     Effects {
         traps: false,
-        writes_at_trap: false,
+        writes_at_trap: sets::NONE,
         ..Effects::ALL.within(sets::PSW, sets::PSW)
     },
     |cpu: &mut S390Cpu, number| {

@@ -143,9 +143,12 @@ impl<G: Guest> Lower<'_, G> {
         self.before_call(writes);
         // Registers that the helper does not keep, or may want to see, or may write in part.
         let pinned = self.pinned();
+        let at_trap = pinned
+            .iter()
+            .any(|&(_, global, ..)| effects.writes_at_trap.has(global));
         for &(n, global, reg, place) in &pinned {
             let seen = effects.reads_globals && effects.reads.has(global);
-            if n >= PINS_KEPT || seen || writes.has(global) || effects.writes_at_trap {
+            if n >= PINS_KEPT || seen || writes.has(global) || at_trap {
                 self.asm.store(Width::W64, place, reg);
             }
         }
@@ -163,15 +166,15 @@ impl<G: Guest> Lower<'_, G> {
             }
         }
         if effects.traps {
-            let known = self.trap_labels[usize::from(effects.writes_at_trap)];
+            let known = self.trap_labels[usize::from(at_trap)];
             let label = match known {
                 Some(label) => label,
                 None => {
                     let label = self.asm.label();
-                    self.trap_labels[usize::from(effects.writes_at_trap)] = Some(label);
+                    self.trap_labels[usize::from(at_trap)] = Some(label);
                     self.endings.push(Ending::Trap {
                         label,
-                        reload: effects.writes_at_trap,
+                        reload: at_trap,
                     });
                     label
                 }

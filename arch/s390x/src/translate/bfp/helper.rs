@@ -14,7 +14,7 @@ use crate::bfp::{
     self, Control, Dxc, Extended, Fixed, Format, Fpc, Long, Outcome, ReservedFpcBits, Rounded,
     Short, Suppressed,
 };
-use crate::cpu::{ProgramCheck, ProgramCode, S390Cpu};
+use crate::cpu::{ProgramCheck, ProgramCode, S390Cpu, sets};
 
 /// M3 and M4 as one argument.
 pub fn modifiers(m3: u8, m4: u8) -> u64 {
@@ -153,6 +153,16 @@ const CONTROL: FloatControl = FloatControl {
     inexact: 0x0008_0000,
 };
 
+/// Gives a result, or writes it and the condition code before a trap.
+const RESULT: Effects = Effects::TRAPS.writing_at_trap(sets::FPRS.and(sets::CC));
+/// The same with a general register.
+const INTEGER: Effects = Effects::TRAPS.writing_at_trap(sets::GPRS.and(sets::CC));
+/// Writes registers and the condition code itself.
+const WRITES: Effects = {
+    let all = sets::FPRS.and(sets::GPRS).and(sets::CC);
+    Effects::GLOBALS.within(all, all)
+};
+
 const fn intrinsic(op: FloatOp, ty: Ty) -> Intrinsic {
     Intrinsic::Float(Float {
         op,
@@ -187,7 +197,7 @@ macro_rules! in_formats {
         |$fpc:ident, $a:ident, $b:ident| $body:expr;
     )*) => {$(
         helpers! {
-            Effects::WRITES_AT_TRAP;
+            RESULT;
             #[doc = concat!($doc, ", short: `(a, b, r1)`.")]
             $short new3 |cpu, a, b, r1| {
                 let ($fpc, $a, $b) = (fpc(cpu), Short(a as u32), Short(b as u32));
@@ -200,7 +210,7 @@ macro_rules! in_formats {
             } => FloatOp::$op, I64;
         }
         helpers! {
-            Effects::GLOBALS;
+            WRITES;
             #[doc = concat!($doc, ", extended.")]
             $extended new3 |cpu, r1, high, low| {
                 let ($fpc, $a, $b) = (fpc(cpu), Extended::read(cpu, r1), extended(high, low));
@@ -217,7 +227,7 @@ macro_rules! in_formats_1 {
         |$fpc:ident, $b:ident| $body:expr;
     )*) => {$(
         helpers! {
-            Effects::WRITES_AT_TRAP;
+            RESULT;
             #[doc = concat!($doc, ", short: `(b, r1)`.")]
             $short new2 |cpu, b, r1| {
                 let ($fpc, $b) = (fpc(cpu), Short(b as u32));
@@ -230,7 +240,7 @@ macro_rules! in_formats_1 {
             } => FloatOp::$op, I64;
         }
         helpers! {
-            Effects::GLOBALS;
+            WRITES;
             #[doc = concat!($doc, ", extended.")]
             $extended new3 |cpu, r1, high, low| {
                 let ($fpc, $b) = (fpc(cpu), extended(high, low));
@@ -261,7 +271,7 @@ in_formats_1! {
 }
 
 helpers! {
-    Effects::WRITES_AT_TRAP;
+    RESULT;
     /// MULTIPLY short to long: `(a, b, r1)`.
     MDEB new3 |cpu, a, b, r1| {
         let (a, b) = (Short(a as u32), Short(b as u32));
@@ -315,7 +325,7 @@ helpers! {
 }
 
 helpers! {
-    Effects::GLOBALS;
+    WRITES;
     /// MULTIPLY long to extended.
     MXDB new2 |cpu, r1, b| {
         let outcome = bfp::multiply_longer::<Long, Extended>(fpc(cpu), Long::read(cpu, r1), Long(b));
@@ -455,7 +465,7 @@ fn to_integer<F: Format, I: InGeneral>(
 macro_rules! from_integers {
     ($($integer:ty: $fe:ident $fd:ident $fx:ident $(=> $ty:ident)?;)*) => {$(
         helpers! {
-            Effects::WRITES_AT_TRAP;
+            RESULT;
             #[doc = concat!("CONVERT FROM ", stringify!($integer), " to short.")]
             $fe new3 |cpu, b, m, r1| {
                 let outcome = from_fixed::<$integer, Short>(cpu, b, m)?;
@@ -468,7 +478,7 @@ macro_rules! from_integers {
             } $(=> FloatOp::FromInt(Ty::$ty), I64)?;
         }
         helpers! {
-            Effects::GLOBALS;
+            WRITES;
             #[doc = concat!("CONVERT FROM ", stringify!($integer), " to extended.")]
             $fx new3 |cpu, r1, b, m| {
                 let outcome = from_fixed::<$integer, Extended>(cpu, b, m)?;
@@ -489,7 +499,7 @@ from_integers! {
 macro_rules! to_integers {
     ($($integer:ty: $te:ident $td:ident $(=> $ty:ident)?;)*) => {
         helpers! {
-            Effects::WRITES_AT_TRAP;
+            INTEGER;
             $(
                 #[doc = concat!("CONVERT short TO ", stringify!($integer), ".")]
                 $te new3 |cpu, b, m, r1| to_integer::<_, $integer>(cpu, Short(b as u32), m, r1)
@@ -509,7 +519,7 @@ to_integers! {
 }
 
 helpers! {
-    Effects::GLOBALS;
+    WRITES;
     /// CONVERT short TO u64: `(r1, b, modifiers)`.
     CLGEB new3 |cpu, r1, b, m| to_fixed::<_, u64>(cpu, r1, Short(b as u32), m);
     /// CONVERT long TO u64: `(r1, b, modifiers)`.
