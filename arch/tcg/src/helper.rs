@@ -204,11 +204,6 @@ impl Effects {
         self.writes_globals && self.writes.has(global)
     }
 
-    /// Whether a global may be another one after a call, trap or not.
-    pub const fn may_write_or_trap(&self, global: Global) -> bool {
-        self.may_write(global) || self.writes_at_trap.has(global)
-    }
-
     /// Whether it may look at the condition code itself (a trap apart).
     pub const fn may_read_cc(&self) -> bool {
         self.reads_globals && self.reads.has_cc()
