@@ -70,10 +70,6 @@ impl Vcpus for Timed {
         parked
     }
 
-    fn call(&self) {
-        self.machine.call();
-    }
-
     fn unpark(&self, token: StartToken) {
         self.machine.unpark(token);
     }
