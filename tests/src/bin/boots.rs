@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use tests::bench::{Program, Sample};
-use tests::guests::Debian;
-use tests::process;
+use ::tests::bench::{Program, Sample};
+use ::tests::guests::Debian;
+use ::tests::process;
 
 const USAGE: &str = "usage: boots [OPTION...]
 
