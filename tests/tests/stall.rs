@@ -18,6 +18,11 @@ const BOOT_S: u64 = 600;
 
 /// The guest in its stall scenario; `None`, said visibly, where Debian's kernel is not there.
 fn boot(test: &str, load: &str) -> Option<Emu> {
+    boot_with(test, load, 1)
+}
+
+/// [`boot`] with so many CPUs.
+fn boot_with(test: &str, load: &str, cpus: u32) -> Option<Emu> {
     let debian = match Debian::find() {
         Ok(debian) => debian,
         Err(why) => {
@@ -28,6 +33,7 @@ fn boot(test: &str, load: &str) -> Option<Emu> {
     Some(
         EmuBuilder::s390x()
             .args(["-m", "512M", "-hostclock", "test"])
+            .args(["-smp".to_owned(), cpus.to_string()])
             .kernel(&debian.kernel)
             .initrd(&debian.initrd)
             .append(&format!("emu.run=stall emu.load={load}"))
@@ -262,4 +268,89 @@ fn a_capture_that_fails_costs_a_warning() {
 #[test]
 fn an_install_that_fails_costs_a_warning() {
     a_failure_lets_the_clock_run("an_install_that_fails_costs_a_warning", "install");
+}
+
+/// Several CPUs, idle and busy: twenty stops of two minutes, of which none of them notices
+/// anything, and a timer over one more.
+fn several_cpus(test: &str, load: &str, cpus: u32) {
+    let Some(mut emu) = boot_with(test, load, cpus) else {
+        return;
+    };
+    ready(&emu);
+    let mut qmp = emu.qmp();
+    assert_eq!(online(&mut qmp), cpus as usize, "CPUs brought up");
+    let start = Instant::now();
+    let before = stamp(&emu);
+    for _ in 0..20 {
+        stopped_for(&mut qmp, TWO_MINUTES_NS);
+    }
+    let after = stamp(&emu);
+    moved_by_running_time_only(before, after, start.elapsed());
+    let start = Instant::now();
+    emu.type_text("timer 1\n");
+    emu.expect("TIMER-START", 120);
+    stopped_for(&mut qmp, TWO_MINUTES_NS);
+    emu.expect("TIMER-END elapsed_ns=", 120);
+    let elapsed: u128 = emu
+        .expect(" ", 60)
+        .trim()
+        .parse()
+        .expect("a number behind elapsed_ns=");
+    assert!(
+        (1_000_000_000..=start.elapsed().as_nanos()).contains(&elapsed),
+        "a sleep of 1 s took {elapsed} ns of guest time"
+    );
+    no_complaint(&mut emu);
+}
+
+/// How many CPUs operate.
+fn online(qmp: &mut Qmp) -> usize {
+    let cpus = qmp.ok("query-cpus-fast", json!({}));
+    let cpus = cpus.as_array().map(Vec::as_slice).unwrap_or_default();
+    cpus.iter()
+        .filter(|cpu| cpu["cpu-state"] == "operating")
+        .count()
+}
+
+/// Whether a test runs whose guest has more busy CPUs than most hosts: said visibly if not.
+fn many_cpus_wanted(test: &str) -> bool {
+    let wanted = std::env::var_os("EMU_STALL_MANY").is_some();
+    if !wanted {
+        skipped(
+            test,
+            "more busy CPUs than the host is likely to have take minutes; EMU_STALL_MANY=1 runs it",
+        );
+    }
+    wanted
+}
+
+#[test]
+fn two_busy_cpus_do_not_notice_twenty_stops() {
+    several_cpus("two_busy_cpus_do_not_notice_twenty_stops", "busy", 2);
+}
+
+#[test]
+fn four_idle_cpus_do_not_notice_twenty_stops() {
+    several_cpus("four_idle_cpus_do_not_notice_twenty_stops", "idle", 4);
+}
+
+#[test]
+fn eight_idle_cpus_do_not_notice_twenty_stops() {
+    several_cpus("eight_idle_cpus_do_not_notice_twenty_stops", "idle", 8);
+}
+
+#[test]
+fn four_busy_cpus_do_not_notice_twenty_stops() {
+    let test = "four_busy_cpus_do_not_notice_twenty_stops";
+    if many_cpus_wanted(test) {
+        several_cpus(test, "busy", 4);
+    }
+}
+
+#[test]
+fn eight_busy_cpus_do_not_notice_twenty_stops() {
+    let test = "eight_busy_cpus_do_not_notice_twenty_stops";
+    if many_cpus_wanted(test) {
+        several_cpus(test, "busy", 8);
+    }
 }
