@@ -25,6 +25,9 @@ main:
     lgr %r2, %r4
     brctg %r3, 0b
     stg %r1, 0(%r2)
+    larl %r1, zeros_end                 # what COMPARE LOGICAL STRING ends at
+    aghi %r1, -1
+    mvi 0(%r1), 1
     PRINT "TIGHT"
     NEWLINE
     larl %r1, loops
@@ -85,7 +88,7 @@ move_long:
 
 compare_string:
     larl %r2, zeros
-    lghi %r0, 1                         # found nowhere
+    lghi %r0, 1
 0:  lgr %r4, %r2
     lgr %r5, %r2
     agfi %r5, 4096
@@ -103,4 +106,5 @@ area:
     .skip CHAIN+4096
 zeros:
     .skip 4*1024*1024
+zeros_end:
 .text

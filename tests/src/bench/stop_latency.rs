@@ -15,7 +15,7 @@ use machine::{
 use tod::clock::{ClockManager, StartToken};
 use tod::host::{HostClock, LinuxHost};
 use tod::run::{AllParked, Cause, RunControl, RunState, Vcpus};
-use tod::{Timebase, Timeline};
+use tod::{HostReading, Timebase, Timeline};
 
 use super::Sample;
 use crate::guests::image;
@@ -51,22 +51,36 @@ impl Screen {
     }
 }
 
+/// Microseconds of the stops of one machine, from the request.
+#[derive(Default)]
+struct Stops {
+    /// Until the last vCPU was out of the guest.
+    out: Sample,
+    /// Until the requester's thread knew.
+    known: Sample,
+}
+
 /// A machine whose stops are timed.
 struct Timed {
     machine: Box<dyn Machine>,
-    microseconds: Mutex<Vec<f64>>,
+    timebase: Arc<Timebase>,
+    stops: Mutex<Stops>,
 }
 
 impl Vcpus for Timed {
     fn park(&self) -> AllParked {
-        let start = Instant::now();
+        let request = self.timebase.reading();
         let parked = self.machine.park();
-        let took = start.elapsed().as_secs_f64() * 1e6;
-        let mut all = self
-            .microseconds
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        all.push(took);
+        let known = self.timebase.reading();
+        let microseconds = |at: HostReading| {
+            let units = at.host.tod().signed_units_since(request.host.tod());
+            units as f64 / 4096.0
+        };
+        let mut stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(out) = parked.reading() {
+            stops.out.0.push(microseconds(out));
+            stops.known.0.push(microseconds(known));
+        }
         parked
     }
 
@@ -75,8 +89,8 @@ impl Vcpus for Timed {
     }
 }
 
-/// Microseconds of each stop of a machine with so many vCPUs in loop number `number`.
-fn stops(engine: Engine, cpus: u32, number: usize, count: usize) -> Result<Sample, String> {
+/// The stops of a machine with so many vCPUs in loop number `number`.
+fn stops(engine: Engine, cpus: u32, number: usize, count: usize) -> Result<Stops, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let host: Arc<dyn HostClock> = Arc::new(LinuxHost::new());
     let timebase = Timebase::new(host.clone()).map_err(|e| text(&e))?;
@@ -114,7 +128,8 @@ fn stops(engine: Engine, cpus: u32, number: usize, count: usize) -> Result<Sampl
         .map_err(|e| text(&e))?;
     let timed = Timed {
         machine,
-        microseconds: Mutex::default(),
+        timebase,
+        stops: Mutex::default(),
     };
     let mut control = RunControl::new(RunState::Prelaunch, timed, clocks);
     control.cont(Cause::Launch).map_err(|e| text(&e))?;
@@ -137,17 +152,15 @@ fn stops(engine: Engine, cpus: u32, number: usize, count: usize) -> Result<Sampl
         .map_err(|e| text(&e))?;
     let timed = control.vcpus();
     timed.machine.shut_down();
-    let mut all = timed
-        .microseconds
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut stops = timed.stops.lock().unwrap_or_else(PoisonError::into_inner);
     // The last one comes without a pause before it.
-    all.pop();
-    Ok(Sample(std::mem::take(&mut all)))
+    stops.out.0.pop();
+    stops.known.0.pop();
+    Ok(std::mem::take(&mut stops))
 }
 
-/// Prints microseconds from the stop request to the last parked vCPU: medians, least and greatest,
-/// for each loop with 1, 2 and 8 vCPUs, on the default engine and the interpreter.
+/// Prints microseconds from the stop request until the last vCPU was out of the guest, and until
+/// the requester knew: medians, least and greatest, for each loop with 1, 2 and 8 vCPUs, on the default engine and the interpreter.
 pub fn print(count: usize) {
     let host_cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get());
     println!("  {count} stops each; the host has {host_cpus} CPUs");
@@ -156,7 +169,7 @@ pub fn print(count: usize) {
             for (number, what) in LOOPS.iter().enumerate() {
                 let row = format!("{name}, {cpus} vCPUs, {what}");
                 match stops(engine, cpus, number, count) {
-                    Ok(sample) => println!("  {row:<44} {sample} us"),
+                    Ok(stops) => println!("  {row:<44} {} us, known {} us", stops.out, stops.known),
                     Err(why) => println!("  {row:<44} {why}"),
                 }
             }
