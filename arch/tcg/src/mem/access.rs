@@ -78,7 +78,9 @@ pub(crate) fn page_host<G: Guest>(
         }
     }
     let host = core.ram_host + page;
-    core.tlb.insert(address, tag, protection, host);
+    let lines = core.lines + page / PAGE_SIZE * 8;
+    core.tlb
+        .insert(address, tag, access, protection, (host, lines));
     Ok(host + address % PAGE_SIZE)
 }
 

@@ -37,15 +37,28 @@ pub(crate) const MODES: usize = 32;
 pub(crate) struct Entry {
     pub(crate) read: u64,
     pub(crate) write: u64,
-    pub(crate) execute: u64,
     /// Host address = guest address + this, wrapping.
     pub(crate) addend: u64,
+    /// Address of the page's word of code lines ([`super::code_lines`]).
+    pub(crate) lines: u64,
+}
+
+/// One translated page of code.
+#[derive(Debug, Clone, Copy)]
+struct Code {
+    tag: u64,
+    addend: u64,
 }
 
 const EMPTY: Entry = Entry {
     read: NEVER,
     write: NEVER,
-    execute: NEVER,
+    addend: 0,
+    lines: 0,
+};
+
+const NO_CODE: Code = Code {
+    tag: NEVER,
     addend: 0,
 };
 
@@ -56,6 +69,8 @@ pub(crate) struct Tlb {
     pub(crate) tags: [u64; MODES],
     /// In place, so that native code finds an entry at a fixed offset.
     pub(crate) entries: [Entry; ENTRIES],
+    /// Where instructions are; apart, so that they do not take the place of data.
+    code: Box<[Code; ENTRIES]>,
     /// The number of each address space, with the flush count in which it was given.
     numbers: Box<[(u32, u32); SPACES]>,
     flushes: u32,
@@ -67,6 +82,7 @@ impl Tlb {
         Self {
             tags: [0; MODES],
             entries: [EMPTY; ENTRIES],
+            code: Box::new([NO_CODE; ENTRIES]),
             numbers: Box::new([(0, 0); SPACES]),
             flushes: 1,
             next: 1,
@@ -88,14 +104,15 @@ impl Tlb {
         address: u64,
         size: u64,
     ) -> Option<u64> {
-        let entry = &self.entries[Self::slot(address)];
+        let slot = Self::slot(address);
+        let entry = &self.entries[slot];
         let wanted = (address.wrapping_add(size - 1) & PAGE_MASK) | self.tags[usize::from(mode.0)];
-        let tag = match access {
-            Access::Read => entry.read,
-            Access::Write => entry.write,
-            Access::Execute => entry.execute,
+        let (tag, addend) = match access {
+            Access::Read => (entry.read, entry.addend),
+            Access::Write => (entry.write, entry.addend),
+            Access::Execute => (self.code[slot].tag, self.code[slot].addend),
         };
-        (tag == wanted).then(|| address.wrapping_add(entry.addend))
+        (tag == wanted).then(|| address.wrapping_add(addend))
     }
 
     /// The mode's tag, if it need not be asked for.
@@ -118,16 +135,33 @@ impl Tlb {
         tag
     }
 
-    /// Remembers a page under a tag.
-    pub(crate) fn insert(&mut self, address: u64, tag: u64, protection: Protection, host: u64) {
+    /// Remembers a page under a tag, for what it was asked for: data or instructions. `lines` is
+    /// the address of its word of code lines.
+    pub(crate) fn insert(
+        &mut self,
+        address: u64,
+        tag: u64,
+        access: Access,
+        protection: Protection,
+        (host, lines): (u64, u64),
+    ) {
         let page = address & PAGE_MASK;
         let when = |allowed| if allowed { page | tag } else { NEVER };
-        self.entries[Self::slot(address)] = Entry {
-            read: when(protection.read),
-            write: when(protection.write),
-            execute: when(protection.execute),
-            addend: host.wrapping_sub(page),
-        };
+        let addend = host.wrapping_sub(page);
+        let slot = Self::slot(address);
+        if access == Access::Execute {
+            self.code[slot] = Code {
+                tag: when(protection.execute),
+                addend,
+            };
+        } else {
+            self.entries[slot] = Entry {
+                read: when(protection.read),
+                write: when(protection.write),
+                addend,
+                lines,
+            };
+        }
     }
 
     /// Every mode's address space must be asked for.
@@ -146,6 +180,7 @@ impl Tlb {
 
     fn clear(&mut self) {
         self.entries.fill(EMPTY);
+        self.code.fill(NO_CODE);
         self.numbers.fill((0, 0));
         self.forget_tags();
         self.flushes = 1;
@@ -161,12 +196,16 @@ impl Tlb {
         let open = slots & !mask;
         let mut choice = 0;
         loop {
-            let entry = &mut self.entries[Self::slot(address & mask | choice)];
-            if [entry.read, entry.write, entry.execute]
+            let slot = Self::slot(address & mask | choice);
+            let entry = &mut self.entries[slot];
+            if [entry.read, entry.write]
                 .iter()
                 .any(|tag| (tag ^ address) & mask == 0)
             {
                 *entry = EMPTY;
+            }
+            if (self.code[slot].tag ^ address) & mask == 0 {
+                self.code[slot] = NO_CODE;
             }
             choice = choice.wrapping_sub(open) & open;
             if choice == 0 {
@@ -191,7 +230,7 @@ mod tests {
     fn spaces_are_apart_and_come_back() {
         let mut tlb = Tlb::new();
         let tag = tlb.set_space(M0, 7);
-        tlb.insert(0x5123, tag, ALL, 0x10_0000);
+        tlb.insert(0x5123, tag, Access::Read, ALL, (0x10_0000, 0));
         assert_eq!(tlb.hit(Access::Read, M0, 0x5ff8, 8), Some(0x10_0ff8));
         assert_eq!(tlb.hit(Access::Read, M0, 0x5ff9, 8), None);
         tlb.set_space(M0, 8);
@@ -207,7 +246,7 @@ mod tests {
     fn no_old_entry_returns_when_the_numbers_run_out() {
         let mut tlb = Tlb::new();
         let tag = tlb.set_space(M0, 1);
-        tlb.insert(0, tag, ALL, 0);
+        tlb.insert(0, tag, Access::Read, ALL, (0, 0));
         for _ in 0..10_000 {
             tlb.flush();
             tlb.set_space(M0, 1);
@@ -219,7 +258,7 @@ mod tests {
     fn a_page_is_flushed_in_every_space() {
         let mut tlb = Tlb::new();
         let tag = tlb.set_space(M0, 1);
-        tlb.insert(0x3000, tag, ALL, 0);
+        tlb.insert(0x3000, tag, Access::Read, ALL, (0, 0));
         tlb.set_space(M0, 2);
         tlb.flush_pages(0x3fff, u64::MAX);
         tlb.set_space(M0, 1);
@@ -231,7 +270,7 @@ mod tests {
         let tag = tlb.set_space(M0, 1);
         let pages = [0x1_2300_5000, 0x40_5000, 0x30_5000, 0x5000, 0x10_6000];
         for page in pages {
-            tlb.insert(page, tag, ALL, 0);
+            tlb.insert(page, tag, Access::Read, ALL, (0, 0));
         }
         tlb.flush_pages(0x7700_5000, 0xff000);
         for page in pages {

@@ -117,7 +117,8 @@ impl<G: Guest> Lower<'_, G> {
         self.pins[usize::from(global.0)]
     }
 
-    fn free_temp(&self) -> Option<Reg> {
+    /// A register that nothing is in.
+    pub(super) fn free_temp(&self) -> Option<Reg> {
         TEMPS
             .into_iter()
             .find(|&reg| self.holders[usize::from(reg.0)].is_none() && !self.is_locked(reg))

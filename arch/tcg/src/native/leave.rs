@@ -1,7 +1,7 @@
 //! Entering and leaving blocks: the look at the attention word, exits, early leaves, and what is
 //! written behind a block's last instruction.
 
-use super::asm::{Alu, Cc, Label, RAX, RBP, RCX, RDX, Reg, Shift, Width, at};
+use super::asm::{Alu, Cc, Label, Mem, RAX, RBP, RCX, RDX, Reg, Shift, Width, at};
 use super::call::Source;
 use super::lower::{Lower, Site};
 use super::memory::Probe;
@@ -61,7 +61,10 @@ pub(super) enum Ending {
     Code {
         label: Label,
         back: Label,
-        host: Reg,
+        host: Mem,
+        /// A register that may be changed.
+        spare: Reg,
+        /// Where the address of the page's word is.
         word: Reg,
         bytes: u8,
         leave: Option<Early>,
@@ -435,13 +438,14 @@ impl<G: Guest> Lower<'_, G> {
                 label,
                 back,
                 host,
+                spare,
                 word,
                 bytes,
                 leave,
                 site,
             } => {
                 self.asm.bind(label);
-                self.write_code_check((host, word), bytes, back, site);
+                self.write_code_check(host, (spare, word), bytes, back, site);
                 self.leave_or_back(leave, back);
             }
             Ending::Helper {

@@ -64,6 +64,8 @@ pub(super) struct Lower<'a, G> {
     pub(super) next_slot: usize,
     /// Where traps of helpers go; the second for those that write registers at a trap.
     pub(super) trap_labels: [Option<Label>; 2],
+    /// The value that the flags tell of, compared with 0, if nothing was written since that place.
+    flags_of: Option<(usize, Ty, usize)>,
     /// The registers do not suffice.
     pub(super) failed: bool,
     guest: std::marker::PhantomData<G>,
@@ -196,6 +198,7 @@ impl<'a, G: Guest> Lower<'a, G> {
             slots,
             next_slot: 0,
             trap_labels: [None; 2],
+            flags_of: None,
             failed: false,
             guest: std::marker::PhantomData,
         }
@@ -342,10 +345,14 @@ impl<'a, G: Guest> Lower<'a, G> {
             let w = if bytes == 8 { Width::W64 } else { Width::W32 };
             if let Some(c) = self.constant(v)
                 && let Some(c) = immediate(ty, c)
+                && part == Part::Full
             {
                 self.detach(g);
                 self.asm.store_imm(w, place, c);
                 return;
+            }
+            if part != Part::Full {
+                return self.put_half(g, part, v);
             }
             let reg = self.reg(v);
             self.detach(g);
@@ -414,6 +421,29 @@ impl<'a, G: Guest> Lower<'a, G> {
                 self.asm.alu(Alu::Or, Width::W64, pin, t);
             }
         }
+    }
+
+    /// Writes half of a register that is in the CPU, as a whole: a load of the whole that follows
+    /// a store of half of it waits until the store has left the host's store buffer.
+    fn put_half(&mut self, g: Global, part: Part, v: Val) {
+        let (disp, _) = self.place(g, Part::Full);
+        let place = at(super::asm::RBP, disp);
+        let t = self.scratch_copy(v);
+        self.detach(g);
+        match part {
+            Part::High32 => {
+                self.asm.shift_imm(Shift::Shl, Width::W64, t, 32);
+                let low = self.temp();
+                self.asm.mov(Width::W32, low, place);
+                self.asm.alu(Alu::Or, Width::W64, t, low);
+            }
+            _ => {
+                // The difference of the low halves; it leaves the high half alone.
+                self.asm.alu(Alu::Xor, Width::W32, t, place);
+                self.asm.alu(Alu::Xor, Width::W64, t, place);
+            }
+        }
+        self.asm.store(Width::W64, place, t);
     }
 
     /// A value in a register that may be changed.
@@ -577,6 +607,7 @@ impl<'a, G: Guest> Lower<'a, G> {
             let d = self.define_from(a, &[]);
             if c != 0 {
                 self.asm.alu_imm(Alu::Add, w, d, c);
+                self.flags_of = Some((self.now, ty, self.asm.offset()));
             }
         } else {
             let x = self.reg(a);
@@ -665,6 +696,7 @@ impl<'a, G: Guest> Lower<'a, G> {
             if let Some(c) = immediate(ty, c) {
                 let d = self.define_from(a, &[]);
                 self.asm.alu_imm(op, w, d, c);
+                self.flags_of = Some((self.now, ty, self.asm.offset()));
                 return;
             }
             if op == Alu::And && c == u64::from(u32::MAX) {
@@ -678,6 +710,7 @@ impl<'a, G: Guest> Lower<'a, G> {
         let y = self.operand(b);
         let d = self.define_from(a, &reg_of(y));
         self.asm.alu(op, w, d, y);
+        self.flags_of = Some((self.now, ty, self.asm.offset()));
     }
 
     fn multiply_high(&mut self, op: BinOp, ty: Ty, a: Val, b: Val) {
@@ -944,6 +977,11 @@ impl<'a, G: Guest> Lower<'a, G> {
             && let Some(c) = immediate(ty, c)
         {
             match self.operand(a) {
+                // The flags are those of the operation that has just made it.
+                Rm::Reg(_)
+                    if c == 0
+                        && matches!(cond, Cond::Eq | Cond::Ne)
+                        && self.flags_of == Some((self.root(a), ty, self.asm.offset())) => {}
                 Rm::Reg(x) if c == 0 => self.asm.test(w, x, x),
                 x => self.asm.alu_imm(Alu::Cmp, w, x, c),
             }

@@ -180,8 +180,19 @@ impl<G: Guest> Lower<'_, G> {
         (entries + field) as i32 - self.bias
     }
 
-    /// Looks an access up; goes on behind it on a hit.
-    fn probe(&mut self, mem: MemOp, (base, disp): (Reg, i32), write: bool) -> Probe {
+    /// Looks an access up; goes on behind it on a hit, with the entry's addend in the second
+    /// register of the probe.
+    fn probe(&mut self, mem: MemOp, address: (Reg, i32), write: bool) -> Probe {
+        let probe = self.probe_entry(mem, address, write);
+        let field = self.tlb(std::mem::offset_of!(Entry, addend));
+        self.asm
+            .mov(Width::W64, probe.addend, at_index(RBP, probe.addend, field));
+        probe
+    }
+
+    /// The same, with the entry's distance from the first one in the second register of the
+    /// probe.
+    fn probe_entry(&mut self, mem: MemOp, (base, disp): (Reg, i32), write: bool) -> Probe {
         let (tag, addend) = (self.temp(), self.temp());
         let miss = self.asm.label();
         let size = mem.size.bytes() as i32;
@@ -215,14 +226,10 @@ impl<G: Guest> Lower<'_, G> {
         } else {
             std::mem::offset_of!(Entry, read)
         };
-        let entry = |disp| at_index(RBP, addend, disp);
-        let (field, addend_field) = (
-            self.tlb(field),
-            self.tlb(std::mem::offset_of!(Entry, addend)),
-        );
-        self.asm.alu(Alu::Cmp, Width::W64, tag, entry(field));
+        let field = self.tlb(field);
+        self.asm
+            .alu(Alu::Cmp, Width::W64, tag, at_index(RBP, addend, field));
         self.asm.jcc(Cc::Ne, miss);
-        self.asm.mov(Width::W64, addend, entry(addend_field));
         Probe {
             base,
             disp,
@@ -300,42 +307,77 @@ impl<G: Guest> Lower<'_, G> {
             skip
         });
         // Takes the two that were made free above, whatever happens to the predicate.
-        let probe = self.probe(mem, address, true);
-        let host = probe.tag;
-        if self.features.movbe || mem.size == MemSize::B1 {
-            self.asm.lea(Width::W64, host, probe.host());
-            let to = at(host, 0);
-            match mem.size {
-                MemSize::B1 => self.asm.store8(to, value),
-                MemSize::B2 => {
-                    self.asm
-                        .rm_prefixed(0x66, Width::W32, &[0x0f, 0x38, 0xf1], value, to)
-                }
-                MemSize::B4 => self.asm.rm(Width::W32, &[0x0f, 0x38, 0xf1], value, to),
-                MemSize::B8 => self.asm.rm(Width::W64, &[0x0f, 0x38, 0xf1], value, to),
+        let entry = self.probe_entry(mem, address, true);
+        let addend = at_index(
+            RBP,
+            entry.addend,
+            self.tlb(std::mem::offset_of!(Entry, addend)),
+        );
+        let lines = at_index(
+            RBP,
+            entry.addend,
+            self.tlb(std::mem::offset_of!(Entry, lines)),
+        );
+        // The first register becomes the addend, the second the word of code lines.
+        let probe = Probe {
+            tag: entry.addend,
+            addend: entry.tag,
+            ..entry
+        };
+        let word = probe.tag;
+        self.asm.mov(Width::W64, probe.addend, addend);
+        let to = probe.host();
+        match mem.size {
+            MemSize::B1 => {
+                self.asm.mov(Width::W64, word, lines);
+                self.asm.store8(to, value);
             }
-        } else {
-            let swapped = probe.tag;
-            self.asm.mov(Width::W64, swapped, value);
-            match mem.size {
-                MemSize::B2 => {
-                    self.asm.swap16(swapped);
-                    self.asm.store16(probe.host(), swapped);
-                }
-                MemSize::B4 => {
-                    self.asm.bswap(Width::W32, swapped);
-                    self.asm.store(Width::W32, probe.host(), swapped);
-                }
-                _ => {
-                    self.asm.bswap(Width::W64, swapped);
-                    self.asm.store(Width::W64, probe.host(), swapped);
-                }
+            MemSize::B4 | MemSize::B8 if self.features.movbe => {
+                let w = if mem.size == MemSize::B8 {
+                    Width::W64
+                } else {
+                    Width::W32
+                };
+                self.asm.mov(Width::W64, word, lines);
+                self.asm.rm(w, &[0x0f, 0x38, 0xf1], value, to);
             }
-            self.asm.lea(Width::W64, host, probe.host());
+            _ => {
+                // Without a third register the entry's distance is put aside.
+                let index = self.core(thunks::aside());
+                let third = self.free_temp();
+                let swapped = third.unwrap_or(word);
+                if third.is_none() {
+                    self.asm.store(Width::W64, index, word);
+                }
+                self.asm.mov(Width::W64, swapped, value);
+                self.swap(swapped, mem.size);
+                match mem.size {
+                    MemSize::B2 => self.asm.store16(to, swapped),
+                    MemSize::B4 => self.asm.store(Width::W32, to, swapped),
+                    _ => self.asm.store(Width::W64, to, swapped),
+                }
+                if third.is_none() {
+                    self.asm.mov(Width::W64, word, index);
+                }
+                self.asm.mov(Width::W64, word, lines);
+            }
         }
+        self.asm.alu_imm(Alu::Cmp, Width::W64, at(word, 0), 0);
+        let code = self.asm.label();
+        self.asm.jcc(Cc::Ne, code);
         let back = self.asm.label();
-        self.look_at_lines(host, probe.addend, mem.size, back);
         self.asm.bind(back);
+        let early = self.leave_after();
+        self.endings.push(Ending::Code {
+            label: code,
+            back,
+            host: probe.host(),
+            spare: probe.addend,
+            word,
+            bytes: mem.size.bytes() as u8,
+            leave: early,
+            site: self.site,
+        });
         let leave = self.leave_after();
         self.endings.push(Ending::Slow {
             thunk: thunks::STORE,
@@ -368,7 +410,8 @@ impl<G: Guest> Lower<'_, G> {
         self.endings.push(Ending::Code {
             label: code,
             back,
-            host,
+            host: at(host, 0),
+            spare: host,
             word: t,
             bytes: size.bytes() as u8,
             leave,
@@ -548,9 +591,11 @@ impl<G: Guest> Lower<'_, G> {
         }
     }
 
-    /// Writes the look at the lines of a store into a page that has code.
+    /// Writes the look at the lines of a store into a page that has code. `host` may be changed,
+    /// and `word` holds the address of the page's word.
     pub(super) fn write_code_check(
         &mut self,
+        place: Mem,
         (host, word): (Reg, Reg),
         bytes: u8,
         back: Label,
@@ -558,6 +603,7 @@ impl<G: Guest> Lower<'_, G> {
     ) {
         let address = self.core(thunks::state(std::mem::offset_of!(super::State, address)));
         let shape_word = self.core(thunks::state(std::mem::offset_of!(super::State, shape)));
+        self.asm.lea(Width::W64, host, place);
         self.asm.store(Width::W64, address, host);
         self.asm.mov(Width::W64, word, at(word, 0));
         self.asm.shift_imm(Shift::Shr, Width::W64, host, 6);
