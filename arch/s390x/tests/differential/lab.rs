@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use machine::{GuestRam, Identity};
+use machine::{ConsoleOutput, GuestRam, Identity};
 use s390x::console::Sclp;
 use s390x::cpu::S390Cpu;
 use s390x::cpu::control::Leave;
@@ -25,44 +25,60 @@ pub(crate) const TESTED: &[EngineKind] = &[EngineKind::Interp];
 pub(crate) struct Lab {
     pub(crate) cpu: S390Cpu,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) host: SimHost,
 }
 
 /// Everything that a guest could see, and some of what it could not.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Snapshot {
-    items: Vec<(String, u64)>,
+    items: Items,
     leave: Leave,
     memory: Vec<u8>,
     keys: Vec<u8>,
 }
 
+/// The state beside storage, by names.
+pub(crate) type Items = Vec<(String, u64)>;
+
 impl Lab {
+    /// A machine for cases: small, and with every facility.
     pub(crate) fn new(engine: EngineKind) -> Self {
+        let mut lab = Self::with(engine, RAM, 1 << 20, None);
+        lab.cpu.control.facilities = facilities();
+        lab
+    }
+
+    /// A machine with so much RAM and this console.
+    pub(crate) fn with(
+        engine: EngineKind,
+        ram_bytes: u64,
+        cache_bytes: usize,
+        console: Option<Arc<dyn ConsoleOutput>>,
+    ) -> Self {
         let host = SimHost::new();
-        let timebase = Timebase::new(Arc::new(host)).expect("a simulated host has clocks");
+        let timebase = Timebase::new(Arc::new(host.clone())).expect("a simulated host has clocks");
         let timeline = Timeline::new(&timebase);
         let clock = EpochClock::at_host_time(&timebase);
         let options = Options {
             engine,
-            cache_bytes: 1 << 20,
+            cache_bytes,
         };
-        let ram = GuestRam::new(RAM).expect("a little RAM");
+        let ram = GuestRam::new(ram_bytes).expect("a little RAM");
         let system = System::with_options(Arc::new(ram), options);
         let core = CpuCore::new(system.clone());
         let (events, _) = crossbeam::channel::unbounded();
         let shared = Shared::new(
             system,
             std::slice::from_ref(&core),
-            Sclp::new(None),
+            Sclp::new(console),
             clock,
             timeline,
             Identity::default(),
             1,
             events,
         );
-        let mut cpu = S390Cpu::new(core, Arc::clone(&shared), 0);
-        cpu.control.facilities = facilities();
-        Self { cpu, shared }
+        let cpu = S390Cpu::new(core, Arc::clone(&shared), 0);
+        Self { cpu, shared, host }
     }
 
     /// Takes over a state.
@@ -92,14 +108,31 @@ impl Lab {
     /// Runs until the CPU leaves; if `limit` is given, at the latest at the first block boundary
     /// after so many instructions in all.
     pub(crate) fn run(&mut self, limit: Option<u64>) -> Snapshot {
-        self.cpu.set_stop_at(limit);
-        let watched = watch(&self.cpu.control.handle);
-        let leave = s390x::cpu::run::run(&mut self.cpu);
-        drop(watched);
+        let leave = self.run_to(limit);
         self.snapshot(leave)
     }
 
+    /// [`Self::run`], without looking at the state.
+    pub(crate) fn run_to(&mut self, limit: Option<u64>) -> Leave {
+        self.cpu.set_stop_at(limit);
+        let _watched = watch(&self.cpu.control.handle);
+        s390x::cpu::run::run(&mut self.cpu)
+    }
+
     fn snapshot(&self, leave: Leave) -> Snapshot {
+        let mut memory = vec![0; RAM as usize];
+        let ram = self.shared.ram();
+        ram.read(0, &mut memory).expect("as much RAM");
+        Snapshot {
+            items: self.items(),
+            leave,
+            memory,
+            keys: self.shared.keys.saved(),
+        }
+    }
+
+    /// The state beside storage.
+    pub(crate) fn items(&self) -> Items {
         let (cpu, shared) = (&self.cpu, &self.shared);
         let mut items = Vec::with_capacity(96);
         let mut item = |name: &str, value: u64| items.push((name.to_owned(), value));
@@ -135,14 +168,7 @@ impl Lab {
         item("CPU state", cpu.control.handle.state() as u64);
         let service = shared.floating.saved();
         item("service signal", service.map_or(u64::MAX, u64::from));
-        let mut memory = vec![0; RAM as usize];
-        shared.ram().read(0, &mut memory).expect("as much RAM");
-        Snapshot {
-            items,
-            leave,
-            memory,
-            keys: shared.keys.saved(),
-        }
+        items
     }
 }
 
@@ -179,11 +205,7 @@ impl Snapshot {
         if self.leave != other.leave {
             let _ = writeln!(text, "  leaves by {:?}, not {:?}", self.leave, other.leave);
         }
-        for ((name, a), (_, b)) in self.items.iter().zip(&other.items) {
-            if a != b {
-                let _ = writeln!(text, "  {name}: {a:#x}, not {b:#x}");
-            }
-        }
+        text.push_str(&different_items(&self.items, &other.items));
         let bytes = self.memory.iter().zip(&other.memory).enumerate();
         for (at, (a, b)) in bytes.filter(|(_, (a, b))| a != b).take(24) {
             let _ = writeln!(text, "  storage {at:#x}: {a:#04x}, not {b:#04x}");
@@ -194,6 +216,17 @@ impl Snapshot {
         }
         text
     }
+}
+
+/// The items that differ, a line for each, the first one's value first.
+pub(crate) fn different_items(items: &Items, others: &Items) -> String {
+    let mut text = String::new();
+    for ((name, a), (_, b)) in items.iter().zip(others) {
+        if a != b {
+            let _ = writeln!(text, "  {name}: {a:#x}, not {b:#x}");
+        }
+    }
+    text
 }
 
 /// Every facility that an instruction of the table belongs to.
@@ -209,7 +242,7 @@ fn facilities() -> Facilities {
 static WATCHED: Mutex<Vec<(u64, Instant, Arc<CpuHandle>)>> = Mutex::new(Vec::new());
 
 /// Longer than any run takes that ends by itself.
-const TOO_LONG: Duration = Duration::from_secs(20);
+const TOO_LONG: Duration = Duration::from_secs(120);
 
 struct Watched(u64);
 
