@@ -103,7 +103,9 @@ pub(crate) fn enter<G: Guest>(cpu: &mut G, block: &StoredBlock) -> Leave {
         },
         Compiled::Interp(code) => interp::enter(cpu, block, code),
         Compiled::Native(code) => {
-            let entry = code.entry();
+            // The run loop has looked at the attention word. What stays up there must not keep the
+            // vCPU from its next block.
+            let entry = code.unchecked_entry();
             let system = std::sync::Arc::clone(cpu.core().system());
             match native::of::<G>(&system) {
                 Some(native) => native::enter(cpu, native, entry),

@@ -16,13 +16,18 @@ use s390x::cpu::handle::CpuState;
 use tcg::EngineKind;
 use tcg::system::trace;
 
-use crate::lab::{Lab, different_items};
+use crate::lab::{Lab, TESTED, different_items};
 use crate::logged::logged;
 use crate::scaled;
 
-/// Pairs of engines: which says what is right, and which is tested; and how many times as many
-/// instructions a run may take.
-const PAIRS: &[(EngineKind, EngineKind, u64)] = &[(EngineKind::Reference, EngineKind::Interp, 1)];
+/// Pairs of engines: which says what is right, which is tested, and how many times as many
+/// instructions a run may take. The reference is slow, and the interpreter is compared with it.
+fn pairs() -> impl Iterator<Item = (EngineKind, EngineKind, u64)> {
+    TESTED.iter().map(|&engine| match engine {
+        EngineKind::Interp => (EngineKind::Reference, engine, 1),
+        _ => (EngineKind::Interp, engine, 4),
+    })
+}
 
 /// Instructions between two looks.
 const STEP: u64 = 20_000;
@@ -213,7 +218,7 @@ fn in_steps(
 /// text.
 fn alike_in_steps(name: &str, source: &Source, millions: u64) -> String {
     let mut text = String::new();
-    for &(oracle, engine, times) in PAIRS {
+    for (oracle, engine, times) in pairs() {
         let new = || (Guest::new(oracle, source), Guest::new(engine, source));
         let most = u64::from(scaled(millions as u32)) * 1_000_000 * times;
         let (mut a, mut b) = new();
@@ -258,7 +263,7 @@ fn alike_in_steps(name: &str, source: &Source, millions: u64) -> String {
 fn alike_at_the_end(name: &str, cmdline: &str) -> String {
     let source = image(name, cmdline);
     let mut text = String::new();
-    for &(oracle, engine, _) in PAIRS {
+    for (oracle, engine, _) in pairs() {
         let mut a = Guest::new(oracle, &source);
         let mut b = Guest::new(engine, &source);
         let leaves = (a.lab.run_to(None), b.lab.run_to(None));
