@@ -295,7 +295,8 @@ pub struct FloatControl {
 
 /// Floating-point operations. A *rounding* argument has in bits 0-7: 0 as the control word says, 1
 /// to nearest with ties away from zero, 4 to nearest with ties to even, 5 toward zero, 6 up, 7
-/// down; other values are for the helper alone, and so is all if any bit above is one.
+/// down; bits 8-15 are 0, or 4 if being inexact is no exception; other values are for the helper
+/// alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FloatOp {
     /// `(a, b)`: a + b.

@@ -7,6 +7,8 @@
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
+use crate::ir::Ty;
+
 /// A host register, by its number in machine code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Reg(pub(super) u8);
@@ -104,6 +106,21 @@ pub(super) enum Shift {
     Shl = 4,
     Shr = 5,
     Sar = 7,
+}
+
+/// Scalar floating-point instructions with a prefix for the format; the number is the opcode's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Scalar {
+    /// From memory; the rest of the register becomes zero.
+    Move = 0x10,
+    Sqrt = 0x51,
+    Add = 0x58,
+    Mul = 0x59,
+    /// Between the formats; that of the operand is named.
+    Convert = 0x5a,
+    Sub = 0x5c,
+    Div = 0x5e,
 }
 
 /// Conditions of jumps, set and conditional moves; the number is the opcode's.
@@ -559,5 +576,87 @@ impl Asm {
     /// `call reg`.
     pub(super) fn call_reg(&mut self, reg: Reg) {
         self.ext(Width::W32, &[0xff], 2, reg);
+    }
+
+    /// `d = s`, unless they are one register.
+    pub(super) fn mov_if_other(&mut self, d: Reg, s: Reg) {
+        if d != s {
+            self.mov(Width::W64, d, s);
+        }
+    }
+
+    /// `xmm d = xmm d op s`; `ty` is the format, `I32` binary32 and `I64` binary64.
+    pub(super) fn scalar(&mut self, op: Scalar, ty: Ty, d: Reg, s: impl Into<Rm>) {
+        self.rm_prefixed(float_prefix(ty), Width::W32, &[0x0f, op as u8], d, s);
+    }
+
+    /// Flags of comparing floating-point numbers: carry below, zero equal, all and parity
+    /// unordered.
+    pub(super) fn compare_scalars(&mut self, ty: Ty, a: Reg, b: impl Into<Rm>) {
+        match ty {
+            Ty::I32 => self.rm(Width::W32, &[0x0f, 0x2e], a, b),
+            Ty::I64 => self.rm_prefixed(0x66, Width::W32, &[0x0f, 0x2e], a, b),
+        }
+    }
+
+    /// `xmm d = bits of s`.
+    pub(super) fn to_xmm(&mut self, width: Width, d: Reg, s: Reg) {
+        self.rm_prefixed(0x66, width, &[0x0f, 0x6e], d, s);
+    }
+
+    /// `d = bits of xmm s`, zero-extended.
+    pub(super) fn from_xmm(&mut self, width: Width, d: Reg, s: Reg) {
+        self.rm_prefixed(0x66, width, &[0x0f, 0x7e], s, d);
+    }
+
+    /// `xmm d = 0`, and with it the wait for its old value ends.
+    pub(super) fn clear_xmm(&mut self, d: Reg) {
+        self.rm(Width::W32, &[0x0f, 0x57], d, d);
+    }
+
+    /// `xmm d` = a signed integer of the width in the format.
+    pub(super) fn from_integer(&mut self, ty: Ty, width: Width, d: Reg, s: impl Into<Rm>) {
+        self.rm_prefixed(float_prefix(ty), width, &[0x0f, 0x2a], d, s);
+    }
+
+    /// `d` = a signed integer of the width from `xmm s`: toward zero, or as MXCSR says. The
+    /// least integer if it is out of range.
+    pub(super) fn to_integer(&mut self, ty: Ty, width: Width, truncate: bool, d: Reg, s: Reg) {
+        let opcode = if truncate { 0x2c } else { 0x2d };
+        self.rm_prefixed(float_prefix(ty), width, &[0x0f, opcode], d, s);
+    }
+
+    /// `xmm d = xmm s` rounded to an integral value (SSE4.1).
+    pub(super) fn round(&mut self, ty: Ty, d: Reg, s: Reg, rounding: u8) {
+        let opcode = match ty {
+            Ty::I32 => 0x0a,
+            Ty::I64 => 0x0b,
+        };
+        self.rm_prefixed(0x66, Width::W32, &[0x0f, 0x3a, opcode], d, s);
+        self.ops.push(rounding);
+    }
+
+    /// `xmm a = xmm a * xmm b + xmm c`, or minus; rounded once (FMA3).
+    pub(super) fn fused(&mut self, minus: bool, width: Width, a: Reg, b: Reg, c: Reg) {
+        let opcode = if minus { 0xab } else { 0xa9 };
+        self.vex2(1, width, opcode, a, b, c);
+    }
+
+    /// MXCSR = `[s]`.
+    pub(super) fn load_mxcsr(&mut self, s: Mem) {
+        self.ext(Width::W32, &[0x0f, 0xae], 2, s);
+    }
+
+    /// `[d]` = MXCSR.
+    pub(super) fn store_mxcsr(&mut self, d: Mem) {
+        self.ext(Width::W32, &[0x0f, 0xae], 3, d);
+    }
+}
+
+/// The prefix of an instruction on a format.
+fn float_prefix(ty: Ty) -> u8 {
+    match ty {
+        Ty::I32 => 0xf3,
+        Ty::I64 => 0xf2,
     }
 }

@@ -16,8 +16,8 @@ impl<G: Guest> Lower<'_, G> {
         def: &'static HelperDef,
         args: &[Option<Val>; 5],
     ) -> bool {
-        let _ = (def, args);
         match intrinsic {
+            Intrinsic::Float(float) => self.float(float, def, args),
             _ => false,
         }
     }

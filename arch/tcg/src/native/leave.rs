@@ -84,6 +84,8 @@ pub(super) enum Ending {
         looks: bool,
         site: Site,
     },
+    /// A floating-point operation that is not as usual.
+    Float(super::float::Cold),
 }
 
 impl<G: Guest> Lower<'_, G> {
@@ -462,6 +464,7 @@ impl<G: Guest> Lower<'_, G> {
                 self.write_helper(def, sources, result, site);
                 self.leave_or_back(if looks { leave } else { None }, back);
             }
+            Ending::Float(cold) => self.write_float(cold),
             Ending::Trap { label, reload } => {
                 self.asm.bind(label);
                 if reload {

@@ -18,6 +18,7 @@ mod alloc;
 mod asm;
 pub(crate) mod buffer;
 mod call;
+mod float;
 mod intrinsic;
 mod leave;
 mod lower;
@@ -67,6 +68,8 @@ pub(crate) struct Features {
     pub(crate) bmi2: bool,
     pub(crate) lzcnt: bool,
     pub(crate) popcnt: bool,
+    pub(crate) sse41: bool,
+    pub(crate) fma: bool,
 }
 
 impl Features {
@@ -87,6 +90,8 @@ impl Features {
                 bmi2: may("bmi2") && std::arch::is_x86_feature_detected!("bmi2"),
                 lzcnt: may("lzcnt") && std::arch::is_x86_feature_detected!("lzcnt"),
                 popcnt: may("popcnt") && std::arch::is_x86_feature_detected!("popcnt"),
+                sse41: may("sse41") && std::arch::is_x86_feature_detected!("sse4.1"),
+                fma: may("fma") && std::arch::is_x86_feature_detected!("fma"),
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
@@ -98,6 +103,8 @@ impl Features {
                 bmi2: false,
                 lzcnt: false,
                 popcnt: false,
+                sse41: false,
+                fma: false,
             }
         }
     }

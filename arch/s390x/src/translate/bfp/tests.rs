@@ -4,15 +4,16 @@
 use std::sync::Arc;
 
 use machine::{GuestRam, Identity};
-use tcg::cpu::System;
 use tcg::ir::MemSize;
-use tcg::{CpuCore, mem};
+use tcg::{CpuCore, EngineKind, Options, System, mem};
 
 use crate::console::Sclp;
 use crate::cpu::S390Cpu;
 use crate::cpu::handle::CpuState;
 use crate::insn::decode::length;
 use crate::machine::shared::test_shared;
+
+mod native;
 
 const CODE: u64 = 0x1000;
 const DATA: u64 = 0x2000;
@@ -35,7 +36,16 @@ enum End {
 
 /// A CPU in the 64-bit mode, AFP registers on, R5 at the data.
 fn start() -> S390Cpu {
-    let system = System::new(Arc::new(GuestRam::new(1 << 20).expect("a little RAM")));
+    start_on(EngineKind::default())
+}
+
+fn start_on(engine: EngineKind) -> S390Cpu {
+    let options = Options {
+        engine,
+        ..Options::default()
+    };
+    let ram = GuestRam::new(1 << 20).expect("a little RAM");
+    let system = System::with_options(Arc::new(ram), options);
     let (events, _) = crossbeam::channel::unbounded();
     let shared = test_shared(system.clone(), Sclp::new(None), Identity::default(), events);
     let mut cpu = S390Cpu::new(CpuCore::new(system), shared, 0);
