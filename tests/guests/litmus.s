@@ -3,7 +3,7 @@
 # that precedes it; only a fetch may come before a store that precedes it, unless the
 # program serialises (BCR 15,0, BCR 14,0, COMPARE AND SWAP). A store is seen by all other
 # CPUs at once.
-# Parameter: rounds=N (default 40), each over 1000 pairs of locations.
+# Parameter: rounds=N (default 20), each over 1000 pairs of locations.
 .include "rt.inc"
 .include "smp.inc"
 
@@ -51,21 +51,33 @@
     cghi %r1, 3
     jne 9989f
 9983:
+    lghi %r1, \cpus
+    lghi %r2, 3
+    CALL meet
     \cpu3
     CALL next_cell
     jnz 9983b
     j 9989f
 9982:
+    lghi %r1, \cpus
+    lghi %r2, 2
+    CALL meet
     \cpu2
     CALL next_cell
     jnz 9982b
     j 9989f
 9981:
+    lghi %r1, \cpus
+    lghi %r2, 1
+    CALL meet
     \cpu1
     CALL next_cell
     jnz 9981b
     j 9989f
 9980:
+    lghi %r1, \cpus
+    lghi %r2, 0
+    CALL meet
     \cpu0
     CALL next_cell
     jnz 9980b
@@ -90,7 +102,7 @@
 .endm
 
 main:
-    NUMBER "rounds=", 40
+    NUMBER "rounds=", 20
     stgrl %r2, rounds
     CALL smp_init
     SAY_CPUS
@@ -363,6 +375,7 @@ load_pointers:
     larl %r5, cells_x
     larl %r6, cells_y
     larl %r7, results
+    larl %r11, meetings
     lghi %r4, CELLS
     lghi %r9, 0
     larl %r10, litmus_data
@@ -372,13 +385,34 @@ next_cell:
     aghi %r5, STRIDE
     aghi %r6, STRIDE
     aghi %r7, STRIDE
+    aghi %r11, STRIDE
     aghi %r4, -1
+    br %r14
+
+# %r1 CPUs meet at each pair of locations, so that what they do there is at one time: in no
+# more steps than that, for one of them may not be running. Then each waits a little, another
+# time for each pair. %r2 = CPU.
+meet:
+    lghi %r3, 1
+    laag %r0, %r3, 0(%r11)
+    lghi %r3, 1000
+0:  clg %r1, 0(%r11)
+    jnh 1f
+    brctg %r3, 0b
+1:  lgr %r3, %r4
+    ltgr %r2, %r2
+    jz 2f
+    srlg %r3, %r4, 3(%r2)
+2:  nill %r3, 63
+    llghr %r3, %r3
+    aghi %r3, 1
+3:  brctg %r3, 3b
     br %r14
 
 clear:
     ENTER
     larl %r2, cells_x
-    lgfi %r3, CELLS*STRIDE*3
+    lgfi %r3, CELLS*STRIDE*4
     lghi %r4, 0
     lghi %r5, 0
 0:  mvcle %r2, %r4, 0
@@ -402,6 +436,8 @@ cells_x:
 cells_y:
     .skip CELLS*STRIDE
 results:
+    .skip CELLS*STRIDE
+meetings:
     .skip CELLS*STRIDE
 rounds:
     .skip 8

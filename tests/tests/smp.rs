@@ -67,7 +67,7 @@ with_cpus! {
     // One TOD clock, ordered and unique.
     smptod, 4000;
     // What order other CPUs see storage accesses in.
-    litmus, 80;
+    litmus, 24;
     // Code that another CPU changes.
     smpcode, 320;
 }
