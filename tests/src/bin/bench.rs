@@ -273,8 +273,52 @@ fn stop_cont(options: &Options) {
 /// Microseconds by which the guest's TOD moves in one step over a stop of 50 ms and a cont: the
 /// longest step between two STCKE in a tight loop. A host that takes the CPU away from the guest
 /// makes longer ones, so the same is measured over windows of the same requests and running time
-/// without a stop; what the stop adds is the difference.
+/// without a stop; what the stop adds is the difference. And all that once more with the vCPU's
+/// thread on a host CPU of its own, where the program's other threads do not get in its way.
 fn tod_step(options: &Options) {
+    println!("  threads where the host puts them");
+    tod_steps(options, |_| true);
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    if cpus < 2 {
+        return println!("  SKIPPED: there is no host CPU for the vCPU alone");
+    }
+    println!("  the vCPU's thread on a host CPU of its own");
+    let others = format!("0-{}", cpus - 2);
+    let last = format!("{}", cpus - 1);
+    let own = std::process::id().to_string();
+    tod_steps(options, |emu| {
+        // The vCPU is the thread that has used most time; it gets some.
+        std::thread::sleep(Duration::from_millis(300));
+        busiest_thread(emu.id()).is_some_and(|vcpu| {
+            taskset(&["-apc", &others, &own])
+                && taskset(&["-apc", &others, &emu.id().to_string()])
+                && taskset(&["-pc", &last, &vcpu])
+        })
+    });
+    taskset(&["-apc", &format!("0-{}", cpus - 1), &own]);
+}
+
+fn taskset(arguments: &[&str]) -> bool {
+    let output = std::process::Command::new("taskset")
+        .args(arguments)
+        .output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+/// The thread of a process that has run longest in user mode.
+fn busiest_thread(process: u32) -> Option<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).ok()?;
+    let busy = tasks.filter_map(|task| {
+        let stat = std::fs::read_to_string(task.as_ref().ok()?.path().join("stat")).ok()?;
+        // proc_pid_stat(5): utime is the 12th field after the name in parentheses.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let user: u64 = fields.split_whitespace().nth(11)?.parse().ok()?;
+        Some((user, task.ok()?.file_name().into_string().ok()?))
+    });
+    busy.max().map(|(_, thread)| thread)
+}
+
+fn tod_steps(options: &Options, arrange: impl Fn(&Emu) -> bool) {
     const WINDOWS: usize = 20;
     let mut all: Vec<(PathBuf, Sample, Sample)> = Vec::new();
     for _ in 0..options.runs {
@@ -282,10 +326,15 @@ fn tod_step(options: &Options) {
             let emu = guest(&binary, "todlog", "every=0 gap=4000000000000", &[]);
             emu.expect("TODLOG start", 60);
             let mut qmp = emu.qmp();
+            if !arrange(&emu) {
+                return println!("  SKIPPED: the threads could not be put there");
+            }
             let mut longest = |stops: bool| {
                 emu.type_text("x");
                 emu.expect("TODLOG max=", 60);
                 emu.expect("\n", 60);
+                // The guest is on its way back to its loop.
+                std::thread::sleep(Duration::from_micros(200));
                 qmp.ok(if stops { "stop" } else { "query-status" }, json!({}));
                 if stops {
                     std::thread::sleep(Duration::from_millis(50));
