@@ -50,7 +50,8 @@ pub(crate) fn load_high(tx: &mut Tx<'_>, i: &Insn, size: MemSize, signed: bool) 
 
 /// Loads the low bits of R2, extended.
 pub(crate) fn extend(tx: &mut Tx<'_>, i: &Insn, ty: Ty, bits: u8, signed: bool) -> Flow {
-    let v = tx.r64(i.r2);
+    // No more of the register is read than is used: its halves may have been written apart.
+    let v = tx.r32(i.r2);
     let v = tx.b.extend(ty, v, bits, signed);
     match ty {
         Ty::I32 => tx.set_r32(i.r1, v),
@@ -119,9 +120,17 @@ pub(crate) fn lae(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 /// Stores the low bytes of a register at D2(X2,B2).
 pub(crate) fn store(tx: &mut Tx<'_>, i: &Insn, size: MemSize) -> Flow {
     let address = tx.ea2(i);
-    let v = tx.r64(i.r1);
+    let v = low_bytes(tx, i.r1, size);
     tx.store(size, i.b2, address, v);
     Flow::Next
+}
+
+/// A register, or the half of it that has as many low bytes.
+fn low_bytes(tx: &mut Tx<'_>, register: u8, size: MemSize) -> Val {
+    match size {
+        MemSize::B8 => tx.r64(register),
+        _ => tx.r32(register),
+    }
 }
 
 /// Stores the low bytes of a register's high half.
@@ -135,7 +144,7 @@ pub(crate) fn store_high(tx: &mut Tx<'_>, i: &Insn, size: MemSize) -> Flow {
 /// STORE RELATIVE LONG.
 pub(crate) fn store_relative(tx: &mut Tx<'_>, i: &Insn, size: MemSize) -> Flow {
     let address = tx.relative_value(i.i2);
-    let v = tx.r64(i.r1);
+    let v = low_bytes(tx, i.r1, size);
     let mem = tx.relative_op(size);
     tx.b.store(mem, address, v);
     Flow::Next
@@ -212,10 +221,10 @@ pub(crate) fn store_reversed(tx: &mut Tx<'_>, i: &Insn, size: MemSize) -> Flow {
 
 /// INSERT CHARACTER.
 pub(crate) fn ic(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    let byte = operand(tx, i, Ty::I64, MemSize::B1, false);
-    let old = tx.r64(i.r1);
+    let byte = operand(tx, i, Ty::I32, MemSize::B1, false);
+    let old = tx.r32(i.r1);
     let v = tx.b.deposit(old, byte, 0, 8);
-    tx.set_r64(i.r1, v);
+    tx.set_r32(i.r1, v);
     Flow::Next
 }
 
@@ -406,7 +415,7 @@ pub(crate) fn loc(tx: &mut Tx<'_>, i: &Insn, size: MemSize) -> Flow {
 pub(crate) fn stoc(tx: &mut Tx<'_>, i: &Insn, size: MemSize) -> Flow {
     let address = tx.ea2(i);
     let met = tx.test_cc(i.m3);
-    let v = tx.r64(i.r1);
+    let v = low_bytes(tx, i.r1, size);
     let mem = tx.mem_op(size, i.b2);
     tx.b.store_if(met, mem, address, v);
     Flow::Next

@@ -102,8 +102,13 @@ pub(crate) fn test_storage(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 
 /// TEST UNDER MASK of 16 bits of a register, `shift` from the right.
 pub(crate) fn test_field(tx: &mut Tx<'_>, i: &Insn, shift: u8) -> Flow {
-    let v = tx.r64(i.r1);
     let mask = u64::from(i.u16()) << shift;
+    let v = if shift < 32 {
+        let v = tx.r32(i.r1);
+        tx.b.zext(v)
+    } else {
+        tx.r64(i.r1)
+    };
     let lowest = mask.trailing_zeros();
     if mask.checked_shr(lowest) == Some(0b11) {
         // Two bits side by side are the condition code.

@@ -254,13 +254,17 @@ pub(crate) fn rotate_bitwise(tx: &mut Tx<'_>, i: &Insn, op: BinOp) -> Flow {
     let new = rotated(tx, i);
     let old = tx.r64(i.r1);
     let mask = selection(i.i3, i.i4);
-    let both = tx.b.bin(op, old, new);
-    let selected = tx.b.bin_imm(BinOp::And, both, mask);
+    // What changes nothing stands where no bit is selected.
+    let new = if op == BinOp::And {
+        tx.b.bin_imm(BinOp::Or, new, !mask)
+    } else {
+        tx.b.bin_imm(BinOp::And, new, mask)
+    };
+    let result = tx.b.bin(op, old, new);
     if i.i3 & 0x80 == 0 {
-        let kept = tx.b.bin_imm(BinOp::And, old, !mask);
-        let result = tx.b.or(kept, selected);
         tx.set_r64(i.r1, result);
     }
+    let selected = tx.b.bin_imm(BinOp::And, result, mask);
     tx.set_cc1(CcKind::NonZero, selected);
     Flow::Next
 }

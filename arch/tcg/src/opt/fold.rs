@@ -3,7 +3,7 @@
 use super::Forward;
 use crate::eval;
 use crate::guest::Guest;
-use crate::ir::{BinOp, CarryOp, Op, Ty, Val};
+use crate::ir::{BinOp, CarryOp, MemSize, Op, Ty, Val};
 
 fn is_commutative(op: BinOp) -> bool {
     matches!(
@@ -46,6 +46,28 @@ impl<G: Guest> Forward<G> {
                     return self.constant(ty, eval::deposit(ty, x, y, pos, len));
                 }
                 if u32::from(len) == ty.bits() {
+                    return v;
+                }
+                // Bits that are replaced again do not count.
+                if let Op::Deposit {
+                    base: inner,
+                    pos: at,
+                    len: bits,
+                    ..
+                } = *self.def(base)
+                    && pos <= at
+                    && at + bits <= pos + len
+                {
+                    return self.fold(Op::Deposit {
+                        ty,
+                        base: inner,
+                        v,
+                        pos,
+                        len,
+                    });
+                }
+                // A half that is extended fits as it is where the other half is zero.
+                if pos == 0 && len == 32 && ty == Ty::I64 && self.is_low(base) && self.is_low(v) {
                     return v;
                 }
                 self.push(op)
@@ -134,6 +156,22 @@ impl<G: Guest> Forward<G> {
         self.push(Op::Bin(op, ty, a, b))
     }
 
+    /// Whether the high half of a wide value is certainly zero.
+    fn is_low(&self, v: Val) -> bool {
+        match *self.def(v) {
+            Op::Const(_, c) => c >> 32 == 0,
+            Op::Extend {
+                bits,
+                signed: false,
+                ..
+            } => bits <= 32,
+            Op::Load { mem, .. } => !mem.signed && mem.size != MemSize::B8,
+            Op::Bin(BinOp::And, _, _, c) => self.as_const(c).is_some_and(|c| c >> 32 == 0),
+            Op::Bin(BinOp::Shr, _, _, c) => self.as_const(c).is_some_and(|c| (32..64).contains(&c)),
+            _ => false,
+        }
+    }
+
     /// Selected bits of a value, where that is something simpler.
     fn mask(&mut self, ty: Ty, a: Val, c: u64) -> Option<Val> {
         match *self.def(a) {
@@ -217,6 +255,7 @@ impl<G: Guest> Forward<G> {
             } if bits < 32 => self.extend(Ty::I32, inner, bits, signed),
             // Only bits from the new value are left.
             Op::Deposit { v, pos: 0, len, .. } if len >= 32 => self.trunc(v),
+            Op::Deposit { base, pos, .. } if pos >= 32 => self.trunc(base),
             Op::Bin(op, _, a, b) => match self.narrow(op, a, b) {
                 Some(narrow) => narrow,
                 None => self.push(Op::Trunc(v)),

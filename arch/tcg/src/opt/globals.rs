@@ -10,6 +10,8 @@ struct Parts {
     full: Option<Val>,
     low: Option<Val>,
     high: Option<Val>,
+    /// The whole before halves of it were written, which are known then.
+    base: Option<Val>,
 }
 
 /// What all registers are known to hold.
@@ -59,11 +61,11 @@ impl Known {
                 }
             }
             Part::Low32 => {
-                parts.full = None;
+                parts.base = parts.full.take().or(parts.base);
                 parts.low = Some(v);
             }
             Part::High32 => {
-                parts.full = None;
+                parts.base = parts.full.take().or(parts.base);
                 parts.high = Some(v);
             }
         }
@@ -83,10 +85,45 @@ impl<G: Guest> Forward<G> {
                 let c = self.as_const(whole).unwrap_or(0) >> 32;
                 self.constant(Ty::I32, c)
             }
+            (Part::Full, None) if !G::HOT.contains(&g) => match self.halves(g) {
+                Some(whole) => whole,
+                None => self.push(Op::Get(g, part)),
+            },
             _ => self.push(Op::Get(g, part)),
         };
         self.known.learn(g, part, v);
         v
+    }
+
+    /// The whole of a register whose halves have been written, made of them. To read it anew would
+    /// wait for writes of other widths; a register that engines keep at hand knows no such wait.
+    fn halves(&mut self, g: Global) -> Option<Val> {
+        let Parts {
+            low, high, base, ..
+        } = self.known.0[usize::from(g.0)];
+        let (base, half, pos) = match (base, low, high) {
+            (_, Some(low), Some(high)) => (self.widen(low), high, 32),
+            (Some(base), Some(low), None) => (base, low, 0),
+            (Some(base), None, Some(high)) => (base, high, 32),
+            _ => return None,
+        };
+        let v = self.widen(half);
+        Some(self.rewrite(Op::Deposit {
+            ty: Ty::I64,
+            base,
+            v,
+            pos,
+            len: 32,
+        }))
+    }
+
+    fn widen(&mut self, v: Val) -> Val {
+        self.rewrite(Op::Extend {
+            ty: Ty::I64,
+            v,
+            bits: 32,
+            signed: false,
+        })
     }
 
     pub(super) fn put(&mut self, g: Global, part: Part, v: Val) -> Val {
