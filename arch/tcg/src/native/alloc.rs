@@ -391,7 +391,7 @@ impl<G: Guest> Lower<'_, G> {
             if in_pin {
                 self.values[root].reg = None;
             }
-            if value.last as usize <= self.now || value.constant.is_some() {
+            if value.last as usize <= self.now.max(self.horizon) || value.constant.is_some() {
                 continue;
             }
             if in_pin {

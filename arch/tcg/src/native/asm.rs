@@ -173,18 +173,33 @@ pub(super) type Label = DynamicLabel;
 pub(super) struct Asm {
     /// For instructions that dynasm writes.
     pub(super) ops: VecAssembler<X64Relocation>,
+    /// Changes whenever the flags may have been written, or a jump may arrive.
+    flags: u64,
 }
 
 impl Asm {
     pub(super) fn new() -> Self {
         Self {
             ops: VecAssembler::new_with_capacity(0, 1024, 0, 0, 32, 0, 64),
+            flags: 0,
         }
     }
 
     /// The code, with all labels resolved.
     pub(super) fn finish(self) -> Option<Vec<u8>> {
         self.ops.finalize().ok()
+    }
+
+    /// A number that stays as long as the flags do.
+    pub(super) fn flags(&self) -> u64 {
+        self.flags
+    }
+
+    /// What `write` writes leaves the flags alone.
+    fn keeping_flags(&mut self, write: impl FnOnce(&mut Self)) {
+        let flags = self.flags;
+        write(self);
+        self.flags = flags;
     }
 
     /// Bytes written so far.
@@ -203,6 +218,7 @@ impl Asm {
     /// The label is here.
     pub(super) fn bind(&mut self, label: Label) {
         self.ops.dynamic_label(label);
+        self.flags += 1;
     }
 
     pub(super) fn jmp(&mut self, label: Label) {
@@ -239,6 +255,7 @@ impl Asm {
         rm: Rm,
         bytes: bool,
     ) {
+        self.flags += 1;
         if let Some(prefix) = prefix {
             self.ops.push(prefix);
         }
@@ -348,20 +365,25 @@ impl Asm {
 
     /// `d = !b & a` (BMI1).
     pub(super) fn andn(&mut self, width: Width, d: Reg, not: Reg, a: Reg) {
+        self.flags += 1;
         self.vex2(0, width, 0xf2, d, not, a);
     }
 
     /// `d = s`.
     pub(super) fn mov(&mut self, width: Width, d: Reg, s: impl Into<Rm>) {
-        let s = s.into();
-        if s != Rm::Reg(d) || width == Width::W32 {
-            self.rm(width, &[0x8b], d, s);
-        }
+        self.keeping_flags(|code| {
+            let s = s.into();
+            if s != Rm::Reg(d) || width == Width::W32 {
+                code.rm(width, &[0x8b], d, s);
+            }
+        });
     }
 
     /// `[d] = s`, 4 or 8 bytes.
     pub(super) fn store(&mut self, width: Width, d: Mem, s: Reg) {
-        self.rm(width, &[0x89], s, d);
+        self.keeping_flags(|code| {
+            code.rm(width, &[0x89], s, d);
+        });
     }
 
     /// `d = c`, and flags stay.
@@ -373,8 +395,10 @@ impl Asm {
             self.ops.push(0xb8 | d.0 & 7);
             self.ops.push_u32(c);
         } else if i32::try_from(c as i64).is_ok() {
-            self.ext(Width::W64, &[0xc7], 0, d);
-            self.ops.push_i32(c as i32);
+            self.keeping_flags(|code| {
+                code.ext(Width::W64, &[0xc7], 0, d);
+                code.ops.push_i32(c as i32);
+            });
         } else {
             self.ops.push(0x48 | d.0 >> 3);
             self.ops.push(0xb8 | d.0 & 7);
@@ -384,8 +408,10 @@ impl Asm {
 
     /// `[d] = c`, 4 bytes, or 8 by sign extension.
     pub(super) fn store_imm(&mut self, width: Width, d: Mem, c: i32) {
-        self.ext(width, &[0xc7], 0, d);
-        self.ops.push_i32(c);
+        self.keeping_flags(|code| {
+            code.ext(width, &[0xc7], 0, d);
+            code.ops.push_i32(c);
+        });
     }
 
     /// `d = d op s`.
@@ -434,7 +460,9 @@ impl Asm {
 
     /// `d` = the address.
     pub(super) fn lea(&mut self, width: Width, d: Reg, mem: Mem) {
-        self.rm(width, &[0x8d], d, mem);
+        self.keeping_flags(|code| {
+            code.rm(width, &[0x8d], d, mem);
+        });
     }
 
     /// `d = -d` or `d = !d`.
@@ -444,7 +472,9 @@ impl Asm {
 
     /// `d = !d`.
     pub(super) fn not(&mut self, width: Width, d: Reg) {
-        self.ext(width, &[0xf7], 2, d);
+        self.keeping_flags(|code| {
+            code.ext(width, &[0xf7], 2, d);
+        });
     }
 
     /// Byte reversal.
@@ -460,58 +490,76 @@ impl Asm {
 
     /// `d = 1` if the condition holds, else 0; only the low byte is written.
     pub(super) fn setcc(&mut self, cc: Cc, d: Reg) {
-        self.encode(
-            None,
-            Width::W32,
-            &[0x0f, 0x90 | cc as u8],
-            0,
-            Rm::Reg(d),
-            true,
-        );
+        self.keeping_flags(|code| {
+            code.encode(
+                None,
+                Width::W32,
+                &[0x0f, 0x90 | cc as u8],
+                0,
+                Rm::Reg(d),
+                true,
+            );
+        });
     }
 
     /// `d = s` if the condition holds.
     pub(super) fn cmov(&mut self, width: Width, cc: Cc, d: Reg, s: impl Into<Rm>) {
-        self.rm(width, &[0x0f, 0x40 | cc as u8], d, s);
+        self.keeping_flags(|code| {
+            code.rm(width, &[0x0f, 0x40 | cc as u8], d, s);
+        });
     }
 
     /// `d` = a byte, zero-extended to 64 bits.
     pub(super) fn movzx8(&mut self, d: Reg, s: impl Into<Rm>) {
-        let s = s.into();
-        let bytes = matches!(s, Rm::Reg(r) if r.0 >= 4);
-        self.encode(None, Width::W32, &[0x0f, 0xb6], d.0, s, bytes);
+        self.keeping_flags(|code| {
+            let s = s.into();
+            let bytes = matches!(s, Rm::Reg(r) if r.0 >= 4);
+            code.encode(None, Width::W32, &[0x0f, 0xb6], d.0, s, bytes);
+        });
     }
 
     /// `d` = two bytes, zero-extended to 64 bits.
     pub(super) fn movzx16(&mut self, d: Reg, s: impl Into<Rm>) {
-        self.rm(Width::W32, &[0x0f, 0xb7], d, s);
+        self.keeping_flags(|code| {
+            code.rm(Width::W32, &[0x0f, 0xb7], d, s);
+        });
     }
 
     /// `d` = a byte, sign-extended.
     pub(super) fn movsx8(&mut self, width: Width, d: Reg, s: impl Into<Rm>) {
-        let s = s.into();
-        let bytes = matches!(s, Rm::Reg(r) if r.0 >= 4);
-        self.encode(None, width, &[0x0f, 0xbe], d.0, s, bytes);
+        self.keeping_flags(|code| {
+            let s = s.into();
+            let bytes = matches!(s, Rm::Reg(r) if r.0 >= 4);
+            code.encode(None, width, &[0x0f, 0xbe], d.0, s, bytes);
+        });
     }
 
     /// `d` = two bytes, sign-extended.
     pub(super) fn movsx16(&mut self, width: Width, d: Reg, s: impl Into<Rm>) {
-        self.rm(width, &[0x0f, 0xbf], d, s);
+        self.keeping_flags(|code| {
+            code.rm(width, &[0x0f, 0xbf], d, s);
+        });
     }
 
     /// `d` = four bytes, sign-extended to 64 bits.
     pub(super) fn movsxd(&mut self, d: Reg, s: impl Into<Rm>) {
-        self.rm(Width::W64, &[0x63], d, s);
+        self.keeping_flags(|code| {
+            code.rm(Width::W64, &[0x63], d, s);
+        });
     }
 
     /// `[d] = low byte of s`.
     pub(super) fn store8(&mut self, d: Mem, s: Reg) {
-        self.encode(None, Width::W32, &[0x88], s.0, Rm::Mem(d), true);
+        self.keeping_flags(|code| {
+            code.encode(None, Width::W32, &[0x88], s.0, Rm::Mem(d), true);
+        });
     }
 
     /// `[d] = low two bytes of s`.
     pub(super) fn store16(&mut self, d: Mem, s: Reg) {
-        self.encode(Some(0x66), Width::W32, &[0x89], s.0, Rm::Mem(d), false);
+        self.keeping_flags(|code| {
+            code.encode(Some(0x66), Width::W32, &[0x89], s.0, Rm::Mem(d), false);
+        });
     }
 
     /// Rotates the low two bytes by 8: swaps them.
@@ -528,6 +576,7 @@ impl Asm {
 
     /// Carry = 1.
     pub(super) fn set_carry(&mut self) {
+        self.flags += 1;
         self.ops.push(0xf9);
     }
 
@@ -539,13 +588,17 @@ impl Asm {
 
     /// The low byte of `d` = that of `s`; the rest stays.
     pub(super) fn mov_low8(&mut self, d: Reg, s: Reg) {
-        let bytes = d.0 >= 4 || s.0 >= 4;
-        self.encode(None, Width::W32, &[0x8a], d.0, Rm::Reg(s), bytes);
+        self.keeping_flags(|code| {
+            let bytes = d.0 >= 4 || s.0 >= 4;
+            code.encode(None, Width::W32, &[0x8a], d.0, Rm::Reg(s), bytes);
+        });
     }
 
     /// The low two bytes of `d` = those of `s`; the rest stays.
     pub(super) fn mov_low16(&mut self, d: Reg, s: Reg) {
-        self.encode(Some(0x66), Width::W32, &[0x8b], d.0, Rm::Reg(s), false);
+        self.keeping_flags(|code| {
+            code.encode(Some(0x66), Width::W32, &[0x8b], d.0, Rm::Reg(s), false);
+        });
     }
 
     /// The next instruction's update of memory is interlocked.

@@ -64,8 +64,12 @@ pub(super) struct Lower<'a, G> {
     pub(super) next_slot: usize,
     /// Where traps of helpers go; the second for those that write registers at a trap.
     pub(super) trap_labels: [Option<Label>; 2],
-    /// The value that the flags tell of, compared with 0, if nothing was written since that place.
-    flags_of: Option<(usize, Ty, usize)>,
+    /// The value that the flags tell of, compared with 0, as long as they stay.
+    flags_of: Option<(usize, Ty, u64)>,
+    /// The value that the carry flag is, as long as the flags stay.
+    carry_of: Option<(usize, u64)>,
+    /// The op that the current one does too.
+    pub(super) horizon: usize,
     /// The registers do not suffice.
     pub(super) failed: bool,
     guest: std::marker::PhantomData<G>,
@@ -199,6 +203,8 @@ impl<'a, G: Guest> Lower<'a, G> {
             next_slot: 0,
             trap_labels: [None; 2],
             flags_of: None,
+            carry_of: None,
+            horizon: 0,
             failed: false,
             guest: std::marker::PhantomData,
         }
@@ -607,7 +613,7 @@ impl<'a, G: Guest> Lower<'a, G> {
             let d = self.define_from(a, &[]);
             if c != 0 {
                 self.asm.alu_imm(Alu::Add, w, d, c);
-                self.flags_of = Some((self.now, ty, self.asm.offset()));
+                self.flags_of = Some((self.now, ty, self.asm.flags()));
             }
         } else {
             let x = self.reg(a);
@@ -696,7 +702,7 @@ impl<'a, G: Guest> Lower<'a, G> {
             if let Some(c) = immediate(ty, c) {
                 let d = self.define_from(a, &[]);
                 self.asm.alu_imm(op, w, d, c);
-                self.flags_of = Some((self.now, ty, self.asm.offset()));
+                self.flags_of = Some((self.now, ty, self.asm.flags()));
                 return;
             }
             if op == Alu::And && c == u64::from(u32::MAX) {
@@ -710,7 +716,7 @@ impl<'a, G: Guest> Lower<'a, G> {
         let y = self.operand(b);
         let d = self.define_from(a, &reg_of(y));
         self.asm.alu(op, w, d, y);
-        self.flags_of = Some((self.now, ty, self.asm.offset()));
+        self.flags_of = Some((self.now, ty, self.asm.flags()));
     }
 
     fn multiply_high(&mut self, op: BinOp, ty: Ty, a: Val, b: Val) {
@@ -786,8 +792,14 @@ impl<'a, G: Guest> Lower<'a, G> {
             self.ops.get(twin),
             Some(&Op::Carry(o, t, x, y, z)) if o == other && (t, x, y, z) == (ty, a, b, c)
         ) && self.needed[twin];
+        if fused {
+            self.horizon = twin;
+        }
         let w = width(ty);
         let carry_in = self.constant(c);
+        let in_flag = self
+            .carry_of
+            .filter(|&(root, _)| carry_in.is_none() && root == self.root(c));
         let c = match carry_in {
             Some(_) => None,
             None => Some(self.reg(c)),
@@ -834,6 +846,7 @@ impl<'a, G: Guest> Lower<'a, G> {
                 self.asm.set_carry();
                 false
             }
+            (None, Some(_)) if in_flag.is_some_and(|(_, flags)| flags == self.asm.flags()) => false,
             (None, Some(c)) => {
                 self.asm.carry_from_bit0(c);
                 false
@@ -849,9 +862,10 @@ impl<'a, G: Guest> Lower<'a, G> {
             Ok(y) => self.asm.alu(alu, w, sum, y),
             Err(c) => self.asm.alu_imm(alu, w, sum, c),
         }
-        if let Some(carry) = carry {
+        if let (Some(carry), Some(at)) = (carry, carry_at) {
             self.asm.setcc(Cc::B, carry);
             self.asm.movzx8(carry, carry);
+            self.carry_of = Some((at, self.asm.flags()));
         }
         if fused {
             self.done[twin] = true;
@@ -981,7 +995,7 @@ impl<'a, G: Guest> Lower<'a, G> {
                 Rm::Reg(_)
                     if c == 0
                         && matches!(cond, Cond::Eq | Cond::Ne)
-                        && self.flags_of == Some((self.root(a), ty, self.asm.offset())) => {}
+                        && self.flags_of == Some((self.root(a), ty, self.asm.flags())) => {}
                 Rm::Reg(x) if c == 0 => self.asm.test(w, x, x),
                 x => self.asm.alu_imm(Alu::Cmp, w, x, c),
             }
@@ -998,6 +1012,9 @@ impl<'a, G: Guest> Lower<'a, G> {
         let d = self.define(&[]);
         self.asm.setcc(cc, d);
         self.asm.movzx8(d, d);
+        if cc == Cc::B {
+            self.carry_of = Some((self.now, self.asm.flags()));
+        }
     }
 
     fn select(&mut self, (cond, cty, a, b): (Cond, Ty, Val, Val), ty: Ty, t: Val, f: Val) {

@@ -350,7 +350,12 @@ impl<G: Guest> Lower<'_, G> {
                     self.asm.store(Width::W64, index, word);
                 }
                 self.asm.mov(Width::W64, swapped, value);
-                self.swap(swapped, mem.size);
+                if mem.size == MemSize::B2 {
+                    self.asm.bswap(Width::W32, swapped);
+                    self.asm.shift_imm(Shift::Shr, Width::W32, swapped, 16);
+                } else {
+                    self.swap(swapped, mem.size);
+                }
                 match mem.size {
                     MemSize::B2 => self.asm.store16(to, swapped),
                     MemSize::B4 => self.asm.store(Width::W32, to, swapped),

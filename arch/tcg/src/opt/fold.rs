@@ -5,6 +5,9 @@ use crate::eval;
 use crate::guest::Guest;
 use crate::ir::{BinOp, CarryOp, MemSize, Op, Ty, Val};
 
+/// How many ops back an equal operation is looked for.
+const RECENT: usize = 8;
+
 fn is_commutative(op: BinOp) -> bool {
     matches!(
         op,
@@ -94,7 +97,17 @@ impl<G: Guest> Forward<G> {
         }
         match y {
             Some(c) => self.bin_const(op, ty, a, c),
-            None => self.push(Op::Bin(op, ty, a, b)),
+            None => {
+                // The sum or difference that a condition is about has often just been made.
+                let first = self.ops.len().saturating_sub(RECENT);
+                let found = self.ops[first..].iter().position(
+                    |known| matches!(*known, Op::Bin(o, t, x, y) if (o, t, x, y) == (op, ty, a, b)),
+                );
+                match found {
+                    Some(n) => Val((first + n) as u32),
+                    None => self.push(Op::Bin(op, ty, a, b)),
+                }
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use globals::Known;
 
 use crate::eval;
 use crate::guest::Guest;
-use crate::ir::{Block, Cond, Exit, ExitPut, MemOp, Op, Part, Ty, Val};
+use crate::ir::{BinOp, Block, CarryOp, Cond, Exit, ExitPut, MemOp, Op, Part, Ty, Val};
 
 /// Rewrites a block.
 pub fn optimise<G: Guest>(block: &mut Block) {
@@ -206,8 +206,38 @@ impl<G: Guest> Forward<G> {
     fn set_cond(&mut self, cond: Cond, ty: Ty, a: Val, b: Val) -> Val {
         match self.compare(cond, ty, a, b) {
             Compared::Const(truth) => self.constant(Ty::I32, u64::from(truth)),
+            Compared::Values(cond @ (Cond::Eq | Cond::Ne), Ty::I32, a, b)
+                if self.as_const(b) == Some(0) && self.is_truth(a) =>
+            {
+                self.truth(a, cond == Cond::Ne)
+            }
             Compared::Values(cond, ty, a, b) => self.push(Op::SetCond(cond, ty, a, b)),
         }
+    }
+
+    /// Whether a value is an `I32` that is 0 or 1.
+    fn is_truth(&self, v: Val) -> bool {
+        match *self.def(v) {
+            Op::SetCond(..) | Op::TestCc { .. } => true,
+            Op::Carry(CarryOp::AddCarry | CarryOp::SubBorrow, ..) => true,
+            Op::Const(Ty::I32, c) => c < 2,
+            Op::Bin(BinOp::Xor, Ty::I32, a, b) => self.as_const(b) == Some(1) && self.is_truth(a),
+            _ => false,
+        }
+    }
+
+    /// A truth value, or the opposite one.
+    fn truth(&mut self, v: Val, same: bool) -> Val {
+        if same {
+            return v;
+        }
+        if let Op::Bin(BinOp::Xor, Ty::I32, a, b) = *self.def(v)
+            && self.as_const(b) == Some(1)
+        {
+            return a;
+        }
+        let one = self.constant(Ty::I32, 1);
+        self.push(Op::Bin(BinOp::Xor, Ty::I32, v, one))
     }
 
     fn exit_if(
