@@ -11,4 +11,4 @@ pub(crate) mod toy;
 use tcg::EngineKind;
 
 /// The engines that must do what [`EngineKind::Reference`] does.
-pub(crate) const TESTED: &[EngineKind] = EngineKind::ALL;
+pub(crate) const TESTED: &[EngineKind] = EngineKind::ALL.split_at(1).1;
