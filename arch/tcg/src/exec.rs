@@ -125,6 +125,10 @@ fn find<G: Guest>(
             cpu.core_mut().jumps.set(place, key);
             return Ok(place);
         }
+        // There was no room, which others may be asked for, or the code has changed meanwhile.
+        let core = cpu.core_mut();
+        core.serve_flushes();
+        catch_up(core, system);
     }
 }
 
@@ -203,9 +207,8 @@ fn translate<G: Guest>(
         two_pages: second.is_some(),
     };
     let Ok((compiled, exits)) = engine::compile::<G>(system, block, place) else {
-        // Room for native code comes back with the blocks that are dropped here; the caller waits
-        // for that.
-        system.cache.clear(system);
+        // Room for native code comes back with the blocks that are dropped here.
+        system.cache.make_room(system);
         return Ok(None);
     };
     if printed & trace::OUT_ASM != 0 {

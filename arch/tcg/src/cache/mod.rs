@@ -237,6 +237,15 @@ impl BlockCache {
         }
     }
 
+    /// Drops every block, and has them freed as soon as no vCPU can be executing any: an engine
+    /// has no room for more code.
+    pub(crate) fn make_room(&self, system: &System) {
+        let mut store = self.lock();
+        store.drop_all();
+        store.garbage.begin(system);
+        store.garbage.free(system);
+    }
+
     /// Drops every block.
     pub(crate) fn clear(&self, system: &System) {
         let mut store = self.lock();

@@ -46,12 +46,20 @@ impl Garbage {
     /// Begins an epoch if enough has gathered, and frees what can be freed.
     pub(super) fn collect(&mut self, system: &System, limit: usize) {
         if self.fresh_bytes > limit / SHARE {
-            let epoch = system.begin_epoch();
-            let bytes = std::mem::take(&mut self.fresh_bytes);
-            self.waiting
-                .push_back((epoch, bytes, std::mem::take(&mut self.fresh)));
+            self.begin(system);
         }
         self.free(system);
+    }
+
+    /// Begins an epoch for whatever has gathered.
+    pub(super) fn begin(&mut self, system: &System) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        let epoch = system.begin_epoch();
+        let bytes = std::mem::take(&mut self.fresh_bytes);
+        self.waiting
+            .push_back((epoch, bytes, std::mem::take(&mut self.fresh)));
     }
 
     pub(super) fn free(&mut self, system: &System) {

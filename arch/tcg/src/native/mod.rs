@@ -135,7 +135,7 @@ impl Native {
             return None;
         }
         // Dropped blocks may take as much as stored ones.
-        let thunks = Thunks::new::<G>(cache_bytes.saturating_mul(2).max(1 << 20));
+        let thunks = Thunks::new::<G>(cache_bytes.saturating_mul(2).max(256 << 10));
         match thunks {
             Ok(thunks) => Some(Self {
                 thunks,
