@@ -161,6 +161,19 @@ impl<W: Word> PublishedEpoch<W> {
         }
     }
 
+    /// The words that a reader of its own needs, in the order of their offsets: sequence, counter
+    /// base, multiplier, low and high half of the base.
+    #[must_use]
+    pub fn words(&self) -> [&W; 5] {
+        [
+            &self.seq,
+            &self.counter_base,
+            &self.mult,
+            &self.base_low,
+            &self.base_high,
+        ]
+    }
+
     /// The clock's value now. `counter` reads the host counter; it is called
     /// between the two looks at the sequence word, so a value is never made of
     /// an epoch and of a counter that the next epoch already covers.

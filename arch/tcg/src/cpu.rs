@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::clock::ClockReader;
 use crate::exec::JumpCache;
 use crate::interp::Running;
 use crate::mem::tlb::Tlb;
@@ -77,6 +78,8 @@ pub struct CpuCore {
     pub(crate) scratch: [u64; SCRATCH_WORDS],
     pub(crate) tlb: Tlb,
     pub(crate) native: native::State,
+    /// How generated code reads the guest's clock.
+    pub clock: ClockReader,
     pub(crate) jumps: JumpCache,
     pub(crate) running: Running,
     /// What `translate` fetched (absolute address, halfword), while it runs.
@@ -109,6 +112,7 @@ impl CpuCore {
             scratch: [0; SCRATCH_WORDS],
             tlb: Tlb::new(),
             native,
+            clock: ClockReader::new(),
             jumps: JumpCache::new(),
             running: Running::new(),
             fetched: None,

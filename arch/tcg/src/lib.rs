@@ -15,6 +15,7 @@
 
 mod alone;
 mod cache;
+pub mod clock;
 pub mod cpu;
 mod engine;
 pub mod eval;
@@ -31,6 +32,7 @@ pub mod system;
 
 pub use alone::alone;
 pub use cache::CacheStats;
+pub use clock::ClockRecipe;
 pub use cpu::{Attention, CpuCore};
 pub use guest::{Access, BlockKey, CcOperand, CcTest, Guest, PageMapping, Poll, Protection, Trap};
 pub use helper::{

@@ -38,8 +38,9 @@ pub struct CpuClock {
     /// TOD programmable register, bits 16-31 of its 32.
     pub programmable: u16,
     timer: CpuTimer,
-    /// The last value that STORE CLOCK gave, and the setting of the clock that it belongs to.
-    last_unique: Option<(Tod, u64)>,
+    /// The setting of the clock that the last value of STORE CLOCK belongs to, which the core has;
+    /// none if there was none.
+    last_unique: Option<u64>,
     /// Raises attention when a timer condition is due while guest code runs.
     wake_up: Timer,
     /// When it will at the latest; never, if it is not armed.
@@ -88,25 +89,27 @@ impl S390Cpu {
         const LOOKS: u32 = 64;
         // After a stop the clock goes on from where it was captured, which is never before what
         // the CPU has read. One that has gone back further was set by other means.
-        const SET_BACK: i128 = 1 << 20;
+        const SET_BACK: u64 = 1 << 20;
         let tod = &self.control.shared.tod;
+        let sequence = self.core.clock.sequence();
         let setting = tod.setting();
-        let mut value = tod.read(self.cpu_address);
-        if let Some((last, of)) = self.control.clock.last_unique
-            && of == setting
-        {
+        let mut value = tod.read(self.cpu_address).clock();
+        if let Some(of) = self.control.clock.last_unique {
+            let last = self.core.clock.last_unique();
             let mut looks = 0;
             while value == last && looks < LOOKS {
                 std::hint::spin_loop();
-                value = tod.read(self.cpu_address);
+                value = tod.read(self.cpu_address).clock();
                 looks += 1;
             }
-            if (0..SET_BACK).contains(&last.signed_units_since(value)) {
-                value = last.wrapping_add(i128::from(tod_tcg::GRAIN));
+            let behind = last.wrapping_sub(value);
+            if behind == 0 || of == setting && behind < SET_BACK {
+                value = last.wrapping_add(tod_tcg::GRAIN);
             }
         }
-        self.control.clock.last_unique = Some((value, setting));
-        value.clock()
+        self.control.clock.last_unique = Some(setting);
+        self.core.clock.gave_unique(value, sequence);
+        value
     }
 
     /// The TOD clock in 16 bytes, as STORE CLOCK EXTENDED stores it.

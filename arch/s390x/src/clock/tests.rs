@@ -379,3 +379,142 @@ fn store_clock_is_unique_over_all_cpus_and_readings_never_go_back() {
     }
     assert_eq!(seen.len(), usize::from(CPUS) * READINGS);
 }
+
+/// CPUs of [`stored_clocks`].
+const STORING_CPUS: u16 = 3;
+
+/// The values that a guest program of STORE CLOCK, STORE CLOCK EXTENDED and STORE CLOCK FAST
+/// stores on each of some CPUs on the real host's clock.
+fn stored_clocks(
+    engine: tcg::EngineKind,
+    again: impl Fn(&mut S390Cpu) + Sync,
+) -> Vec<[Vec<[u64; 3]>; 2]> {
+    use machine::{GuestRam, Identity};
+    use tcg::{CpuCore, Options, System};
+
+    const CPUS: u16 = STORING_CPUS;
+    const READINGS: u64 = 2000;
+    const CODE: [u16; 12] = [
+        0xb205, 0x2000, // STCK 0(R2)
+        0xb278, 0x2008, // STCKE 8(R2)
+        0xb27c, 0x2018, // STCKF 24(R2)
+        0xa72b, 0x0020, // AGHI R2,32
+        0xa737, 0xfff8, // BRCTG R3,.-16
+        0xb2b2, 0x0200, // LPSWE 512
+    ];
+    let timebase = tod::Timebase::new(Arc::new(tod::LinuxHost::new())).unwrap();
+    let timeline = tod::Timeline::new(&timebase);
+    let clock = tod::EpochClock::at_host_time(&timebase);
+    let ram = GuestRam::new(1 << 20).unwrap();
+    let code: Vec<u8> = CODE.iter().flat_map(|half| half.to_be_bytes()).collect();
+    ram.write(0x1000, &code).unwrap();
+    let wait = [0x0002_0001_8000_0000u64, 0].map(u64::to_be_bytes).concat();
+    ram.write(0x200, &wait).unwrap();
+    let options = Options {
+        engine,
+        cache_bytes: 1 << 20,
+    };
+    let system = System::with_options(Arc::new(ram), options);
+    let cores: Vec<_> = (0..CPUS).map(|_| CpuCore::new(system.clone())).collect();
+    let (events, _) = crossbeam::channel::unbounded();
+    let shared = crate::machine::Shared::new(
+        system,
+        &cores,
+        crate::console::Sclp::new(None),
+        clock,
+        timeline,
+        Identity::default(),
+        CPUS,
+        events,
+    );
+    let pass = |cpu: &mut S390Cpu, number: u64| {
+        let buffer = 0x1_0000 * (1 + number);
+        cpu.gpr[2] = buffer;
+        cpu.gpr[3] = READINGS;
+        cpu.set_psw(crate::cpu::testing::code_psw(0x1000));
+        let before = cpu.read_tod().clock();
+        assert_eq!(crate::cpu::run::run(cpu), Leave::DisabledWait);
+        let after = cpu.read_tod().clock();
+        let mut values = Vec::new();
+        for n in 0..READINGS {
+            let mut bytes = [0; 32];
+            shared.ram().read(buffer + 32 * n, &mut bytes).unwrap();
+            let word = |at: usize| u64::from_be_bytes(bytes[at..][..8].try_into().unwrap());
+            let (extended, last) = Tod::from_stcke_image(bytes[8..24].try_into().unwrap());
+            assert_eq!((extended.epoch_index(), last), (0, 0xab00 + number as u16));
+            assert_eq!(bytes[17..22], [0, 0, 0, 0, 1]);
+            let row = [word(0), extended.clock(), word(24)];
+            for value in row {
+                assert_eq!(value % 64, number);
+                assert!((before..=after).contains(&value), "{value:#x}");
+            }
+            values.push(row);
+        }
+        values
+    };
+    let mut all = Vec::new();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = cores
+            .into_iter()
+            .zip(0..)
+            .map(|(core, address)| {
+                let mut cpu = S390Cpu::new(core, Arc::clone(&shared), address);
+                cpu.control.clock.programmable = 0xab00 + address;
+                cpu.set_state(CpuState::Operating);
+                let (pass, again) = (&pass, &again);
+                scope.spawn(move || {
+                    let first = pass(&mut cpu, address.into());
+                    again(&mut cpu);
+                    [first, pass(&mut cpu, address.into())]
+                })
+            })
+            .collect();
+        for thread in threads {
+            all.push(thread.join().unwrap());
+        }
+    });
+    all
+}
+
+/// The same for what guest programs store, on each engine.
+#[test]
+fn stored_clocks_are_unique_and_never_go_back() {
+    for engine in [tcg::EngineKind::Native, tcg::EngineKind::Interp] {
+        let mut seen = HashSet::new();
+        for passes in stored_clocks(engine, |_| {}) {
+            let mut last = 0;
+            for [unique, extended, _] in passes.concat() {
+                assert!(
+                    unique > last && extended >= unique,
+                    "{unique:#x} {extended:#x}"
+                );
+                assert!(seen.insert(unique), "{unique:#x} twice");
+                last = unique;
+            }
+        }
+    }
+}
+
+/// A program's setting of the clock is what the next instruction sees, although it goes back.
+#[test]
+fn stored_clocks_follow_the_setting() {
+    const SET: u64 = 0x1234_5678_0000_0000;
+    let stood = std::sync::Barrier::new(STORING_CPUS.into());
+    let set = |cpu: &mut S390Cpu| {
+        stood.wait();
+        if cpu.cpu_address == 1 {
+            cpu.set_tod(SET);
+        }
+        stood.wait();
+    };
+    for [_, after] in stored_clocks(tcg::EngineKind::Native, set) {
+        let mut last = SET - 1;
+        for [unique, extended, _] in after {
+            assert!(
+                unique > last && extended >= unique,
+                "{unique:#x} {extended:#x}"
+            );
+            last = unique;
+        }
+    }
+}

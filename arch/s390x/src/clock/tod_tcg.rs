@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tcg::ClockRecipe;
 use tod::clock::{Captured, ClockBackend, ClockError, Ready};
 use tod::value::FineSpan;
 use tod::{EpochClock, HostReading, Tod};
@@ -44,6 +45,22 @@ impl TodClock {
         let units = self.clock.now().units();
         let number = u128::from(cpu) % u128::from(GRAIN);
         Tod::from_units(units & !u128::from(GRAIN - 1) | number)
+    }
+
+    /// The clock for code that reads it itself, as a CPU reads it; none if the host's counter is
+    /// not the time stamp counter.
+    pub(crate) fn recipe(&self, cpu: u16) -> Option<ClockRecipe> {
+        let counter = self.clock.timebase().counter();
+        if !counter.is_tsc() {
+            return None;
+        }
+        ClockRecipe::new(
+            Arc::clone(self.clock.published()),
+            |epoch| epoch.words(),
+            counter.offset_cell().cloned(),
+            GRAIN,
+            u64::from(cpu) % GRAIN,
+        )
     }
 
     /// How often a program has set the clock: values before and after have no order.

@@ -84,7 +84,9 @@ impl S390Cpu {
     /// If the machine has no CPU of that address.
     pub fn new(core: CpuCore, shared: Arc<Shared>, cpu_address: u16) -> Self {
         let handle = Arc::clone(&shared.cpus[usize::from(cpu_address)]);
+        let recipe = shared.tod.recipe(cpu_address);
         let mut cpu = Self::zero(core, shared, handle, cpu_address);
+        cpu.core.clock.set_recipe(recipe);
         cpu.initial_reset();
         cpu
     }

@@ -16,6 +16,7 @@
 mod blocks;
 mod case;
 mod dice;
+mod fields;
 mod guests;
 mod lab;
 #[path = "../../../tcg/tests/common/logged.rs"]

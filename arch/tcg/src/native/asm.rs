@@ -8,6 +8,7 @@ use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
 use crate::ir::Ty;
+use crate::mem::BytesOp;
 
 /// A host register, by its number in machine code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -283,6 +284,11 @@ impl Asm {
         for &byte in opcode {
             self.ops.push(byte);
         }
+        self.operands(reg, rm);
+    }
+
+    /// The operands' bytes behind an opcode.
+    fn operands(&mut self, reg: u8, rm: Rm) {
         let reg = (reg & 7) << 3;
         match rm {
             Rm::Reg(Reg(r)) => self.ops.push(0xc0 | reg | r & 7),
@@ -614,6 +620,100 @@ impl Asm {
     /// Carry = bit `n` (modulo 64) of `word`.
     pub(super) fn bit_test(&mut self, word: Reg, n: Reg) {
         self.rm(Width::W64, &[0x0f, 0xa3], n, word);
+    }
+
+    /// A VEX-encoded instruction on 16 or 32 `bytes`. `map` 1, 2, 3 stands for 0f, 0f 38, 0f 3a;
+    /// `third` is 0 where there is none.
+    fn vector(
+        &mut self,
+        (map, pp, opcode): (u8, u8, u8),
+        bytes: u16,
+        reg: u8,
+        third: u8,
+        rm: impl Into<Rm>,
+    ) {
+        let rm = rm.into();
+        let (b, x) = match rm {
+            Rm::Reg(Reg(r)) => (r >> 3, 0),
+            Rm::Mem(Mem { base, index, .. }) => {
+                (base.0 >> 3, index.map_or(0, |(Reg(x), _)| x >> 3))
+            }
+        };
+        let l = u8::from(bytes == 32);
+        self.ops.push(0xc4);
+        self.ops
+            .push((reg >> 3 ^ 1) << 7 | (x ^ 1) << 6 | (b ^ 1) << 5 | map);
+        self.ops.push((!third & 15) << 3 | l << 2 | pp);
+        self.ops.push(opcode);
+        self.operands(reg, rm);
+    }
+
+    /// `x = [from]` (AVX).
+    pub(super) fn vector_load(&mut self, bytes: u16, x: u8, from: Mem) {
+        self.vector((1, 2, 0x6f), bytes, x, 0, from);
+    }
+
+    /// `[to] = x` (AVX).
+    pub(super) fn vector_store(&mut self, bytes: u16, to: Mem, x: u8) {
+        self.vector((1, 2, 0x7f), bytes, x, 0, to);
+    }
+
+    /// Every byte of `x` = the byte at `from` (AVX2).
+    pub(super) fn vector_broadcast(&mut self, bytes: u16, x: u8, from: Mem) {
+        self.vector((2, 1, 0x78), bytes, x, 0, from);
+    }
+
+    /// `x = 0` (AVX).
+    pub(super) fn vector_zero(&mut self, x: u8) {
+        self.vector((1, 1, 0xef), 16, x, x, Reg(x));
+    }
+
+    /// `x = x op [m]` (AVX2).
+    pub(super) fn vector_combine(&mut self, op: BytesOp, bytes: u16, x: u8, m: Mem) {
+        let opcode = match op {
+            BytesOp::And => 0xdb,
+            BytesOp::Or => 0xeb,
+            BytesOp::Xor => 0xef,
+        };
+        self.vector((1, 1, opcode), bytes, x, x, m);
+    }
+
+    /// `x = a | b` (AVX2).
+    pub(super) fn vector_or(&mut self, bytes: u16, x: u8, a: u8, b: u8) {
+        self.vector((1, 1, 0xeb), bytes, x, a, Reg(b));
+    }
+
+    /// Each byte of `x` = all ones if it equals that of `[m]`, else 0 (AVX2).
+    pub(super) fn vector_equal(&mut self, bytes: u16, x: u8, m: Mem) {
+        self.vector((1, 1, 0x74), bytes, x, x, m);
+    }
+
+    /// `d` = the highest bit of each byte of `x` (AVX2).
+    pub(super) fn vector_mask(&mut self, bytes: u16, d: Reg, x: u8) {
+        self.vector((1, 1, 0xd7), bytes, d.0, 0, Reg(x));
+    }
+
+    /// Zero flag = all of `x` is zero (AVX).
+    pub(super) fn vector_test(&mut self, bytes: u16, x: u8) {
+        self.vector((2, 1, 0x17), bytes, x, 0, Reg(x));
+    }
+
+    /// The upper halves of all vector registers = 0, and code without AVX is fast again.
+    pub(super) fn vector_leave(&mut self) {
+        for byte in [0xc5, 0xf8, 0x77] {
+            self.ops.push(byte);
+        }
+    }
+
+    /// `d = d op [m]` on the lowest 1, 2, 4 or 8 bytes; what is above 1 or 2 stays.
+    pub(super) fn alu_sized(&mut self, op: Alu, bytes: u16, d: Reg, m: Mem) {
+        let opcode = (op as u8) << 3;
+        match bytes {
+            1 => self.encode(None, Width::W32, &[opcode | 2], d.0, m.into(), true),
+            2 => self.rm_prefixed(0x66, Width::W32, &[opcode | 3], d, m),
+            4 => self.alu(op, Width::W32, d, m),
+            _ => self.alu(op, Width::W64, d, m),
+        }
     }
 
     /// `jmp [mem]`.

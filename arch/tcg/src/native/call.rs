@@ -32,7 +32,7 @@ impl<G: Guest> Lower<'_, G> {
     }
 
     /// What a call comes from: constants, registers, memory.
-    fn sources(&mut self, args: &[Option<Val>; 5]) -> [Option<Source>; 5] {
+    pub(super) fn sources(&mut self, args: &[Option<Val>; 5]) -> [Option<Source>; 5] {
         let mut sources = [None; 5];
         for (source, v) in sources.iter_mut().zip(args) {
             let Some(v) = *v else { continue };
@@ -60,11 +60,20 @@ impl<G: Guest> Lower<'_, G> {
         result: Option<Reg>,
     ) {
         let sources = self.sources(args);
-        let leave = if def.effects.writes_memory {
-            self.leave_after()
-        } else {
-            None
-        };
+        self.fall_back_from(def, sources, label, back, result);
+    }
+
+    /// The same for arguments that were found before by [`Self::sources`].
+    pub(super) fn fall_back_from(
+        &mut self,
+        def: &'static HelperDef,
+        sources: [Option<Source>; 5],
+        label: Label,
+        back: Label,
+        result: Option<Reg>,
+    ) {
+        let looks = def.effects.writes_memory || def.effects.writes_globals;
+        let leave = if looks { self.leave_after() } else { None };
         self.endings.push(Ending::Helper {
             label,
             back,
@@ -72,7 +81,7 @@ impl<G: Guest> Lower<'_, G> {
             sources,
             result,
             leave,
-            looks: def.effects.writes_memory,
+            looks,
             site: self.site,
         });
     }

@@ -3,9 +3,11 @@
 //! A case that inline code does not cover goes to the helper itself ([`Lower::fall_back`]), which
 //! stays the definition. Not here: the families' code, each in a module of its own.
 
+use super::alloc::width;
+use super::asm::Cc;
 use super::lower::Lower;
 use crate::guest::Guest;
-use crate::helper::{HelperDef, Intrinsic};
+use crate::helper::{GlobalSet, HelperDef, Intrinsic};
 use crate::ir::Val;
 
 impl<G: Guest> Lower<'_, G> {
@@ -18,7 +20,39 @@ impl<G: Guest> Lower<'_, G> {
     ) -> bool {
         match intrinsic {
             Intrinsic::Float(float) => self.float(float, def, args),
-            _ => false,
+            Intrinsic::CopyBytes => self.copy_bytes(def, args),
+            Intrinsic::ClearBytes => self.clear_bytes(def, args),
+            Intrinsic::CombineBytes(op) => self.combine_bytes(op, def, args),
+            Intrinsic::CompareBytes => self.compare_bytes(def, args),
+            Intrinsic::TranslateBytes => self.translate_bytes(def, args),
+            Intrinsic::NothingIfZero => self.nothing_if_zero(def, args),
+            Intrinsic::ReadClock => self.read_clock(def, false),
+            Intrinsic::ReadClockUnique => self.read_clock(def, true),
+            Intrinsic::StoreClock { last } => self.store_clock(def, args, last),
         }
+    }
+
+    /// Calls a helper only if its first argument is not 0.
+    fn nothing_if_zero(&mut self, def: &'static HelperDef, args: &[Option<Val>; 5]) -> bool {
+        let Some(condition) = args[0] else {
+            return false;
+        };
+        let used = self.values[self.now].last as usize > self.now;
+        // What a helper writes is read again behind a call; there is no such place here.
+        let writes = def.effects.writes_globals && def.effects.writes != GlobalSet::NONE;
+        if used || writes {
+            return false;
+        }
+        if let Some(c) = self.constant(condition) {
+            return c == 0;
+        }
+        let reg = self.reg(condition);
+        let (call, back) = (self.asm.label(), self.asm.label());
+        let sources = self.sources(args);
+        self.asm.test(width(self.ty(condition)), reg, reg);
+        self.asm.jcc(Cc::Ne, call);
+        self.asm.bind(back);
+        self.fall_back_from(def, sources, call, back, None);
+        true
     }
 }

@@ -2,6 +2,7 @@
 //! written behind a block's last instruction.
 
 use super::asm::{Alu, Cc, Label, Mem, RAX, RBP, RCX, RDX, Reg, Shift, Width, at};
+use super::bytes::Repeat;
 use super::call::Source;
 use super::lower::{Lower, Site};
 use super::memory::Probe;
@@ -66,10 +67,12 @@ pub(super) enum Ending {
         spare: Reg,
         /// Where the address of the page's word is.
         word: Reg,
-        bytes: u8,
+        bytes: u16,
         leave: Option<Early>,
         site: Site,
     },
+    /// A field that repeats its source.
+    Repeat(Repeat),
     /// A trap of a helper: its code is in rdx. `reload`: it may have written registers.
     Trap { label: Label, reload: bool },
     /// A helper that inline code stands for.
@@ -465,6 +468,7 @@ impl<G: Guest> Lower<'_, G> {
                 self.leave_or_back(if looks { leave } else { None }, back);
             }
             Ending::Float(cold) => self.write_float(cold),
+            Ending::Repeat(repeat) => self.write_repeat(repeat),
             Ending::Trap { label, reload } => {
                 self.asm.bind(label);
                 if reload {

@@ -12,7 +12,7 @@ use super::lower::{Lower, Site};
 use super::thunks;
 use crate::cpu::CpuCore;
 use crate::guest::Guest;
-use crate::ir::{AtomicOp, BinOp, MemOp, MemSize, Op, Ty, Val};
+use crate::ir::{AtomicOp, BinOp, MemMode, MemOp, MemSize, Op, Ty, Val};
 use crate::mem::tlb::{ENTRIES, Entry, Tlb};
 
 /// The address of an access: base + index + displacement.
@@ -120,6 +120,15 @@ impl Probe {
     }
 }
 
+/// An operand of up to 256 bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field {
+    /// Where its guest address is.
+    pub(super) base: Reg,
+    pub(super) bytes: u16,
+    pub(super) mode: MemMode,
+}
+
 /// A shape as a number, for the slow path.
 pub(super) fn shape(mem: MemOp) -> i32 {
     let size = match mem.size {
@@ -142,7 +151,7 @@ pub(super) fn shape_of(number: u32) -> MemOp {
         },
         signed: number & 4 != 0,
         aligned: number & 8 != 0,
-        mode: crate::ir::MemMode((number >> 8) as u8),
+        mode: MemMode((number >> 8) as u8),
     }
 }
 
@@ -210,6 +219,19 @@ impl<G: Guest> Lower<'_, G> {
         } else {
             self.asm.lea(Width::W64, tag, at(base, disp + size - 1));
         }
+        self.look_up(mem.mode, write, (tag, addend), miss);
+        Probe {
+            base,
+            disp,
+            tag,
+            addend,
+            miss,
+        }
+    }
+
+    /// Looks up the page of an access whose first byte's address is in `addend` and whose last byte's
+    /// is in `tag`; on a hit the entry's distance from the first one is in `addend`.
+    fn look_up(&mut self, mode: MemMode, write: bool, (tag, addend): (Reg, Reg), miss: Label) {
         const SHIFT: u32 = 12 - size_of::<Entry>().trailing_zeros();
         self.asm
             .shift_imm(Shift::Shr, Width::W64, addend, SHIFT as u8);
@@ -218,7 +240,7 @@ impl<G: Guest> Lower<'_, G> {
         self.asm.alu_imm(Alu::And, Width::W32, addend, mask as i32);
         let tags = std::mem::offset_of!(CpuCore, tlb)
             + std::mem::offset_of!(Tlb, tags)
-            + usize::from(mem.mode.0) * 8;
+            + usize::from(mode.0) * 8;
         let tags = self.core(tags);
         self.asm.alu(Alu::Or, Width::W64, tag, tags);
         let field = if write {
@@ -230,13 +252,24 @@ impl<G: Guest> Lower<'_, G> {
         self.asm
             .alu(Alu::Cmp, Width::W64, tag, at_index(RBP, addend, field));
         self.asm.jcc(Cc::Ne, miss);
-        Probe {
-            base,
-            disp,
-            tag,
-            addend,
-            miss,
-        }
+    }
+
+    /// Looks a field up: its host address goes to `host`. `tag` is changed.
+    pub(super) fn probe_field(
+        &mut self,
+        field: Field,
+        write: bool,
+        (tag, host): (Reg, Reg),
+        miss: Label,
+    ) {
+        let Field { base, bytes, mode } = field;
+        self.asm.mov(Width::W64, host, base);
+        self.asm
+            .lea(Width::W64, tag, at(base, i32::from(bytes) - 1));
+        self.look_up(mode, write, (tag, host), miss);
+        let addend = self.tlb(std::mem::offset_of!(Entry, addend));
+        self.asm.mov(Width::W64, host, at_index(RBP, host, addend));
+        self.asm.alu(Alu::Add, Width::W64, host, base);
     }
 
     pub(super) fn load(&mut self, ty: Ty, mem: MemOp, addr: Val) {
@@ -282,7 +315,7 @@ impl<G: Guest> Lower<'_, G> {
         });
     }
 
-    fn load_swapped(&mut self, w: Width, d: Reg, from: Mem) {
+    pub(super) fn load_swapped(&mut self, w: Width, d: Reg, from: Mem) {
         if self.features.movbe {
             self.asm.rm(w, &[0x0f, 0x38, 0xf0], d, from);
         } else {
@@ -379,7 +412,7 @@ impl<G: Guest> Lower<'_, G> {
             host: probe.host(),
             spare: probe.addend,
             word,
-            bytes: mem.size.bytes() as u8,
+            bytes: mem.size.bytes() as u16,
             leave: early,
             site: self.site,
         });
@@ -402,7 +435,7 @@ impl<G: Guest> Lower<'_, G> {
 
     /// After a store to host address `host`: code that was made from the bytes is dropped, in
     /// an ending that comes back to `back`.
-    fn look_at_lines(&mut self, host: Reg, t: Reg, size: MemSize, back: Label) {
+    pub(super) fn look_at_lines(&mut self, host: Reg, t: Reg, bytes: u16, back: Label) {
         let lines = self.core(thunks::state(std::mem::offset_of!(super::State, lines)));
         self.asm.mov(Width::W64, t, host);
         self.asm.shift_imm(Shift::Shr, Width::W64, t, 9);
@@ -418,7 +451,7 @@ impl<G: Guest> Lower<'_, G> {
             host: at(host, 0),
             spare: host,
             word: t,
-            bytes: size.bytes() as u8,
+            bytes,
             leave,
             site: self.site,
         });
@@ -468,7 +501,7 @@ impl<G: Guest> Lower<'_, G> {
         let back = self.asm.label();
         // Nothing was stored; the moves have left the flags alone.
         self.asm.jcc(Cc::Ne, back);
-        self.look_at_lines(host, t, mem.size, back);
+        self.look_at_lines(host, t, mem.size.bytes() as u16, back);
         self.asm.bind(back);
         let leave = self.leave_after();
         self.endings.push(Ending::Slow {
@@ -527,7 +560,7 @@ impl<G: Guest> Lower<'_, G> {
         self.asm.mov(w, d, RAX);
         self.swap(d, mem.size);
         let back = self.asm.label();
-        self.look_at_lines(host, t, mem.size, back);
+        self.look_at_lines(host, t, mem.size.bytes() as u16, back);
         self.asm.bind(back);
         let leave = self.leave_after();
         self.endings.push(Ending::Slow {
@@ -602,7 +635,7 @@ impl<G: Guest> Lower<'_, G> {
         &mut self,
         place: Mem,
         (host, word): (Reg, Reg),
-        bytes: u8,
+        bytes: u16,
         back: Label,
         site: Site,
     ) {
@@ -614,11 +647,13 @@ impl<G: Guest> Lower<'_, G> {
         self.asm.shift_imm(Shift::Shr, Width::W64, host, 6);
         let real = self.asm.label();
         self.asm.bit_test(word, host);
-        if bytes > 1 {
+        // A byte in each further line, the last one among them.
+        let last = (bytes > 1).then(|| bytes - 1);
+        for further in (64..bytes.saturating_sub(1)).step_by(64).chain(last) {
             self.asm.jcc(Cc::B, real);
             self.asm.mov(Width::W64, host, address);
             self.asm
-                .alu_imm(Alu::Add, Width::W64, host, i32::from(bytes) - 1);
+                .alu_imm(Alu::Add, Width::W64, host, i32::from(further));
             self.asm.shift_imm(Shift::Shr, Width::W64, host, 6);
             self.asm.bit_test(word, host);
         }

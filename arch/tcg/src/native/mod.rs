@@ -17,7 +17,9 @@
 mod alloc;
 mod asm;
 pub(crate) mod buffer;
+mod bytes;
 mod call;
+mod clock;
 mod float;
 mod intrinsic;
 mod leave;
@@ -70,6 +72,7 @@ pub(crate) struct Features {
     pub(crate) popcnt: bool,
     pub(crate) sse41: bool,
     pub(crate) fma: bool,
+    pub(crate) avx2: bool,
 }
 
 impl Features {
@@ -92,6 +95,7 @@ impl Features {
                 popcnt: may("popcnt") && std::arch::is_x86_feature_detected!("popcnt"),
                 sse41: may("sse41") && std::arch::is_x86_feature_detected!("sse4.1"),
                 fma: may("fma") && std::arch::is_x86_feature_detected!("fma"),
+                avx2: may("avx2") && std::arch::is_x86_feature_detected!("avx2"),
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
@@ -105,6 +109,7 @@ impl Features {
                 popcnt: false,
                 sse41: false,
                 fma: false,
+                avx2: false,
             }
         }
     }
