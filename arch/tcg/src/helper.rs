@@ -289,6 +289,13 @@ pub struct FloatControl {
     pub offset: usize,
     /// Bits of which each is one for something special: a trap, another rounding.
     pub special: u32,
+    /// What the special bits are if all results are rounded toward zero and nothing else is
+    /// special. A fast path may have that too.
+    pub toward_zero: u32,
+    /// The same, upward.
+    pub up: u32,
+    /// The same, downward.
+    pub down: u32,
     /// The bit that records inexact results.
     pub inexact: u32,
 }

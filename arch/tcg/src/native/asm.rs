@@ -753,12 +753,12 @@ impl Asm {
     }
 
     /// `xmm d = bits of s`.
-    pub(super) fn to_xmm(&mut self, width: Width, d: Reg, s: Reg) {
+    pub(super) fn move_in(&mut self, width: Width, d: Reg, s: Reg) {
         self.rm_prefixed(0x66, width, &[0x0f, 0x6e], d, s);
     }
 
     /// `d = bits of xmm s`, zero-extended.
-    pub(super) fn from_xmm(&mut self, width: Width, d: Reg, s: Reg) {
+    pub(super) fn move_out(&mut self, width: Width, d: Reg, s: Reg) {
         self.rm_prefixed(0x66, width, &[0x0f, 0x7e], s, d);
     }
 
@@ -768,13 +768,13 @@ impl Asm {
     }
 
     /// `xmm d` = a signed integer of the width in the format.
-    pub(super) fn from_integer(&mut self, ty: Ty, width: Width, d: Reg, s: impl Into<Rm>) {
+    pub(super) fn convert_in(&mut self, ty: Ty, width: Width, d: Reg, s: impl Into<Rm>) {
         self.rm_prefixed(float_prefix(ty), width, &[0x0f, 0x2a], d, s);
     }
 
     /// `d` = a signed integer of the width from `xmm s`: toward zero, or as MXCSR says. The
     /// least integer if it is out of range.
-    pub(super) fn to_integer(&mut self, ty: Ty, width: Width, truncate: bool, d: Reg, s: Reg) {
+    pub(super) fn convert_out(&mut self, ty: Ty, width: Width, truncate: bool, d: Reg, s: Reg) {
         let opcode = if truncate { 0x2c } else { 0x2d };
         self.rm_prefixed(float_prefix(ty), width, &[0x0f, opcode], d, s);
     }

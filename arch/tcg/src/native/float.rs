@@ -10,7 +10,7 @@
 //! Registers xmm0 to xmm2 hold operands within one op, nothing beyond it.
 
 use super::alloc::width;
-use super::asm::{Alu, Cc, Label, Mem, Reg, Rm, Scalar, Shift, Width};
+use super::asm::{Alu, Cc, Label, Mem, Reg, Rm, Scalar, Shift, Width, at_index};
 use super::leave::Ending;
 use super::lower::Lower;
 use super::{PINS, State, thunks};
@@ -25,6 +25,10 @@ const X2: Reg = Reg(2);
 
 /// MXCSR as it is at reset and as Rust code wants it: all exceptions masked, to nearest, no flags.
 const MXCSR: i32 = 0x1f80;
+/// MXCSR's rounding, each in place.
+const MXCSR_DOWN: i32 = 1 << 13;
+const MXCSR_UP: i32 = 2 << 13;
+const MXCSR_TOWARD_ZERO: i32 = 3 << 13;
 /// MXCSR's flags but the one of a denormal operand, which is no exception to the guest.
 const EXCEPTIONS: i32 = 0x3d;
 
@@ -78,6 +82,8 @@ enum Kind {
         unrecorded: Label,
         /// Where it goes with a result that alone does not tell enough.
         odd: Label,
+        /// What governs it, if it rounds as the control word says.
+        current: Option<FloatControl>,
         /// The masked control word.
         word: Reg,
         result: Reg,
@@ -162,21 +168,21 @@ impl<G: Guest> Lower<'_, G> {
         };
         match op {
             FloatOp::Add | FloatOp::Sub | FloatOp::Mul | FloatOp::Div => {
-                self.rounded(op, ty, 2, control, def, args);
+                self.rounded((op, ty), 2, (control, true), def, args);
             }
-            FloatOp::Sqrt => self.rounded(op, ty, 1, control, def, args),
+            FloatOp::Sqrt => self.rounded((op, ty), 1, (control, true), def, args),
             FloatOp::MulAdd | FloatOp::MulSub => {
                 if !self.features.fma {
                     return false;
                 }
-                self.rounded(op, ty, 3, control, def, args);
+                self.rounded((op, ty), 3, (control, true), def, args);
             }
             FloatOp::Shorten => match argument(1) {
                 Some(Rounding {
                     host: Some(NEAREST),
                     quiet: false,
-                    ..
-                }) => self.rounded(op, ty, 1, control, def, args),
+                    current,
+                }) => self.rounded((op, ty), 1, (control, current), def, args),
                 _ => return false,
             },
             FloatOp::MulLong | FloatOp::Lengthen | FloatOp::Test => {
@@ -185,7 +191,7 @@ impl<G: Guest> Lower<'_, G> {
             FloatOp::Compare => self.compare_floats(ty, def, args),
             FloatOp::ToIntegral => match argument(1) {
                 Some(rounding) if self.features.sse41 => {
-                    self.to_integral(ty, rounding, control, def, args);
+                    self.convert_to_integral(ty, rounding, control, def, args);
                 }
                 _ => return false,
             },
@@ -193,12 +199,14 @@ impl<G: Guest> Lower<'_, G> {
                 Some(rounding)
                     if self.features.sse41 || !matches!(rounding.host, Some(UP) | Some(DOWN)) =>
                 {
-                    self.to_int((ty, integer), rounding, control, def, args);
+                    self.convert_to_int((ty, integer), rounding, control, def, args);
                 }
                 _ => return false,
             },
             FloatOp::FromInt(integer) => match argument(1) {
-                Some(rounding) => self.from_int((ty, integer), rounding, control, def, args),
+                Some(rounding) => {
+                    self.convert_from_int((ty, integer), rounding, control, def, args)
+                }
                 None => return false,
             },
         }
@@ -249,7 +257,7 @@ impl<G: Guest> Lower<'_, G> {
     /// Loads an operand.
     fn load_float(&mut self, x: Reg, ty: Ty, from: Rm) {
         match from {
-            Rm::Reg(reg) => self.asm.to_xmm(width(ty), x, reg),
+            Rm::Reg(reg) => self.asm.move_in(width(ty), x, reg),
             Rm::Mem(mem) => self.asm.scalar(Scalar::Move, ty, x, mem),
         }
     }
@@ -280,7 +288,7 @@ impl<G: Guest> Lower<'_, G> {
         };
         let second = match operands[1] {
             Rm::Reg(reg) => {
-                self.asm.to_xmm(width(ty), X1, reg);
+                self.asm.move_in(width(ty), X1, reg);
                 Rm::Reg(X1)
             }
             mem => mem,
@@ -290,10 +298,9 @@ impl<G: Guest> Lower<'_, G> {
 
     fn rounded(
         &mut self,
-        op: FloatOp,
-        ty: Ty,
+        (op, ty): (FloatOp, Ty),
         count: usize,
-        control: FloatControl,
+        (control, current): (FloatControl, bool),
         def: &'static HelperDef,
         args: &[Option<Val>; 5],
     ) {
@@ -308,31 +315,38 @@ impl<G: Guest> Lower<'_, G> {
         self.write_rounded(&operation);
         self.look_recorded(control, free, unrecorded);
         let ty = operation.result();
-        let w = width(ty);
-        let (exponent, all) = match ty {
-            Ty::I32 => (24, 0xff),
-            Ty::I64 => (53, 0x7ff),
-        };
-        self.asm.from_xmm(w, result, X0);
-        // The biased exponent: 2 up to all but the one of infinities and NaNs.
-        self.asm
-            .lea(w, free, super::asm::at_index(result, result, 0));
-        self.asm.shift_imm(Shift::Shr, w, free, exponent);
-        self.asm.alu_imm(Alu::Sub, Width::W32, free, 2);
-        self.asm.alu_imm(Alu::Cmp, Width::W32, free, all - 2);
-        self.asm.jcc(Cc::Ae, odd);
+        self.asm.move_out(width(ty), result, X0);
+        self.look_usual(ty, result, free, 1, odd);
         self.finish(&frame);
         self.endings.push(Ending::Float(Cold {
             kind: Kind::Rounded {
                 operation,
                 unrecorded,
                 odd,
+                current: current.then_some(control),
                 word: free,
                 result,
             },
             finish: frame.finish,
             helper: frame.helper,
         }));
+    }
+
+    /// Goes on only if a result is a normal number, but neither of the least exponent nor of the
+    /// `above - 1` greatest ones.
+    fn look_usual(&mut self, ty: Ty, result: Reg, free: Reg, above: i32, odd: Label) {
+        let w = width(ty);
+        let (exponent, all) = match ty {
+            Ty::I32 => (24, 0xff),
+            Ty::I64 => (53, 0x7ff),
+        };
+        // The biased exponent; that of infinities and NaNs is all ones.
+        self.asm.lea(w, free, at_index(result, result, 0));
+        self.asm.shift_imm(Shift::Shr, w, free, exponent);
+        self.asm.alu_imm(Alu::Sub, Width::W32, free, 2);
+        self.asm
+            .alu_imm(Alu::Cmp, Width::W32, free, all - above - 1);
+        self.asm.jcc(Cc::Ae, odd);
     }
 
     /// Goes on only if an inexact result is just recorded, and is recorded already. The word of
@@ -368,7 +382,7 @@ impl<G: Guest> Lower<'_, G> {
         }
         self.asm.compare_scalars(to, X0, X0);
         self.asm.jcc(Cc::P, frame.helper);
-        self.asm.from_xmm(width(to), frame.result, X0);
+        self.asm.move_out(width(to), frame.result, X0);
         self.finish(&frame);
     }
 
@@ -377,7 +391,7 @@ impl<G: Guest> Lower<'_, G> {
         let frame = self.frame(2, def, args);
         let second = match frame.operands[1] {
             Rm::Reg(reg) => {
-                self.asm.to_xmm(width(ty), X1, reg);
+                self.asm.move_in(width(ty), X1, reg);
                 Rm::Reg(X1)
             }
             mem => mem,
@@ -434,7 +448,7 @@ impl<G: Guest> Lower<'_, G> {
                 result,
             } => {
                 self.asm.clear_xmm(X1);
-                self.asm.from_integer(ty, width(integer), X1, result);
+                self.asm.convert_in(ty, width(integer), X1, result);
                 self.asm.compare_scalars(ty, X1, X0);
             }
             Back::FromInt {
@@ -445,14 +459,14 @@ impl<G: Guest> Lower<'_, G> {
             } => {
                 // Out of range gives the least integer, which is itself converted exactly.
                 let w = width(integer);
-                self.asm.to_integer(ty, w, true, free, X0);
+                self.asm.convert_out(ty, w, true, free, X0);
                 self.asm.alu(Alu::Cmp, w, free, operand);
             }
         }
         self.asm.jcc(Cc::Ne, helper);
     }
 
-    fn to_integral(
+    fn convert_to_integral(
         &mut self,
         ty: Ty,
         rounding: Rounding,
@@ -467,11 +481,11 @@ impl<G: Guest> Lower<'_, G> {
         self.asm.round(ty, X1, X0, host);
         self.asm.compare_scalars(ty, X1, X1);
         self.asm.jcc(Cc::P, frame.helper);
-        self.asm.from_xmm(width(ty), frame.result, X1);
+        self.asm.move_out(width(ty), frame.result, X1);
         self.look_converted(rounding, control, &frame, Back::Integral(ty));
     }
 
-    fn to_int(
+    fn convert_to_int(
         &mut self,
         (ty, integer): (Ty, Ty),
         rounding: Rounding,
@@ -491,7 +505,7 @@ impl<G: Guest> Lower<'_, G> {
             }
             _ => X0,
         };
-        self.asm.to_integer(ty, w, truncate, frame.result, source);
+        self.asm.convert_out(ty, w, truncate, frame.result, source);
         // The least integer stands for what is out of range.
         self.asm.alu_imm(Alu::Cmp, w, frame.result, 1);
         self.asm.jcc(Cc::O, frame.helper);
@@ -503,7 +517,7 @@ impl<G: Guest> Lower<'_, G> {
         self.look_converted(rounding, control, &frame, back);
     }
 
-    fn from_int(
+    fn convert_from_int(
         &mut self,
         (ty, integer): (Ty, Ty),
         rounding: Rounding,
@@ -514,8 +528,8 @@ impl<G: Guest> Lower<'_, G> {
         let frame = self.frame(1, def, args);
         let operand = frame.operands[0];
         self.asm.clear_xmm(X0);
-        self.asm.from_integer(ty, width(integer), X0, operand);
-        self.asm.from_xmm(width(ty), frame.result, X0);
+        self.asm.convert_in(ty, width(integer), X0, operand);
+        self.asm.move_out(width(ty), frame.result, X0);
         if (ty, integer) == (Ty::I64, Ty::I32) {
             self.finish(&frame);
             return;
@@ -556,6 +570,7 @@ impl<G: Guest> Lower<'_, G> {
                 operation,
                 unrecorded,
                 odd,
+                current,
                 word,
                 result,
             } => {
@@ -565,8 +580,12 @@ impl<G: Guest> Lower<'_, G> {
                 let exact = self.asm.label();
                 self.asm.bind(unrecorded);
                 // All zero, or something special.
+                let special = match current {
+                    Some(_) => self.asm.label(),
+                    None => helper,
+                };
                 self.asm.test(Width::W32, word, word);
-                self.asm.jcc(Cc::Ne, helper);
+                self.asm.jcc(Cc::Ne, special);
                 // No flag at all, old or new?
                 self.asm.store_mxcsr(place);
                 self.asm.test_imm(Width::W32, place, EXCEPTIONS);
@@ -576,8 +595,7 @@ impl<G: Guest> Lower<'_, G> {
                 self.asm.bind(odd);
                 if matches!(operation.op, FloatOp::Add | FloatOp::Sub) {
                     // A sum is zero only if it is exact.
-                    self.asm
-                        .lea(w, word, super::asm::at_index(result, result, 0));
+                    self.asm.lea(w, word, at_index(result, result, 0));
                     self.asm.test(w, word, word);
                     self.asm.jcc(Cc::E, finish);
                 }
@@ -591,9 +609,48 @@ impl<G: Guest> Lower<'_, G> {
                 self.asm.bind(exact);
                 self.asm.compare_scalars(ty, X0, X0);
                 self.asm.jcc(Cc::P, helper);
-                self.asm.from_xmm(w, result, X0);
+                self.asm.move_out(w, result, X0);
                 self.asm.jmp(finish);
+                if let Some(control) = current {
+                    self.asm.bind(special);
+                    self.write_directed(&operation, control, word, result, helper);
+                    self.asm.jmp(finish);
+                }
             }
         }
+    }
+
+    /// The operation with another rounding than to nearest, if nothing else is special and an
+    /// inexact result is recorded.
+    fn write_directed(
+        &mut self,
+        operation: &Rounded,
+        control: FloatControl,
+        word: Reg,
+        result: Reg,
+        helper: Label,
+    ) {
+        let place = self.mxcsr();
+        let ready = self.asm.label();
+        for (bits, rounding) in [
+            (control.toward_zero, MXCSR_TOWARD_ZERO),
+            (control.up, MXCSR_UP),
+            (control.down, MXCSR_DOWN),
+        ] {
+            let bits = (bits | control.inexact) as i32;
+            self.asm.store_imm(Width::W32, place, MXCSR | rounding);
+            self.asm.alu_imm(Alu::Cmp, Width::W32, word, bits);
+            self.asm.jcc(Cc::E, ready);
+        }
+        self.asm.jmp(helper);
+        self.asm.bind(ready);
+        self.asm.load_mxcsr(place);
+        self.write_rounded(operation);
+        self.asm.store_imm(Width::W32, place, MXCSR);
+        self.asm.load_mxcsr(place);
+        let ty = operation.result();
+        self.asm.move_out(width(ty), result, X0);
+        // The greatest number may stand for an overflow.
+        self.look_usual(ty, result, word, 2, helper);
     }
 }

@@ -150,6 +150,9 @@ const CONTROL: FloatControl = FloatControl {
     offset: std::mem::offset_of!(S390Cpu, fpc),
     // The masks, and the rounding mode.
     special: 0xf800_0007,
+    toward_zero: 1,
+    up: 2,
+    down: 3,
     inexact: 0x0008_0000,
 };
 
