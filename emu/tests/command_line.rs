@@ -64,7 +64,7 @@ fn the_unit_tests_command_line() {
     assert_eq!(config.cpu.as_deref(), Some("qemu,vx=on"));
     assert_eq!(config.identity.name, "vm");
     assert_eq!(config.identity.uuid.unwrap()[..2], [0x0f, 0xb8]);
-    assert_eq!(config.accel, Accel::Tcg(Engine::Default));
+    assert_eq!(config.accel, Accel::Tcg(Engine::Default.into()));
 }
 
 #[test]

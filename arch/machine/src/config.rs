@@ -49,11 +49,29 @@ impl Default for Smp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accel {
     /// Translation.
-    Tcg(Engine),
+    Tcg(Tcg),
     /// The host's KVM.
     Kvm,
     /// No execution at all: virtual time moves only on a test's command.
     Qtest,
+}
+
+/// How translation works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tcg {
+    /// What executes translated code.
+    pub engine: Engine,
+    /// `tb-size`: MiB that translated code may take; `None` for the default of 64.
+    pub cache_mib: Option<u32>,
+}
+
+impl From<Engine> for Tcg {
+    fn from(engine: Engine) -> Self {
+        Self {
+            engine,
+            cache_mib: None,
+        }
+    }
 }
 
 /// Which engine executes the IR.

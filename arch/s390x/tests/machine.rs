@@ -55,7 +55,7 @@ fn run(name: &str, cmdline: &str) -> (GuestEvent, String) {
         cpu: None,
         smp: Smp::default(),
         ram_bytes: 64 << 20,
-        accel: Accel::Tcg(Engine::Interp),
+        accel: Accel::Tcg(Engine::Interp.into()),
         boot: BootSource {
             kernel: Some(image(name)),
             initrd: None,
@@ -123,7 +123,7 @@ fn what_is_saved_comes_back_and_what_is_damaged_changes_nothing() {
             max_cpus: 2,
         },
         ram_bytes: 64 << 20,
-        accel: Accel::Tcg(Engine::Interp),
+        accel: Accel::Tcg(Engine::Interp.into()),
         boot: BootSource {
             kernel: Some(image("hello")),
             initrd: None,

@@ -1,8 +1,11 @@
 //! `-machine`, `-accel`, `-smp`, `-m`: what decides the machine's shape.
 
-use machine::{Accel, Engine, Smp};
+use machine::{Accel, Engine, Smp, Tcg};
 
 use super::{CliError, KeyVals};
+
+/// The most that `tb-size` takes.
+const CACHE_MIB_MAX: u32 = 1024;
 
 /// `-accel VALUE`, or the value of `-machine ...,accel=`.
 pub(super) fn parse_accel(option: &str, value: &str) -> Result<Accel, CliError> {
@@ -17,14 +20,32 @@ pub(super) fn parse_accel(option: &str, value: &str) -> Result<Accel, CliError> 
             ("reference", Engine::Reference),
         ],
     )?;
+    let cache_mib = match kv.take("tb-size")? {
+        None => None,
+        Some(text) => match text.parse::<u32>() {
+            Ok(mib @ 1..=CACHE_MIB_MAX) => Some(mib),
+            _ => {
+                return Err(kv.error(format!(
+                    "parameter 'tb-size' does not accept value '{text}', expected 1 to \
+                     {CACHE_MIB_MAX} (MiB of translated code)"
+                )));
+            }
+        },
+    };
     // `a:b` is QEMU's list of choices: the first that exists here.
     let known = name.split(':').find_map(|name| match name {
-        "tcg" => Some(Accel::Tcg(engine.unwrap_or_default())),
+        "tcg" => Some(Accel::Tcg(Tcg {
+            engine: engine.unwrap_or_default(),
+            cache_mib,
+        })),
         "kvm" => Some(Accel::Kvm),
         _ => None,
     });
     let accel =
         known.ok_or_else(|| kv.error(format!("no accelerator '{name}', expected tcg or kvm")))?;
+    if cache_mib.is_some() && !matches!(accel, Accel::Tcg(_)) {
+        return Err(kv.error("parameter 'tb-size' is for tcg only"));
+    }
     if engine.is_some() && !matches!(accel, Accel::Tcg(_)) {
         return Err(kv.error("parameter 'engine' is for tcg only"));
     }
@@ -215,9 +236,27 @@ mod tests {
     #[test]
     fn accelerators() {
         let accel = |text: &str| parse_accel("-accel", text).map_err(|e| e.to_string());
-        assert_eq!(accel("tcg"), Ok(Accel::Tcg(Engine::Default)));
-        assert_eq!(accel("tcg,engine=interp"), Ok(Accel::Tcg(Engine::Interp)));
-        assert_eq!(accel("hvf:tcg"), Ok(Accel::Tcg(Engine::Default)));
+        assert_eq!(accel("tcg"), Ok(Accel::Tcg(Tcg::default())));
+        assert_eq!(
+            accel("tcg,engine=interp"),
+            Ok(Accel::Tcg(Engine::Interp.into()))
+        );
+        assert_eq!(
+            accel("tcg,tb-size=16"),
+            Ok(Accel::Tcg(Tcg {
+                engine: Engine::Default,
+                cache_mib: Some(16)
+            }))
+        );
+        assert_eq!(
+            accel("tcg,tb-size=0"),
+            Err(
+                "-accel tcg,tb-size=0: parameter 'tb-size' does not accept value '0', expected 1 \
+                 to 1024 (MiB of translated code)"
+                    .into()
+            )
+        );
+        assert_eq!(accel("hvf:tcg"), Ok(Accel::Tcg(Tcg::default())));
         assert_eq!(accel("kvm"), Ok(Accel::Kvm));
         assert_eq!(
             accel("hvf"),
@@ -227,7 +266,7 @@ mod tests {
             accel("tcg,engine=warp"),
             Err(
                 "-accel tcg,engine=warp: parameter 'engine' does not accept value 'warp', \
-                 expected one of: default, interp, jit"
+                 expected one of: default, interp, native, reference"
                     .into()
             )
         );

@@ -71,7 +71,7 @@ const OPTIONS: &[OptionSpec] = &[
     .alias("M"),
     option(
         "accel",
-        "tcg[,engine=native|interp]",
+        "tcg[,engine=native|interp][,tb-size=MiB]",
         "how guest code is executed; 'help' lists the ways",
     ),
     option(

@@ -734,7 +734,7 @@ impl Draft {
                 cpu: self.cpu.map(|(model, _)| model),
                 smp: self.smp.unwrap_or_default(),
                 ram_bytes: self.ram_bytes.unwrap_or_else(|| kind.default_ram_bytes()),
-                accel: self.accel.unwrap_or(Accel::Tcg(machine::Engine::Default)),
+                accel: self.accel.unwrap_or(Accel::Tcg(machine::Tcg::default())),
                 boot: self.boot,
                 identity: self.identity,
                 rtc_base: self.rtc.map_or(RtcBase::Utc, |(_, rtc)| rtc.base),

@@ -107,7 +107,7 @@ fn stops(engine: Engine, cpus: u32, number: usize, count: usize) -> Result<Stops
             max_cpus: cpus,
         },
         ram_bytes: 64 << 20,
-        accel: Accel::Tcg(engine),
+        accel: Accel::Tcg(engine.into()),
         boot: BootSource {
             kernel: Some(image("tight")),
             initrd: None,

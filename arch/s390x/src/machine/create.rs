@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use machine::{
     Accel, Engine, GuestRam, Machine, MachineConfig, MachineError, MachineParts, MachineType,
-    RtcBase, Smp,
+    RtcBase, Smp, Tcg,
 };
 use tcg::cpu::System;
 use tcg::system::trace;
@@ -88,12 +88,20 @@ impl MachineType for CcwVirtio {
 
         let timebase = parts.clocks.timebase();
         let clock = guest_clock(timebase, config.rtc_base)?;
+        let tcg = match config.accel {
+            Accel::Tcg(tcg) => tcg,
+            _ => Tcg::default(),
+        };
         let options = Options {
-            engine: match config.accel {
-                Accel::Tcg(engine) => engine_kind(engine),
-                _ => EngineKind::default(),
-            },
+            engine: engine_kind(tcg.engine),
             ..Options::default()
+        };
+        let options = match tcg.cache_mib {
+            Some(mib) => Options {
+                cache_bytes: (mib as usize) << 20,
+                ..options
+            },
+            None => options,
         };
         let system = System::with_options(Arc::new(ram), options);
         system.set_trace(
@@ -205,7 +213,7 @@ fn check_accel(accel: Accel) -> Result<(), MachineError> {
         })
     };
     match accel {
-        Accel::Tcg(engine) if EngineKind::ALL.contains(&engine_kind(engine)) => Ok(()),
+        Accel::Tcg(tcg) if EngineKind::ALL.contains(&engine_kind(tcg.engine)) => Ok(()),
         Accel::Tcg(_) => refused(
             "tcg,engine=native",
             "native code is made for x86-64 hosts, use engine=interp",
