@@ -5,7 +5,8 @@
 //! operation was exact matters only until the guest's control word records that one was not. From
 //! then on the result alone tells whether anything else could have happened: a normal number
 //! beyond the least one's binade comes with no other exception. Only the rest looks at MXCSR.
-//! Rust code between may find its flags set; it uses no other part of it, and none is changed.
+//! Rust code between may find its flags set, which it does not look at, and the rest as always:
+//! another rounding is there for one operation only.
 //!
 //! Registers xmm0 to xmm2 hold operands within one op, nothing beyond it.
 
