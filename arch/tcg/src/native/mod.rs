@@ -6,7 +6,8 @@
 //! CPU are right whenever anybody can look: helpers that read them find the pinned ones stored.
 //!
 //! One room each: [`asm`] encodes instructions, [`buffer`] holds them, [`alloc`] says where values
-//! live, [`lower`] turns ops into instructions, [`memory`] does accesses through the TLB, [`call`]
+//! live, [`lower`] takes a block op by op, [`arith`] has those that
+//! are instructions of the host, [`memory`] does accesses through the TLB, [`call`]
 //! calls helpers, [`leave`] leaves blocks, [`thunks`] has the code that all blocks share and the
 //! Rust functions behind it. Not here: what a block is stored and found by ([`crate::cache`]).
 #![allow(
@@ -15,6 +16,7 @@
 )]
 
 mod alloc;
+mod arith;
 mod asm;
 pub(crate) mod buffer;
 mod bytes;

@@ -166,11 +166,19 @@ impl<G: Guest> Writer<G> {
         self.offsets[thunk] = self.asm.offset();
     }
 
+    #[expect(
+        clippy::useless_conversion,
+        reason = "dynasm converts what it is given"
+    )]
     fn push(&mut self, reg: Reg) {
         let n = reg.0;
         dynasm!(self.asm.ops ; .arch x64 ; push Rq(n));
     }
 
+    #[expect(
+        clippy::useless_conversion,
+        reason = "dynasm converts what it is given"
+    )]
     fn pop(&mut self, reg: Reg) {
         let n = reg.0;
         dynasm!(self.asm.ops ; .arch x64 ; pop Rq(n));
