@@ -279,7 +279,10 @@ reader_again:
     basr %r14, %r3
     cghi %r2, POISON
     je stale_code
-    sgr %r2, %r7                        # this round's code or a newer one's
+    # The code of the last round that was told, or a newer one's. Not of the round that the
+    # number above was read in: until the purge is complete a CPU may fetch data by the new
+    # translation and instructions by the old one.
+    sgr %r2, %r11
     tmll %r2, 0x2000
     jz 3f
 stale_code:

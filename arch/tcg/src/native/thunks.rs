@@ -491,6 +491,10 @@ fn entry<G: Guest>(core: &mut CpuCore, key: &BlockKey, jump: Option<(&Native, u3
     // SAFETY: valid until this vCPU announces an epoch, which it does in the run loop only.
     let block = unsafe { &*place };
     let entry = block.native.load(Ordering::Acquire);
+    if block.is_invalid() {
+        // Dropped since it was found: what is read above is no entry.
+        return 0;
+    }
     if let Some((_, flags)) = jump
         && entry != 0
     {
