@@ -47,7 +47,8 @@ impl Attention {
     }
 }
 
-/// Words that the interpreter keeps its intermediate values in.
+/// Words for intermediate values: all of the interpreter's, and those that the native engine has no
+/// register for.
 pub(crate) const SCRATCH_WORDS: usize = 192;
 
 /// The part of a vCPU that engines know. Plain fields are guest state.

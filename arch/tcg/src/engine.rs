@@ -3,8 +3,9 @@
 //!
 //! An engine is a module with two functions, `compile` and `enter`, and a variant of
 //! [`EngineKind`] and [`Compiled`]. It keeps these rules:
-//! - At every block entry, chained ones too, it looks at the attention word and leaves with
-//!   [`Leave::Lookup`] and `core.pc` at that block if any bit is set.
+//! - Between blocks it looks at the attention word, in every loop at least once a turn, and leaves
+//!   with [`Leave::Lookup`] and `core.pc` at the next block if any bit is set. The block that the
+//!   run loop enters is executed in any case: the run loop has looked.
 //! - After every op that may write memory or change translation it sees whether
 //!   `core.leave_block` is set, and leaves at the next instruction if so; in between it finishes
 //!   the instruction.

@@ -7,8 +7,8 @@
 //!
 //! One block's way: [`exec`] finds its key's block in a vCPU's jump cache, else in the store that
 //! all vCPUs share (`cache`), else has the front end translate it; [`opt`] makes it cheaper; the
-//! machine's engine (`engine`: the interpreter `interp`, or `reference`, the plainest one that
-//! the others are tested against) compiles it; exits to constant addresses are linked. A store
+//! machine's engine (`engine`: `native` makes machine code for x86-64, `interp` is the portable
+//! interpreter, `reference` the plainest one that the others are tested against) compiles it; exits to constant addresses are linked. A store
 //! that changes code drops exactly the blocks made from the changed bytes, found by 64-byte line,
 //! and the running one is left after the current instruction. [`mem`] is guest memory behind a
 //! TLB tagged by address space.

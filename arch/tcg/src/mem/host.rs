@@ -179,7 +179,6 @@ macro_rules! sized {
     };
     (@one $type:ident, $int:ident, $atomic:ident => $body:expr) => {{
         type $atomic = $type;
-        #[allow(dead_code, reason = "not every body needs it")]
         type Int = $int;
         u64::from($body)
     }};

@@ -310,8 +310,10 @@ const NO_JUMP: Jump = Jump {
     unused: 0,
 };
 
-/// Bits of a jump tag that the number of the flags takes.
+/// Bits of a jump tag that the number of the flags takes. Above them are 12 of the address space's
+/// number in the TLB, and the rest is the generation.
 const FLAGS_BITS: u32 = 20;
+const GENERATION_BITS: u32 = 64 - 12 - FLAGS_BITS;
 
 /// The slot of an address.
 fn jump_slot(pc: u64) -> usize {
@@ -348,6 +350,11 @@ impl State {
     /// No entry is good any more: a translation is gone.
     pub(crate) fn flush(&mut self) {
         self.generation += 1;
+        if self.generation >> GENERATION_BITS != 0 {
+            // Numbers come again: no entry may be left that has one.
+            self.generation = 0;
+            self.forget_blocks();
+        }
         self.forget_tags();
     }
 
