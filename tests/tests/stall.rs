@@ -127,6 +127,25 @@ fn no_complaint(emu: &mut Emu) {
     assert_eq!(emu.stderr(), "");
 }
 
+/// A timer that was due in one second fires after what was left of it, with two minutes of stop
+/// in between.
+fn a_timer_over_a_stop(emu: &mut Emu, qmp: &mut Qmp) {
+    let start = Instant::now();
+    emu.type_text("timer 1\n");
+    emu.expect("TIMER-START", 120);
+    stopped_for(qmp, TWO_MINUTES_NS);
+    emu.expect("TIMER-END elapsed_ns=", 120);
+    let elapsed: u128 = emu
+        .expect(" ", 60)
+        .trim()
+        .parse()
+        .expect("a number behind elapsed_ns=");
+    assert!(
+        (1_000_000_000..=start.elapsed().as_nanos()).contains(&elapsed),
+        "a sleep of 1 s took {elapsed} ns of guest time"
+    );
+}
+
 #[test]
 fn an_idle_guest_does_not_notice_two_minutes() {
     let Some(mut emu) = boot("an_idle_guest_does_not_notice_two_minutes", "idle") else {
@@ -140,21 +159,7 @@ fn an_idle_guest_does_not_notice_two_minutes() {
     let after = stamp(&emu);
     moved_by_running_time_only(before, after, start.elapsed());
 
-    // A timer that was due in one second fires after what was left of it.
-    let start = Instant::now();
-    emu.type_text("timer 1\n");
-    emu.expect("TIMER-START", 60);
-    stopped_for(&mut qmp, TWO_MINUTES_NS);
-    emu.expect("TIMER-END elapsed_ns=", 120);
-    let elapsed: u128 = emu
-        .expect(" ", 60)
-        .trim()
-        .parse()
-        .expect("a number behind elapsed_ns=");
-    assert!(
-        (1_000_000_000..=start.elapsed().as_nanos()).contains(&elapsed),
-        "a sleep of 1 s took {elapsed} ns of guest time"
-    );
+    a_timer_over_a_stop(&mut emu, &mut qmp);
     no_complaint(&mut emu);
 }
 
@@ -292,20 +297,7 @@ fn several_cpus(test: &str, load: &str, cpus: u32) {
     }
     let after = stamp(&emu);
     moved_by_running_time_only(before, after, start.elapsed());
-    let start = Instant::now();
-    emu.type_text("timer 1\n");
-    emu.expect("TIMER-START", 120);
-    stopped_for(&mut qmp, TWO_MINUTES_NS);
-    emu.expect("TIMER-END elapsed_ns=", 120);
-    let elapsed: u128 = emu
-        .expect(" ", 60)
-        .trim()
-        .parse()
-        .expect("a number behind elapsed_ns=");
-    assert!(
-        (1_000_000_000..=start.elapsed().as_nanos()).contains(&elapsed),
-        "a sleep of 1 s took {elapsed} ns of guest time"
-    );
+    a_timer_over_a_stop(&mut emu, &mut qmp);
     no_complaint(&mut emu);
 }
 
