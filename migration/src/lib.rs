@@ -4,6 +4,8 @@
 //! its transports and precopy come with migration itself.
 
 pub mod codec;
+pub mod ram;
+pub mod vm;
 
 pub use codec::{CodecError, decode, encode};
 
