@@ -4,7 +4,7 @@
 //! [`Ledger::CAPACITY`] are kept, so a million cycles need no more memory than
 //! a hundred. The ledger migrates with the VM. It decides nothing.
 
-use crate::clock::{Captured, Phase};
+use crate::clock::{Captured, Downtime, Phase};
 use crate::run::Cause;
 use crate::timebase::{HostEvent, HostReading};
 use crate::value::{FineSpan, FineTod, Tod};
@@ -49,6 +49,8 @@ pub enum Event {
     },
     /// A slewing clock has made up for its gap.
     Slewed,
+    /// The VM was moved between hosts and ran on neither for this long.
+    Downtime(Downtime),
     /// Something happened to the host's clocks.
     Host(HostEvent),
 }
@@ -364,6 +366,15 @@ impl Ledger {
         let back = usize::try_from(self.count.checked_sub(number)?).ok()?;
         let index = self.entries.len().checked_sub(back)?;
         self.entries.get_mut(index)
+    }
+
+    /// Whether this may be some VM's ledger, whatever the totals say; else why not.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let (kept, count) = (self.entries.len(), self.count);
+        if kept > Self::CAPACITY || kept as u64 > count || count > u64::MAX / 2 {
+            return Err(format!("the ledger has {kept} entries of {count}"));
+        }
+        Ok(())
     }
 
     /// Proves R7: for every clock elapsed guest time is time run plus gaps

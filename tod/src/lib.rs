@@ -37,8 +37,9 @@ pub mod timeline;
 pub mod value;
 
 pub use clock::{
-    Captured, ClockBackend, ClockError, ClockEvent, ClockManager, ClockReport, ClockState,
-    ClocksReport, EpochClock, FaultPoint, Phase, Policy, SavedClocks, StartToken,
+    BootMoment, Captured, ClockBackend, ClockError, ClockEvent, ClockManager, ClockReport,
+    ClockState, ClocksReport, Downtime, EpochClock, FaultPoint, HostOffset, Phase, Policy,
+    SavedClocks, StartToken,
 };
 pub use epoch::{Epoch, PublishedEpoch};
 pub use host::{CounterSource, HostClock, HostPusher, LinuxHost, PushableHost, SimHost};

@@ -9,15 +9,14 @@
 //! whoever next looks.
 
 use super::report::{ClockReport, ClockStateReport, ClocksReport};
-use super::saved::{SavedClock, SavedClocks, SavedValue};
 use super::start::Start;
 use super::{
-    Captured, ClockBackend, ClockError, ClockEvent, ClockState, EpochClock, Fallback, FaultPoint,
-    Phase, Policy, Ready, StartToken, StoppedAt,
+    Captured, ClockBackend, ClockError, ClockEvent, ClockState, Downtime, EpochClock, Fallback,
+    FaultPoint, Phase, Policy, Ready, StartToken, StoppedAt,
 };
 use crate::ledger::{Entry, Event, Exactness, Ledger};
 use crate::run::{AllParked, Cause};
-use crate::timebase::{HostReading, ReadingQuality, Timebase};
+use crate::timebase::{HostReading, Timebase};
 use crate::timeline::Timeline;
 use crate::value::{FineSpan, FineTod};
 use crossbeam::channel::{Receiver, Sender, unbounded};
@@ -39,26 +38,26 @@ pub enum RegisterError {
     },
 }
 
-struct Clock {
-    name: String,
+pub(super) struct Clock {
+    pub(super) name: String,
     backend: Box<dyn ClockBackend>,
-    policy: Policy,
-    state: ClockState,
-    last_error_ns: Option<u64>,
+    pub(super) policy: Policy,
+    pub(super) state: ClockState,
+    pub(super) last_error_ns: Option<u64>,
     failures: u64,
     capture_faults: u32,
     install_faults: u32,
 }
 
 impl Clock {
-    fn capture(&mut self, at: &HostReading) -> Result<Captured, ClockError> {
+    pub(super) fn capture(&mut self, at: &HostReading) -> Result<Captured, ClockError> {
         if take_fault(&mut self.capture_faults) {
             return Err(ClockError::Injected);
         }
         self.backend.capture(at)
     }
 
-    fn install(&mut self, value: &Captured, at: &HostReading) -> Result<(), ClockError> {
+    pub(super) fn install(&mut self, value: &Captured, at: &HostReading) -> Result<(), ClockError> {
         if take_fault(&mut self.install_faults) {
             return Err(ClockError::Injected);
         }
@@ -83,25 +82,27 @@ fn take_fault(count: &mut u32) -> bool {
     armed
 }
 
-enum VmPhase {
+pub(super) enum VmPhase {
     /// Never ran: its clocks run since their creation (R4).
     Fresh,
     /// The clocks are ready, and booked as of the cont.
     Starting(Starting),
     Running(Arc<Start>),
-    Stopped,
+    Stopped(StoppedAt),
 }
 
 impl VmPhase {
     /// Whether the VM runs or is about to.
-    fn runs(&self) -> bool {
+    pub(super) fn runs(&self) -> bool {
         matches!(self, Self::Starting(_) | Self::Running(_))
     }
 }
 
 /// A cont that is not settled.
-struct Starting {
-    start: Arc<Start>,
+pub(super) struct Starting {
+    pub(super) start: Arc<Start>,
+    /// Since when the VM has been stopped, if it ever ran.
+    stopped: Option<StoppedAt>,
     /// One for each clock.
     clocks: Vec<StartingClock>,
 }
@@ -124,10 +125,10 @@ impl StartingClock {
     }
 }
 
-struct Inner {
-    clocks: Vec<Clock>,
-    phase: VmPhase,
-    ledger: Ledger,
+pub(super) struct Inner {
+    pub(super) clocks: Vec<Clock>,
+    pub(super) phase: VmPhase,
+    pub(super) ledger: Ledger,
     listeners: Vec<Sender<ClockEvent>>,
 }
 
@@ -154,7 +155,7 @@ impl ClockManager {
         })
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.settle();
         inner
@@ -242,7 +243,7 @@ impl ClockManager {
     pub fn on_stop(&self, parked: AllParked, cause: Cause) {
         let mut inner = self.inner();
         let at = match &inner.phase {
-            VmPhase::Fresh | VmPhase::Stopped => return,
+            VmPhase::Fresh | VmPhase::Stopped(_) => return,
             VmPhase::Running(_) => parked.reading().unwrap_or_else(|| self.timebase.reading()),
             // No vCPU has entered the guest since the cont: it ran for no time at all.
             VmPhase::Starting(starting) => {
@@ -253,7 +254,7 @@ impl ClockManager {
         };
         inner.book_host_events(&self.timebase);
         self.timeline.stop(&at);
-        inner.phase = VmPhase::Stopped;
+        inner.phase = VmPhase::Stopped(StoppedAt::Here(at));
         for index in 0..inner.clocks.len() {
             inner.stop_clock(index, &at, cause);
         }
@@ -264,9 +265,13 @@ impl ClockManager {
     /// gate, which the token opens. A running VM stays as it is (R3).
     pub fn on_cont(&self, cause: Cause) -> StartToken {
         let mut inner = self.inner();
-        if let VmPhase::Running(start) | VmPhase::Starting(Starting { start, .. }) = &inner.phase {
-            return StartToken::new(start);
-        }
+        let stopped = match &inner.phase {
+            VmPhase::Running(start) | VmPhase::Starting(Starting { start, .. }) => {
+                return StartToken::new(start);
+            }
+            VmPhase::Stopped(stopped) => Some(*stopped),
+            VmPhase::Fresh => None,
+        };
         let at = self.timebase.reading();
         inner.book_host_events(&self.timebase);
         let clocks: Vec<_> = (0..inner.clocks.len())
@@ -275,64 +280,12 @@ impl ClockManager {
         let standing = clocks.iter().filter_map(StartingClock::standing).collect();
         let start = Start::new(&self.timeline, standing);
         let token = StartToken::new(&start);
-        inner.phase = VmPhase::Starting(Starting { start, clocks });
-        token
-    }
-
-    /// The record of a VM that is stopped (or has never run), for a migration or
-    /// a snapshot. A clock that cannot be read is recorded as missing (R6).
-    #[must_use]
-    pub fn on_save(&self, cause: Cause) -> SavedClocks {
-        let mut inner = self.inner();
-        if let VmPhase::Starting(starting) = &inner.phase {
-            // Not meant to be; what runs can be saved, what is about to run cannot.
-            starting.start.begin();
-            inner.settle();
-        }
-        let at = self.timebase.reading();
-        inner.book_host_events(&self.timebase);
-        let clocks = (0..inner.clocks.len())
-            .map(|index| inner.save_clock(index, &at, cause))
-            .collect();
-        let timeline = self.timeline.track().at(&at);
-        SavedClocks {
-            timeline,
-            realtime_ns: at.realtime_ns,
+        inner.phase = VmPhase::Starting(Starting {
+            start,
+            stopped,
             clocks,
-            ledger: inner.ledger.clone(),
-        }
-    }
-
-    /// Takes over a saved record: every clock is installed at once, so that
-    /// errors show while the source can still run on (R5), and then stands
-    /// until the next cont. The fallbacks that happened; none is fatal (R6).
-    /// A running VM's clocks are left alone.
-    pub fn on_load(&self, saved: SavedClocks, cause: Cause) -> Vec<ClockEvent> {
-        let mut inner = self.inner();
-        if inner.phase.runs() {
-            log::warn!("saved clocks are not loaded into a VM that runs");
-            return Vec::new();
-        }
-        let at = self.timebase.reading();
-        inner.ledger = saved.ledger;
-        inner.book_host_events(&self.timebase);
-        inner.phase = VmPhase::Stopped;
-        self.timeline.restore(saved.timeline);
-        let mut fallbacks = Vec::new();
-        for clock in &saved.clocks {
-            if inner.find(&clock.name).is_err() {
-                log::warn!(
-                    "the saved state has a clock '{}' that this VM lacks",
-                    clock.name
-                );
-            }
-        }
-        for index in 0..inner.clocks.len() {
-            let name = inner.clocks[index].name.clone();
-            let record = saved.clocks.iter().find(|record| record.name == name);
-            fallbacks.extend(inner.load_clock(index, record, saved.realtime_ns, &at, cause));
-        }
-        fallbacks
+        });
+        token
     }
 
     /// The machine was reset. Guest clocks go on: a reset is no gap.
@@ -393,7 +346,7 @@ impl Clock {
                 base, at: stopped, ..
             } => (
                 ClockStateReport::Stopped {
-                    for_ns: stopped.for_ns(at.boottime_ns),
+                    for_ns: stopped.for_ns(at),
                 },
                 Some(base.value),
             ),
@@ -422,7 +375,7 @@ impl Clock {
 }
 
 impl Inner {
-    fn find(&mut self, name: &str) -> Result<&mut Clock, RegisterError> {
+    pub(super) fn find(&mut self, name: &str) -> Result<&mut Clock, RegisterError> {
         let known = || {
             let names: Vec<_> = self
                 .clocks
@@ -445,7 +398,7 @@ impl Inner {
             .retain(|listener| listener.send(event.clone()).is_ok());
     }
 
-    fn push(
+    pub(super) fn push(
         &mut self,
         event: Event,
         clock: Option<(usize, Option<FineTod>, Option<FineTod>, FineSpan)>,
@@ -469,17 +422,16 @@ impl Inner {
     }
 
     /// Moves a cont to the reading from which the clocks have run, once there is one.
-    fn settle(&mut self) {
-        let (start, clocks) = match std::mem::replace(&mut self.phase, VmPhase::Stopped) {
-            VmPhase::Starting(Starting { start, clocks }) if start.at().is_some() => {
-                (start, clocks)
-            }
-            other => {
-                self.phase = other;
-                return;
-            }
+    pub(super) fn settle(&mut self) {
+        let VmPhase::Starting(starting) = &mut self.phase else {
+            return;
         };
-        let Some(at) = start.at() else { return };
+        let Some(at) = starting.start.at() else {
+            return;
+        };
+        let start = Arc::clone(&starting.start);
+        let stopped = starting.stopped;
+        let clocks = std::mem::take(&mut starting.clocks);
         for (clock, started) in self.clocks.iter_mut().zip(clocks) {
             let late = at.host.since(started.since.host);
             let account = self.ledger.account_mut(&clock.name, at.host);
@@ -504,9 +456,21 @@ impl Inner {
             }
         }
         self.phase = VmPhase::Running(start);
+        if let Some(StoppedAt::Elsewhere(arrival)) = stopped
+            && let Some(downtime) = arrival.downtime(&at)
+        {
+            self.book_downtime(downtime, &at);
+        }
     }
 
-    fn book_host_events(&mut self, timebase: &Timebase) {
+    pub(super) fn book_downtime(&mut self, downtime: Downtime, at: &HostReading) {
+        let exactness = Exactness::Estimated {
+            ns: downtime.error_ns,
+        };
+        self.push(Event::Downtime(downtime), None, at, exactness);
+    }
+
+    pub(super) fn book_host_events(&mut self, timebase: &Timebase) {
         for observed in timebase.take_events() {
             let exactness = Exactness::Estimated {
                 ns: observed.at.error_ns(),
@@ -516,7 +480,7 @@ impl Inner {
     }
 
     /// Warns, tells, books: clock `index` could not be read or set.
-    fn fall_back(
+    pub(super) fn fall_back(
         &mut self,
         index: usize,
         phase: Phase,
@@ -622,11 +586,11 @@ impl Inner {
                 at: stopped,
                 owed,
             } => {
-                let gap = gap(&clock.name, &stopped, at);
+                let gap = stopped.gap(format_args!("clock '{}'", clock.name), at);
                 let (granted, left) = match clock.policy {
                     Policy::Freeze => (FineSpan::ZERO, FineSpan::ZERO),
-                    Policy::CatchUp => (gap.span.wrapping_add(owed), FineSpan::ZERO),
-                    Policy::Slew { .. } => (FineSpan::ZERO, gap.span.wrapping_add(owed)),
+                    Policy::CatchUp => (gap.span().wrapping_add(owed), FineSpan::ZERO),
+                    Policy::Slew { .. } => (FineSpan::ZERO, gap.span().wrapping_add(owed)),
                 };
                 let value = Captured {
                     value: base.value.wrapping_add(granted),
@@ -669,110 +633,6 @@ impl Inner {
         }
     }
 
-    fn save_clock(&mut self, index: usize, at: &HostReading, cause: Cause) -> SavedClock {
-        let clock = &mut self.clocks[index];
-        let (name, policy) = (clock.name.clone(), clock.policy);
-        let standing = matches!(clock.state, ClockState::Stopped { .. });
-        let (value, owed) = match clock.state {
-            ClockState::Stopped { base, owed, .. } => (Ok(base), owed),
-            ClockState::Slewing { left, .. } => (clock.capture(at), left),
-            ClockState::Running | ClockState::FreeRunning { .. } => {
-                (clock.capture(at), FineSpan::ZERO)
-            }
-        };
-        let value = match value {
-            Ok(captured) => {
-                if !standing {
-                    let account = self.ledger.account_mut(&name, at.host);
-                    if self.phase.runs() {
-                        account.book_run(at.host);
-                    } else {
-                        account.book_free_run(at.host);
-                    }
-                    account.book_capture(&captured);
-                }
-                let values = (
-                    index,
-                    Some(captured.value),
-                    Some(captured.value),
-                    FineSpan::ZERO,
-                );
-                self.push(
-                    Event::Save(cause),
-                    Some(values),
-                    at,
-                    capture_exactness(&captured),
-                );
-                SavedValue::Captured(captured)
-            }
-            Err(error) => {
-                let why = error.to_string();
-                let free = !matches!(self.phase, VmPhase::Fresh);
-                self.fall_back(index, Phase::Save, &why, at, free);
-                SavedValue::Missing { why }
-            }
-        };
-        SavedClock {
-            name,
-            policy,
-            value,
-            owed,
-        }
-    }
-
-    fn load_clock(
-        &mut self,
-        index: usize,
-        record: Option<&SavedClock>,
-        realtime_ns: i64,
-        at: &HostReading,
-        cause: Cause,
-    ) -> Option<ClockEvent> {
-        let clock = &mut self.clocks[index];
-        let account = self.ledger.account_mut(&clock.name, at.host);
-        account.book_standing(at.host);
-        let (base, owed) = match record.map(|record| (&record.value, record.owed)) {
-            Some((SavedValue::Captured(base), owed)) => (*base, owed),
-            Some((SavedValue::Missing { why }, _)) => {
-                account.book_lost();
-                let error = format!("the saved state lacks it: {why}");
-                return Some(self.fall_back(index, Phase::Load, &error, at, true));
-            }
-            None => {
-                account.book_lost();
-                let error = "the saved state does not have it";
-                return Some(self.fall_back(index, Phase::Load, error, at, true));
-            }
-        };
-        if let Some(record) = record {
-            clock.policy = record.policy;
-        }
-        account.book_load(&base);
-        clock.last_error_ns = Some(base.error_ns);
-        let stopped = StoppedAt::Elsewhere { realtime_ns };
-        clock.state = ClockState::Stopped {
-            base,
-            at: stopped,
-            owed,
-        };
-        let result = clock.install(&base, at);
-        if result.is_err() {
-            // Until a cont installs it, the clock shows something else.
-            account.book_lost();
-        }
-        let values = (index, Some(base.value), Some(base.value), FineSpan::ZERO);
-        self.push(
-            Event::Load(cause),
-            Some(values),
-            at,
-            capture_exactness(&base),
-        );
-        // The value is kept: cont installs it again, and may have more luck.
-        result
-            .err()
-            .map(|error| self.fall_back(index, Phase::Load, &error.to_string(), at, false))
-    }
-
     fn slew_clock(&mut self, index: usize, at: &HostReading) {
         let clock = &mut self.clocks[index];
         let (ClockState::Slewing { left, moved }, Policy::Slew { rate_ppm }) =
@@ -782,7 +642,9 @@ impl Inner {
         };
         let (left, passed) = (*left, at.host.since(moved.host).bits().max(0));
         // Divided first: 2^-56 units leave bits to spare, and the product may not overflow.
-        let step = (passed / 1_000_000 * i128::from(rate_ppm)).min(left.bits());
+        let step = (passed / 1_000_000)
+            .saturating_mul(i128::from(rate_ppm))
+            .min(left.bits());
         let step = FineSpan::from_bits(step);
         match clock.backend.advance(step, at) {
             Ok(()) => {
@@ -809,53 +671,9 @@ impl Inner {
     }
 }
 
-fn capture_exactness(captured: &Captured) -> Exactness {
+pub(super) fn capture_exactness(captured: &Captured) -> Exactness {
     match (captured.error_ns, captured.stepped) {
         (0, Some(_)) => Exactness::Exact,
         (ns, _) => Exactness::Estimated { ns },
-    }
-}
-
-fn is_extrapolated(reading: &HostReading) -> bool {
-    matches!(reading.quality, ReadingQuality::Extrapolated { .. })
-}
-
-struct Gap {
-    span: FineSpan,
-    error_ns: u64,
-}
-
-/// How long the VM was stopped, by the clock that also runs while a host
-/// sleeps; by the two hosts' wallclocks when it was stopped elsewhere.
-fn gap(clock: &str, stopped: &StoppedAt, now: &HostReading) -> Gap {
-    let (ns, error_ns) = match stopped {
-        StoppedAt::Here(then) => (
-            now.boottime_ns.saturating_sub(then.boottime_ns),
-            then.error_ns().saturating_add(now.error_ns()),
-        ),
-        StoppedAt::Elsewhere { realtime_ns } => {
-            let ns = now.realtime_ns.saturating_sub(*realtime_ns);
-            if ns < 0 {
-                log::warn!(
-                    "clock '{clock}': this host's wallclock is {} ns behind the saving host's; \
-                     no gap is granted",
-                    ns.unsigned_abs()
-                );
-            }
-            (u64::try_from(ns).unwrap_or(0), now.error_ns())
-        }
-    };
-    let extrapolated = match stopped {
-        StoppedAt::Here(then) => is_extrapolated(then) || is_extrapolated(now),
-        StoppedAt::Elsewhere { .. } => is_extrapolated(now),
-    };
-    let error_ns = if extrapolated {
-        error_ns.saturating_add(ns)
-    } else {
-        error_ns
-    };
-    Gap {
-        span: FineSpan::from_ns(ns),
-        error_ns,
     }
 }

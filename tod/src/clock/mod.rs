@@ -6,18 +6,22 @@
 
 mod backend;
 mod epoch_clock;
+mod gap;
 mod manager;
 mod report;
 mod saved;
 mod start;
+mod transfer;
 
 pub use backend::{Captured, ClockBackend, ClockError, Ready};
 pub use epoch_clock::EpochClock;
+pub use gap::{Arrival, BootMoment, Downtime, HostOffset, SavedAt, Stood, StoppedAt};
 pub use manager::{ClockManager, RegisterError};
 pub use report::{ClockReport, ClockStateReport, ClocksReport};
 pub use saved::{SavedClock, SavedClocks, SavedValue};
 pub(crate) use start::InGuest;
 pub use start::StartToken;
+pub use transfer::LoadError;
 
 use crate::timebase::HostReading;
 use crate::value::{FineSpan, Tod};
@@ -85,18 +89,6 @@ pub struct Fallback {
     pub phase: Phase,
     /// How, in one sentence.
     pub error: String,
-}
-
-/// Since when a clock stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoppedAt {
-    /// It was captured on this host.
-    Here(HostReading),
-    /// It came with a saved state; the other host's CLOCK_REALTIME then.
-    Elsewhere {
-        /// Nanoseconds since 1970 on the other host.
-        realtime_ns: i64,
-    },
 }
 
 /// What the manager knows of one clock.

@@ -1,6 +1,7 @@
 //! The clocks as monitors show them (`info clock`, `query-clock`).
 
-use super::{Policy, StoppedAt};
+use super::{Arrival, Policy, StoppedAt};
+use crate::timebase::HostReading;
 use crate::value::{Tod, VmTime};
 use serde::Serialize;
 
@@ -21,8 +22,8 @@ pub enum ClockStateReport {
     },
     /// It stands.
     Stopped {
-        /// For how long already, on this host's CLOCK_BOOTTIME; none when it
-        /// was stopped elsewhere.
+        /// For how long already, on this host's CLOCK_BOOTTIME; none when it was stopped on
+        /// another host whose clocks have not been measured against this one's.
         for_ns: Option<u64>,
     },
     /// It could not be read or set, and runs by itself.
@@ -77,10 +78,13 @@ pub struct ClocksReport {
 }
 
 impl StoppedAt {
-    pub(super) fn for_ns(&self, boottime_ns: u64) -> Option<u64> {
+    pub(super) fn for_ns(&self, now: &HostReading) -> Option<u64> {
         match self {
-            Self::Here(at) => Some(boottime_ns.saturating_sub(at.boottime_ns)),
-            Self::Elsewhere { .. } => None,
+            Self::Here(_)
+            | Self::Elsewhere(Arrival {
+                offset: Some(_), ..
+            }) => Some(self.gap(format_args!("the clock"), now).ns),
+            Self::Elsewhere(Arrival { offset: None, .. }) => None,
         }
     }
 }

@@ -165,9 +165,13 @@ impl RunState {
                 Running,
                 Prelaunch,
                 Paused,
+                Postmigrate,
                 Suspended,
                 InternalError,
                 Shutdown,
+                GuestPanicked,
+                IoError,
+                Watchdog,
             ],
             Shutdown => &[Paused, FinishMigrate, Prelaunch, SaveVm, RestoreVm],
             Suspended => &[

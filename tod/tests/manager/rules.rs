@@ -167,7 +167,10 @@ fn r5_loaded_clocks_are_installed_at_once_and_stand() {
     let mut target = Vm::on(host);
     let tod = target.clock("tod", Policy::Freeze);
     target.clocks.inject("tod", FaultPoint::Install, 1).unwrap();
-    let fallbacks = target.clocks.on_load(saved.clone(), Cause::Migration);
+    let fallbacks = target
+        .clocks
+        .on_load(saved.clone(), None, Cause::Migration)
+        .unwrap();
     assert!(matches!(
         fallbacks[..],
         [ClockEvent::Fallback {
@@ -179,7 +182,8 @@ fn r5_loaded_clocks_are_installed_at_once_and_stand() {
     assert!(
         target
             .clocks
-            .on_load(saved.clone(), Cause::Migration)
+            .on_load(saved.clone(), None, Cause::Migration)
+            .unwrap()
             .is_empty()
     );
     target.host.advance(77 * SECOND);
@@ -214,7 +218,11 @@ fn r5_an_install_that_fails_on_load_is_tried_again_on_cont() {
     target.clocks.inject("tod", FaultPoint::Install, 1).unwrap();
     target.host.advance(50 * SECOND);
     assert_eq!(
-        target.clocks.on_load(saved.clone(), Cause::Migration).len(),
+        target
+            .clocks
+            .on_load(saved.clone(), None, Cause::Migration)
+            .unwrap()
+            .len(),
         1
     );
     target.cont();
@@ -245,7 +253,10 @@ fn r6_a_clock_that_cannot_be_saved_is_recorded_and_runs_free() {
     target.host.advance(9 * SECOND);
     let tod = target.clock("tod", Policy::Freeze);
     let rtc = target.clock("rtc", Policy::Freeze);
-    let fallbacks = target.clocks.on_load(saved, Cause::Migration);
+    let fallbacks = target
+        .clocks
+        .on_load(saved, None, Cause::Migration)
+        .unwrap();
     assert_eq!(fallbacks.len(), 1, "{fallbacks:?}");
     let before = tod.now();
     target.host.advance(SECOND);

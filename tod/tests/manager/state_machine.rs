@@ -10,10 +10,12 @@ use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tod::clock::LoadError;
 use tod::host::SleepingCounter;
+use tod::ledger::Event;
 use tod::{
-    Cause, ClockState, EpochClock, FaultPoint, FineSpan, FineTod, Policy, SavedClocks, SimHost,
-    Timer, Tod, VmDuration, VmTime,
+    Cause, ClockState, EpochClock, FaultPoint, FineSpan, FineTod, HostOffset, Policy, SavedClocks,
+    SimHost, Timer, Tod, VmDuration, VmTime,
 };
 
 /// A tick is exactly two units, so that the model needs no rounding of its own.
@@ -36,7 +38,8 @@ enum Action {
     ContLate,
     Enter,
     Save,
-    Load,
+    /// With the hosts' clocks measured, as a migration; or without, as a snapshot.
+    Load(bool),
     Reset,
     Tick,
     MoveRealtime(i64),
@@ -62,7 +65,16 @@ enum Phase {
 #[derive(Debug, Clone, Copy)]
 enum Since {
     Boottime(u64),
-    Realtime(i64),
+    Elsewhere(Arrived),
+}
+
+/// What a load knows of a clock's gap: when the record was made, and how long it had stood then.
+#[derive(Debug, Clone, Copy)]
+struct Arrived {
+    boottime: u64,
+    realtime: i64,
+    stood: u64,
+    measured: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -136,7 +148,11 @@ impl ModelClock {
 #[derive(Debug, Clone)]
 struct Saved {
     timeline: u128,
+    boottime: u64,
     realtime: i64,
+    /// How long the VM had been stopped, and each clock.
+    stopped: u64,
+    stood: [u64; 2],
     values: [Option<u128>; 2],
     accounts: [Option<Account>; 2],
 }
@@ -157,6 +173,8 @@ struct Model {
     /// Host mapping at the last cont.
     timeline_from: u128,
     clocks: [ModelClock; 2],
+    /// Since when the VM is stopped, if it is.
+    stopped: Option<Since>,
     saved: Option<Saved>,
     armed: Option<u128>,
     resets: u64,
@@ -182,7 +200,7 @@ impl ReferenceStateMachine for Machine {
             3 => Just(Action::ContLate),
             3 => Just(Action::Enter),
             2 => Just(Action::Save),
-            2 => Just(Action::Load),
+            2 => any::<bool>().prop_map(Action::Load),
             1 => Just(Action::Reset),
             2 => Just(Action::Tick),
             1 => (-10_000i64..10_000).prop_map(|ms| Action::MoveRealtime(ms * 1_000_000)),
@@ -213,8 +231,22 @@ struct Test {
     model: Model,
     /// What the guest has seen of each clock, while nothing may move it back.
     seen: [Option<FineTod>; 2],
+    /// The number of the first ledger entry after the last load.
+    loaded: u64,
     /// Samples of the host that fail; none of the model's business.
     failing: u32,
+}
+
+fn gap(since: Since, boottime: u64, realtime: i64) -> u64 {
+    match since {
+        Since::Boottime(then) => boottime - then,
+        Since::Elsewhere(arrived) if arrived.measured => {
+            boottime - arrived.boottime + arrived.stood
+        }
+        Since::Elsewhere(arrived) => {
+            u64::try_from(realtime.saturating_sub(arrived.realtime)).unwrap_or(0) + arrived.stood
+        }
+    }
 }
 
 impl Test {
@@ -271,12 +303,7 @@ impl Test {
                 clock.book_free_run(host);
                 continue;
             };
-            let gap = match since {
-                Since::Boottime(then) => self.model.boottime - then,
-                Since::Realtime(then) => {
-                    u64::try_from(self.model.realtime.saturating_sub(then)).unwrap_or(0)
-                }
-            };
+            let gap = gap(since, self.model.boottime, self.model.realtime);
             let mut granted = if policy == Policy::CatchUp {
                 bits_of_ns(gap)
             } else {
@@ -315,6 +342,7 @@ impl Test {
         if self.model.phase != Phase::Starting {
             return;
         }
+        let extrapolates = self.extrapolates();
         self.used_samples();
         let host = self.host();
         for clock in &mut self.model.clocks {
@@ -328,6 +356,27 @@ impl Test {
         }
         self.model.phase = Phase::Running;
         self.model.timeline_from = host;
+        let stopped = self.model.stopped.take();
+        let downtime = match stopped {
+            Some(since @ Since::Elsewhere(Arrived { measured: true, .. })) => {
+                Some(gap(since, self.model.boottime, 0))
+            }
+            _ => None,
+        };
+        let ledger = self.vm.clocks.ledger();
+        let since_load = ledger.entries().rev();
+        let booked: Vec<_> = since_load
+            .take_while(|entry| entry.number >= self.loaded)
+            .filter_map(|entry| match entry.event {
+                Event::Downtime(downtime) => Some(downtime.ns),
+                _ => None,
+            })
+            .collect();
+        match downtime {
+            Some(ns) if !extrapolates => assert_eq!(booked, [ns as i64]),
+            Some(_) => assert_eq!(booked.len(), 1),
+            None => assert!(booked.len() <= usize::from(self.loaded > 0)),
+        }
     }
 
     fn stop(&mut self) {
@@ -340,42 +389,28 @@ impl Test {
             Phase::Starting => self.begin(),
             Phase::Fresh | Phase::Stopped => return,
         }
-        // An extrapolated stop does not know of the sleep before it.
-        let since = match self.vm.clocks.state(NAMES[0]).unwrap() {
-            ClockState::Stopped {
-                at: tod::clock::StoppedAt::Here(at),
-                ..
-            } if extrapolates => at.boottime_ns,
-            _ => self.model.boottime,
+        let stopped = self.vm.clocks.stopped().unwrap();
+        let boottime = if extrapolates {
+            // It does not know of the sleep before it.
+            let boottime = u64::try_from(stopped.boottime_ns).unwrap();
+            assert!(boottime <= self.model.boottime, "no time is invented");
+            boottime
+        } else {
+            self.model.boottime
         };
-        if extrapolates
-            && let Ok(ClockState::Stopped { at, .. }) = self.vm.clocks.state(NAMES[1])
-            && let tod::clock::StoppedAt::Here(at) = at
-        {
-            assert!(at.boottime_ns <= self.model.boottime, "no time is invented");
-        }
+        let since = Since::Boottime(boottime);
         self.model.timeline = self
             .model
             .timeline
             .wrapping_add(host.wrapping_sub(self.model.timeline_from));
         for clock in &mut self.model.clocks {
             clock.book_run(host);
-            clock.kept = clock
-                .capture(host)
-                .map(|value| (value, Since::Boottime(since)));
+            clock.kept = clock.capture(host).map(|value| (value, since));
             if clock.kept.is_some() {
                 clock.book_known();
             }
         }
-        if extrapolates
-            && let Some((_, since)) = &mut self.model.clocks[1].kept
-            && let ClockState::Stopped {
-                at: tod::clock::StoppedAt::Here(at),
-                ..
-            } = self.vm.clocks.state(NAMES[1]).unwrap()
-        {
-            *since = Since::Boottime(at.boottime_ns);
-        }
+        self.model.stopped = Some(since);
         self.model.phase = Phase::Stopped;
     }
 
@@ -408,32 +443,73 @@ impl Test {
             };
             assert_eq!(real, *value, "{} as saved", record.name);
         }
+        let (boottime, realtime) = (self.model.boottime, self.model.realtime);
+        let stood = |since| gap(since, boottime, realtime);
+        let stopped = self.model.stopped.map(stood).unwrap_or_default();
+        let kept = self.model.clocks.map(|clock| clock.kept);
+        let stood = kept.map(|kept| kept.map(|(_, since)| stood(since)).unwrap_or_default());
+        assert_eq!(saved.saved_at.boottime_ns, boottime);
+        assert_eq!(
+            saved.stopped().boottime_ns,
+            boottime as i64 - stopped as i64
+        );
+        assert_eq!(
+            saved
+                .clocks
+                .iter()
+                .map(|clock| clock.stood.ns)
+                .collect::<Vec<_>>(),
+            stood
+        );
         self.model.saved = Some(Saved {
             timeline: self.timeline(),
-            realtime: self.model.realtime,
+            boottime,
+            realtime,
+            stopped,
+            stood,
             values,
             accounts: self.model.clocks.map(|clock| clock.account),
         });
         self.saved = Some(saved);
     }
 
-    fn load(&mut self) {
+    fn load(&mut self, measured: bool) {
         let Some(saved) = self.saved.clone() else {
             return;
         };
         let running = self.runs();
         let host = self.host();
-        let fallbacks = self.vm.clocks.on_load(saved, Cause::Snapshot);
-        if running {
-            assert!(fallbacks.is_empty());
-            return;
-        }
+        // It is the same host.
+        let offset = measured.then_some(HostOffset { ns: 0, error_ns: 0 });
+        let cause = if measured {
+            Cause::Migration
+        } else {
+            Cause::Snapshot
+        };
+        let fallbacks = match self.vm.clocks.on_load(saved, offset, cause) {
+            Ok(fallbacks) => fallbacks,
+            Err(error) => {
+                assert_eq!((error, running), (LoadError::Running, true));
+                return;
+            }
+        };
+        assert!(!running);
+        self.loaded = self.vm.clocks.ledger().count();
         self.used_samples();
         let record = self.model.saved.clone().unwrap();
+        let arrived = |stood| {
+            Since::Elsewhere(Arrived {
+                boottime: record.boottime,
+                realtime: record.realtime,
+                stood,
+                measured,
+            })
+        };
+        self.model.stopped = Some(arrived(record.stopped));
         let mut failures = 0;
         for (index, clock) in self.model.clocks.iter_mut().enumerate() {
             let value = record.values[index];
-            clock.kept = value.map(|value| (value, Since::Realtime(record.realtime)));
+            clock.kept = value.map(|value| (value, arrived(record.stood[index])));
             clock.account = record.accounts[index];
             clock.booked = host;
             if value.is_some_and(|value| clock.install(value, host)) {
@@ -580,6 +656,7 @@ impl StateMachineTest for Machine {
             timeline: 0,
             timeline_from: 0,
             clocks: [clock(&clocks[0]), clock(&clocks[1])],
+            stopped: None,
             saved: None,
             armed: None,
             resets: 0,
@@ -592,6 +669,7 @@ impl StateMachineTest for Machine {
             fired_at,
             model,
             seen: [None; 2],
+            loaded: 0,
             failing: 0,
         }
     }
@@ -610,7 +688,7 @@ impl StateMachineTest for Machine {
             Action::ContLate => test.cont(true),
             Action::Enter => test.enter(),
             Action::Save => test.save(),
-            Action::Load => test.load(),
+            Action::Load(measured) => test.load(measured),
             Action::Reset => {
                 test.vm.clocks.on_reset(Cause::GuestReset);
                 test.used_samples();
