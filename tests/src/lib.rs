@@ -8,6 +8,7 @@ pub mod bench;
 pub mod console;
 pub mod engines;
 pub mod guests;
+pub mod moving;
 pub mod process;
 pub mod qmp;
 pub mod self_checking;

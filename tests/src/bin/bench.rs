@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tests::bench::guest::Length;
+use tests::bench::moves;
 use tests::bench::stop_latency;
 use tests::bench::suite::{self, Plan};
 use tests::bench::{Sample, Selection, table};
@@ -22,7 +23,7 @@ use tod::{Timebase, host::CounterSource};
 
 const USAGE: &str = "usage: bench [OPTION...] [NAME...]
 
-NAME is one or more of: suite, clock-read, stop-cont, stop-latency, tod-step
+NAME is one or more of: suite, clock-read, stop-cont, stop-latency, tod-step, moves
 (default: all).
 --runs N        repetitions of each measurement (default 5)
 --qemu PATH     the peer (default: qemu-system-s390x, if it is installed)
@@ -102,6 +103,9 @@ const BENCHES: &[(&str, Bench)] = &[
         stop_latency::print(40 * options.runs)
     }),
     ("tod-step", tod_step),
+    ("moves", |options| {
+        moves::print(&process::binary(), options.peer.as_deref(), options.runs);
+    }),
 ];
 
 fn main() -> ExitCode {
