@@ -66,7 +66,7 @@ pub struct CpuCore {
     /// Its second operand.
     pub cc_b: u64,
     /// Guest instructions executed: exact between blocks, behind inside helpers. One that traps
-    /// is not counted.
+    /// is not counted. Means nothing unless [`crate::Options::count`] is set.
     pub insns: u64,
     /// Not 0: what the running block was made for may have changed; it is left after the
     /// current instruction.

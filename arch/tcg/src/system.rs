@@ -46,6 +46,9 @@ pub struct Options {
     /// Bytes that translated blocks may take; beyond it all are dropped and made anew. 64 MiB
     /// unless told.
     pub cache_bytes: usize,
+    /// Whether [`CpuCore::insns`] is kept. Yes unless told: tests and debugging want it. It costs
+    /// native code an update in memory in each block.
+    pub count: bool,
 }
 
 impl Default for Options {
@@ -53,6 +56,7 @@ impl Default for Options {
         Self {
             engine: EngineKind::default(),
             cache_bytes: 64 << 20,
+            count: true,
         }
     }
 }
@@ -196,6 +200,11 @@ impl System {
     /// The options it was made with.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// Whether [`CpuCore::insns`] is kept: portable engines always do.
+    pub fn counts_instructions(&self) -> bool {
+        self.options.count || self.options.engine != EngineKind::Native
     }
 
     /// Chooses what is printed: bits of [`trace`].

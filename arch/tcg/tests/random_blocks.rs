@@ -80,6 +80,7 @@ fn check(script: &Script, seed: u64, budget: u64, cache_bytes: usize) -> Result<
     let on = |engine| Options {
         engine,
         cache_bytes,
+        ..Options::default()
     };
     let mut reference = Machine::new(on(EngineKind::Reference), script);
     let seeds = [seed, seed.rotate_left(20), seed.rotate_left(40)];

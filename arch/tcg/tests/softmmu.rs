@@ -458,6 +458,7 @@ fn a_guest_that_translates_for_ever_stays_within_the_bound() {
         let machine = Machine::new(Options {
             engine,
             cache_bytes: LIMIT,
+            ..Options::default()
         });
         // A chain of jumps through 4000 places, which ends where it began.
         const PLACES: u64 = 4000;

@@ -413,6 +413,7 @@ fn stored_clocks(
     let options = Options {
         engine,
         cache_bytes: 1 << 20,
+        ..Options::default()
     };
     let system = System::with_options(Arc::new(ram), options);
     let cores: Vec<_> = (0..CPUS).map(|_| CpuCore::new(system.clone())).collect();

@@ -94,6 +94,7 @@ impl MachineType for CcwVirtio {
         };
         let options = Options {
             engine: engine_kind(tcg.engine),
+            count: false,
             ..Options::default()
         };
         let options = match tcg.cache_mib {

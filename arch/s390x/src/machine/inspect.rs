@@ -45,16 +45,19 @@ pub fn registers(cpu: &mut S390Cpu) -> String {
     group("C", 16, &cpu.cr);
     group("F", 16, &cpu.fpr);
     group("A", 8, &cpu.ar.map(u64::from));
-    let _ = writeln!(
+    let _ = write!(
         text,
-        "PREFIX={:08x} FPC={:08x} CKC={:016x} CPUTM={:016x} BEAR={:016x} INSNS={}",
+        "PREFIX={:08x} FPC={:08x} CKC={:016x} CPUTM={:016x} BEAR={:016x}",
         cpu.prefix,
         cpu.fpc,
         cpu.control.clock.comparator,
         cpu.cpu_timer(),
         cpu.breaking_event,
-        cpu.core.insns
     );
+    if cpu.core.system().counts_instructions() {
+        let _ = write!(text, " INSNS={}", cpu.core.insns);
+    }
+    text.push('\n');
     text
 }
 

@@ -191,7 +191,10 @@ impl Machine for S390xMachine {
     }
 
     fn instructions(&self) -> Option<u64> {
-        Some(self.crew.vcpus.iter().map(vcpu::Vcpu::instructions).sum())
+        self.shared
+            .system
+            .counts_instructions()
+            .then(|| self.crew.vcpus.iter().map(vcpu::Vcpu::instructions).sum())
     }
 
     fn parts(&self) -> Vec<Box<dyn migration::Part + '_>> {

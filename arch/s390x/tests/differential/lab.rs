@@ -62,6 +62,7 @@ impl Lab {
         let options = Options {
             engine,
             cache_bytes,
+            ..Options::default()
         };
         let ram = GuestRam::new(ram_bytes).expect("a little RAM");
         let system = System::with_options(Arc::new(ram), options);

@@ -721,6 +721,11 @@ impl Asm {
         self.ext(Width::W32, &[0xff], 4, mem);
     }
 
+    /// `jmp reg`.
+    pub(super) fn jmp_reg(&mut self, reg: Reg) {
+        self.ext(Width::W32, &[0xff], 4, reg);
+    }
+
     /// `call [mem]`.
     pub(super) fn call_mem(&mut self, mem: Mem) {
         self.ext(Width::W32, &[0xff], 2, mem);

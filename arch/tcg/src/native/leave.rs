@@ -240,7 +240,7 @@ impl<G: Guest> Lower<'_, G> {
 
     /// Instructions were completed.
     fn count(&mut self, completed: u32) {
-        if completed != 0 {
+        if completed != 0 && self.native.counts {
             let insns = self.core(std::mem::offset_of!(CpuCore, insns));
             self.asm
                 .alu_imm(Alu::Add, Width::W64, insns, completed as i32);
@@ -322,7 +322,9 @@ impl<G: Guest> Lower<'_, G> {
         self.asm.jcc(Cc::Ne, slow);
         self.asm
             .mov(Width::W64, RCX, field(std::mem::offset_of!(Jump, entry)));
-        self.asm.jmp_mem(at(RCX, 0));
+        // Not in one instruction: the host then predicts the target badly.
+        self.asm.mov(Width::W64, RCX, at(RCX, 0));
+        self.asm.jmp_reg(RCX);
         self.asm.bind(slow);
         self.asm.mov_imm_keep_flags(RCX, flags.into());
         let thunk = self.core(thunks::thunk(thunks::JUMP_SLOW));
@@ -342,7 +344,9 @@ impl<G: Guest> Lower<'_, G> {
             }
         }
         self.asm.store_imm(Width::W32, ilen, i32::from(site.len));
-        self.asm.store_imm(Width::W32, before, site.before as i32);
+        if self.native.counts {
+            self.asm.store_imm(Width::W32, before, site.before as i32);
+        }
     }
 
     fn write_pc(&mut self, pc: u64) {

@@ -38,7 +38,7 @@ use crate::cpu::CpuCore;
 use crate::engine::Leave;
 use crate::guest::{BlockKey, Guest, Trap};
 use crate::ir::{Block, Global, Ty};
-use crate::system::System;
+use crate::system::{Options, System};
 use asm::{R9, R10, R11, R12, R13, R14, R15, RBX, Reg};
 use buffer::Piece;
 pub(crate) use thunks::{THUNKS, Thunks};
@@ -131,22 +131,25 @@ pub(crate) enum Unfit {
 pub(crate) struct Native {
     thunks: Thunks,
     features: Features,
+    /// Whether instructions are counted.
+    counts: bool,
     /// Flags of block keys by the numbers that code knows them by.
     flags: Mutex<Vec<u64>>,
 }
 
 impl Native {
     /// The engine of a machine of this guest type; `None` if the host cannot run it.
-    pub(crate) fn new<G: Guest>(cache_bytes: usize) -> Option<Self> {
+    pub(crate) fn new<G: Guest>(options: &Options) -> Option<Self> {
         if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
             return None;
         }
         // Dropped blocks may take as much as stored ones.
-        let thunks = Thunks::new::<G>(cache_bytes.saturating_mul(2).max(256 << 10));
+        let thunks = Thunks::new::<G>(options.cache_bytes.saturating_mul(2).max(256 << 10));
         match thunks {
             Ok(thunks) => Some(Self {
                 thunks,
                 features: Features::detect(),
+                counts: options.count,
                 flags: Mutex::default(),
             }),
             Err(error) => {
@@ -384,7 +387,7 @@ pub(crate) fn of<G: Guest>(system: &System) -> Option<&Native> {
     system
         .native
         .get_or_init(|| {
-            let native = Native::new::<G>(system.options().cache_bytes);
+            let native = Native::new::<G>(system.options());
             if let Some(native) = &native {
                 system.cache.set_stale(native.stale());
             }
