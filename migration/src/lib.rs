@@ -5,10 +5,14 @@
 //! hand it what it needs through traits.
 
 pub mod codec;
+pub mod exchange;
+pub mod params;
 pub mod part;
+pub mod progress;
 pub mod ram;
 pub mod stream;
 pub mod transport;
+pub mod vm;
 
 pub use codec::{CodecError, decode, encode};
 pub use part::{Part, PartError};

@@ -3,11 +3,10 @@
 //! A source has a [`SourceVm`], a destination a [`DestinationVm`]; both have [`Ram`] and the
 //! host's clocks. They are called from the migration's own thread, never from a vCPU's, and may
 //! block for as long as the VM needs, but for no peer. Nothing here knows the stream, and nothing
-//! decides when the guest is stopped or who may run: that is the protocol's.
+//! decides when the guest is stopped or who may run: that is [`crate::outgoing`] and
+//! [`crate::incoming`].
 
-use tod::clock::SavedClocks;
-use tod::host::HostClock;
-use tod::run::RunState;
+use tod::{BootMoment, Downtime, HostClock, HostOffset, RunState, SavedClocks};
 
 use crate::PartError;
 use crate::ram::PageSet;
@@ -91,33 +90,14 @@ pub trait Ram: Send + Sync {
     fn set_toll(&self, ns: u32);
 }
 
-/// A moment on this host's CLOCK_BOOTTIME.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
-    /// Nanoseconds. Negative for what happened on another host before this one was booted.
-    pub boottime_ns: i64,
-    /// The moment is at most this far from it, either way.
-    pub error_ns: u64,
-}
-
 /// The source's guest stands for the migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
     /// What it was before [`SourceVm::stop`], and is to be on the destination.
     pub state: RunState,
     /// Since when its clocks stand: when the last vCPU left the guest, also if that was long
-    /// before. None if it never ran or if the host's clocks could not be read.
-    pub since: Option<Moment>,
-}
-
-/// How long the guest stood, measured over the channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Downtime {
-    /// From the last vCPU's leaving the guest at the source to the first one's entering it at
-    /// the destination. Below zero only within the error.
-    pub ns: i64,
-    /// The true value is at most this far off, either way.
-    pub error_ns: u64,
+    /// before. None if it never ran.
+    pub since: Option<BootMoment>,
 }
 
 /// One part's saved state.
@@ -190,8 +170,8 @@ pub struct PartId {
 pub enum Started {
     /// It runs.
     Running {
-        /// When the first vCPU entered the guest; none if the host's clocks could not be read.
-        since: Option<Moment>,
+        /// When the first vCPU entered the guest, if one has.
+        since: Option<BootMoment>,
     },
     /// It stands, as it did at the source or as `-S` asks.
     Standing,
@@ -224,18 +204,18 @@ pub trait DestinationVm: Send + Sync {
     /// [`PartError`]; the VM cannot be started then.
     fn load_part(&self, part: &SavedPart) -> Result<(), PartError>;
 
-    /// Installs the clocks (R5); they stand until `start`, or until a later `cont`. `since` says
-    /// when they were stopped, if that was measured: better than the wallclocks in `saved`.
-    /// Failures of clocks are the callee's to tell; none costs the guest (R6).
-    fn load_clocks(&self, saved: SavedClocks, since: Option<Moment>);
+    /// Installs the clocks (R5); they stand until `start`, or until a later `cont`. `offset` is
+    /// this host's CLOCK_BOOTTIME less the source's, if it was measured: better than the two
+    /// wallclocks. Failures of clocks are the callee's to tell; none costs the guest (R6).
+    ///
+    /// # Errors
+    /// [`VmError`]: no VM can have such clocks.
+    fn load_clocks(&self, saved: SavedClocks, offset: Option<HostOffset>) -> Result<(), VmError>;
 
     /// The guest is this VM's now. `state` is what it was at the source: running guests are
     /// started, unless the user wants them to stand, all others stand in that state. Returns
-    /// when the first vCPU has entered the guest.
+    /// when the first vCPU has entered the guest, or soon if none comes.
     fn start(&self, state: RunState) -> Started;
-
-    /// What the move cost the guest, for the ledger. After [`DestinationVm::start`] only.
-    fn downtime(&self, downtime: Downtime);
 
     /// The stream is not taken; what was loaded is worthless.
     fn fail(&self);
