@@ -183,3 +183,73 @@ fn vcpus_devices_clocks_and_back() {
         .collect();
     assert_eq!(did(&mut run, RunState::Running).unwrap(), (true, again));
 }
+
+#[test]
+fn a_vm_that_moves_goes_through_these_states_and_its_clocks_with_them() {
+    use RunState::*;
+    let log = Log::default();
+    let vm = |state| {
+        let timebase = Timebase::new(Arc::new(SimHost::new())).unwrap();
+        let clocks = ClockManager::new(Timeline::new(&timebase));
+        clocks
+            .register("clock", Box::new(Clock(Arc::clone(&log))), Policy::Freeze)
+            .unwrap();
+        let gate = Gate(Arc::new(VcpuGate::new(Vec::new())), Arc::clone(&log));
+        RunControl::new(state, gate, clocks)
+    };
+    let told = || std::mem::take(&mut *log.lock().unwrap());
+    let stopped = ["park", "capture"];
+
+    // A live move: to the end, or back.
+    let mut source = vm(Prelaunch);
+    for _ in 0..2 {
+        assert!(source.cont(Cause::Launch).unwrap());
+        told();
+        assert!(source.stop(FinishMigrate, Cause::Migration).unwrap());
+        assert_eq!(told(), stopped);
+    }
+    assert!(source.stop(Postmigrate, Cause::Migration).unwrap());
+    assert_eq!(told(), [""; 0], "it stood already (R3)");
+    assert!(source.cont(Cause::Monitor).unwrap(), "an explicit choice");
+    told();
+
+    // A move, or a snapshot, of a VM that stands: it is as before afterwards, and its clocks
+    // have not been touched.
+    let standing = [
+        Paused,
+        Shutdown,
+        Suspended,
+        GuestPanicked,
+        IoError,
+        Watchdog,
+    ];
+    for state in standing {
+        source.stop(Paused, Cause::Monitor).unwrap();
+        source.cont(Cause::Monitor).unwrap();
+        source.stop(state, Cause::Monitor).unwrap();
+        told();
+        for through in [FinishMigrate, SaveVm] {
+            assert!(source.stop(through, Cause::Migration).unwrap());
+            assert!(!source.stop(through, Cause::Migration).unwrap());
+            assert!(source.stop(state, Cause::Migration).unwrap(), "{state}");
+        }
+        assert!(source.stop(FinishMigrate, Cause::Migration).unwrap());
+        assert!(source.stop(Postmigrate, Cause::Migration).unwrap());
+        assert_eq!(told(), [""; 0]);
+    }
+
+    // What arrives goes on as what it was.
+    for state in standing.into_iter().chain([Prelaunch, Running]) {
+        for waiting in [Inmigrate, RestoreVm] {
+            let mut target = vm(waiting);
+            assert_eq!(target.state(), waiting);
+            if state == Running {
+                assert!(target.cont(Cause::Migration).unwrap());
+                assert_eq!(told(), ["unpark"]);
+            } else {
+                assert!(target.stop(state, Cause::Migration).unwrap());
+                assert_eq!(told(), [""; 0], "it never ran");
+            }
+        }
+    }
+}

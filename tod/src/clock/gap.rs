@@ -1,9 +1,9 @@
 //! Gaps: since when a clock stands, and for how long, on one host or across two.
 //!
 //! A gap on one host is a difference of its CLOCK_BOOTTIME, which also runs while the host
-//! sleeps. Across two hosts it needs the difference of their clocks: measured over the channel
-//! between them ([`HostOffset`]), else it is taken from their wallclocks, which are trusted to
-//! agree. Nothing here decides what a clock does about a gap; that is its policy.
+//! sleeps. Across two hosts it needs the difference of their clocks, measured over the channel
+//! between them by whoever loads the record; else their wallclocks are trusted to agree.
+//! Nothing here decides what a clock does about a gap; that is its policy.
 
 use crate::run::Cause;
 use crate::timebase::{HostReading, ReadingQuality};
@@ -31,25 +31,6 @@ impl BootMoment {
             error_ns: reading.error_ns(),
         }
     }
-
-    /// This moment on the clock of another host.
-    #[must_use]
-    pub fn on(self, offset: &HostOffset) -> Self {
-        Self {
-            boottime_ns: self.boottime_ns.saturating_add(offset.ns),
-            error_ns: self.error_ns.saturating_add(offset.error_ns),
-        }
-    }
-}
-
-/// The other host's CLOCK_BOOTTIME plus this is one's own, as measured between the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct HostOffset {
-    /// Nanoseconds.
-    pub ns: i64,
-    /// Plus or minus.
-    pub error_ns: u64,
 }
 
 /// For how long a VM ran nowhere.
@@ -113,8 +94,9 @@ pub struct Arrival {
     pub saved_at: SavedAt,
     /// How long the clock (or the VM) had stood by then.
     pub stood: Stood,
-    /// That host's clocks against this one's, if they have been measured.
-    pub offset: Option<HostOffset>,
+    /// When it was made, on this host's clock, if the two hosts' clocks have been measured
+    /// against each other.
+    pub measured: Option<BootMoment>,
     /// What it was loaded for.
     pub cause: Cause,
 }
@@ -123,26 +105,17 @@ impl Arrival {
     /// When it was made, on this host's CLOCK_BOOTTIME; as far as the two wallclocks agree, if
     /// the hosts' clocks have not been measured.
     fn saved(&self, now: &HostReading) -> BootMoment {
-        let then = &self.saved_at;
-        match &self.offset {
-            Some(offset) => BootMoment {
-                boottime_ns: i64::try_from(then.boottime_ns).unwrap_or(i64::MAX),
-                error_ns: then.error_ns,
-            }
-            .on(offset),
-            None => BootMoment {
-                boottime_ns: BootMoment::of(now)
-                    .boottime_ns
-                    .saturating_sub(now.realtime_ns.saturating_sub(then.realtime_ns)),
-                error_ns: then.error_ns,
-            },
-        }
+        let passed = now.realtime_ns.saturating_sub(self.saved_at.realtime_ns);
+        self.measured.unwrap_or(BootMoment {
+            boottime_ns: BootMoment::of(now).boottime_ns.saturating_sub(passed),
+            error_ns: self.saved_at.error_ns,
+        })
     }
 
     /// The downtime of a migration whose VM runs on at `start`; none if the hosts' clocks have
     /// not been measured.
     pub(super) fn downtime(&self, start: &HostReading) -> Option<Downtime> {
-        if self.cause != Cause::Migration || self.offset.is_none() {
+        if self.cause != Cause::Migration || self.measured.is_none() {
             return None;
         }
         let stopped = StoppedAt::Elsewhere(*self).moment(start);

@@ -3,7 +3,7 @@
 //! What is loaded may have been made by anybody: it is looked through first, and nothing in it
 //! can make a later stop or cont fail. How it comes here is migration's business.
 
-use super::gap::{Arrival, BootMoment, Downtime, HostOffset, SavedAt, Stood, StoppedAt};
+use super::gap::{Arrival, BootMoment, Downtime, SavedAt, Stood, StoppedAt};
 use super::manager::{ClockManager, Inner, Starting, VmPhase, capture_exactness};
 use super::saved::{SavedClock, SavedClocks, SavedValue};
 use super::start::Start;
@@ -62,16 +62,17 @@ impl ClockManager {
     /// errors show while the source can still run on (R5), and then stands
     /// until the next cont. The fallbacks that happened; none is fatal (R6).
     ///
-    /// `offset`, this host's CLOCK_BOOTTIME less the saving host's, says how long the clocks have
-    /// stood; without it the two hosts' wallclocks are trusted to agree. After a migration with
-    /// an offset the next start books the downtime ([`Event::Downtime`]).
+    /// `stopped` is [`SavedClocks::stopped`] on this host's clock, if that was measured; without
+    /// it the two hosts' wallclocks are trusted to agree about how long the clocks have stood.
+    /// After a migration with it the next start, whenever that is, books the downtime
+    /// ([`Event::Downtime`]).
     ///
     /// # Errors
     /// [`LoadError`]; nothing has changed then.
     pub fn on_load(
         &self,
         saved: SavedClocks,
-        offset: Option<HostOffset>,
+        stopped: Option<BootMoment>,
         cause: Cause,
     ) -> Result<Vec<ClockEvent>, LoadError> {
         let mut inner = self.inner();
@@ -82,11 +83,16 @@ impl ClockManager {
         let at = self.timebase().reading();
         inner.ledger = saved.ledger;
         inner.book_host_events(self.timebase());
+        // By the same difference of the two clocks.
+        let measured = stopped.map(|stopped| BootMoment {
+            boottime_ns: stopped.boottime_ns.saturating_add_unsigned(saved.stood.ns),
+            error_ns: stopped.error_ns,
+        });
         let arrival = |stood| {
             StoppedAt::Elsewhere(Arrival {
                 saved_at: saved.saved_at,
                 stood,
-                offset,
+                measured,
                 cause,
             })
         };
@@ -110,10 +116,14 @@ impl ClockManager {
         Ok(fallbacks)
     }
 
-    /// The VM that was moved away runs on the other host: this goes into the ledger of what is
-    /// left here. (The other one's own entry is made by itself.)
+    /// What the move cost a VM that runs on the other host now: this goes into the ledger of
+    /// what is left here. A VM that runs here has booked its downtime by itself, when it
+    /// started; nothing happens then.
     pub fn on_moved(&self, downtime: Downtime) {
         let mut inner = self.inner();
+        if inner.phase.runs() {
+            return;
+        }
         let at = self.timebase().reading();
         inner.book_host_events(self.timebase());
         inner.book_downtime(downtime, &at);
