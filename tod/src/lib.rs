@@ -38,8 +38,8 @@ pub mod value;
 
 pub use clock::{
     BootMoment, Captured, ClockBackend, ClockError, ClockEvent, ClockManager, ClockReport,
-    ClockState, ClocksReport, Downtime, EpochClock, FaultPoint, Phase, Policy, SavedClocks,
-    StartToken,
+    ClockState, ClocksReport, Downtime, EpochClock, FaultPoint, HostOffset, Phase, Policy,
+    SavedClocks, StartToken,
 };
 pub use epoch::{Epoch, PublishedEpoch};
 pub use host::{CounterSource, HostClock, HostPusher, LinuxHost, PushableHost, SimHost};

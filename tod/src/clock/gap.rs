@@ -33,6 +33,27 @@ impl BootMoment {
     }
 }
 
+impl BootMoment {
+    /// This moment on the clock of another host.
+    #[must_use]
+    pub fn on(self, offset: &HostOffset) -> Self {
+        Self {
+            boottime_ns: self.boottime_ns.saturating_add(offset.ns),
+            error_ns: self.error_ns.saturating_add(offset.error_ns),
+        }
+    }
+}
+
+/// The other host's CLOCK_BOOTTIME plus this is one's own, as measured between the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct HostOffset {
+    /// Nanoseconds.
+    pub ns: i64,
+    /// Plus or minus.
+    pub error_ns: u64,
+}
+
 /// For how long a VM ran nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -94,9 +115,8 @@ pub struct Arrival {
     pub saved_at: SavedAt,
     /// How long the clock (or the VM) had stood by then.
     pub stood: Stood,
-    /// When it was made, on this host's clock, if the two hosts' clocks have been measured
-    /// against each other.
-    pub measured: Option<BootMoment>,
+    /// That host's clocks against this one's, if they have been measured.
+    pub offset: Option<HostOffset>,
     /// What it was loaded for.
     pub cause: Cause,
 }
@@ -105,17 +125,22 @@ impl Arrival {
     /// When it was made, on this host's CLOCK_BOOTTIME; as far as the two wallclocks agree, if
     /// the hosts' clocks have not been measured.
     fn saved(&self, now: &HostReading) -> BootMoment {
-        let passed = now.realtime_ns.saturating_sub(self.saved_at.realtime_ns);
-        self.measured.unwrap_or(BootMoment {
-            boottime_ns: BootMoment::of(now).boottime_ns.saturating_sub(passed),
-            error_ns: self.saved_at.error_ns,
-        })
+        let then = &self.saved_at;
+        let there = |boottime_ns| BootMoment {
+            boottime_ns,
+            error_ns: then.error_ns,
+        };
+        if let Some(offset) = &self.offset {
+            return there(i64::try_from(then.boottime_ns).unwrap_or(i64::MAX)).on(offset);
+        }
+        let passed = now.realtime_ns.saturating_sub(then.realtime_ns);
+        there(BootMoment::of(now).boottime_ns.saturating_sub(passed))
     }
 
     /// The downtime of a migration whose VM runs on at `start`; none if the hosts' clocks have
     /// not been measured.
     pub(super) fn downtime(&self, start: &HostReading) -> Option<Downtime> {
-        if self.cause != Cause::Migration || self.measured.is_none() {
+        if self.cause != Cause::Migration || self.offset.is_none() {
             return None;
         }
         let stopped = StoppedAt::Elsewhere(*self).moment(start);

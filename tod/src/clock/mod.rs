@@ -15,7 +15,7 @@ mod transfer;
 
 pub use backend::{Captured, ClockBackend, ClockError, Ready};
 pub use epoch_clock::EpochClock;
-pub use gap::{Arrival, BootMoment, Downtime, SavedAt, Stood, StoppedAt};
+pub use gap::{Arrival, BootMoment, Downtime, HostOffset, SavedAt, Stood, StoppedAt};
 pub use manager::{ClockManager, RegisterError};
 pub use report::{ClockReport, ClockStateReport, ClocksReport};
 pub use saved::{SavedClock, SavedClocks, SavedValue};

@@ -82,9 +82,9 @@ impl StoppedAt {
         match self {
             Self::Here(_)
             | Self::Elsewhere(Arrival {
-                measured: Some(_), ..
+                offset: Some(_), ..
             }) => Some(self.gap(format_args!("the clock"), now).ns),
-            Self::Elsewhere(Arrival { measured: None, .. }) => None,
+            Self::Elsewhere(Arrival { offset: None, .. }) => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! What is loaded may have been made by anybody: it is looked through first, and nothing in it
 //! can make a later stop or cont fail. How it comes here is migration's business.
 
-use super::gap::{Arrival, BootMoment, Downtime, SavedAt, Stood, StoppedAt};
+use super::gap::{Arrival, BootMoment, Downtime, HostOffset, SavedAt, Stood, StoppedAt};
 use super::manager::{ClockManager, Inner, Starting, VmPhase, capture_exactness};
 use super::saved::{SavedClock, SavedClocks, SavedValue};
 use super::start::Start;
@@ -62,17 +62,16 @@ impl ClockManager {
     /// errors show while the source can still run on (R5), and then stands
     /// until the next cont. The fallbacks that happened; none is fatal (R6).
     ///
-    /// `stopped` is [`SavedClocks::stopped`] on this host's clock, if that was measured; without
-    /// it the two hosts' wallclocks are trusted to agree about how long the clocks have stood.
-    /// After a migration with it the next start, whenever that is, books the downtime
-    /// ([`Event::Downtime`]).
+    /// `offset`, this host's CLOCK_BOOTTIME less the saving host's, says how long the clocks have
+    /// stood; without it the two hosts' wallclocks are trusted to agree. After a migration with
+    /// it the next start, whenever that is, books the downtime ([`Event::Downtime`]).
     ///
     /// # Errors
     /// [`LoadError`]; nothing has changed then.
     pub fn on_load(
         &self,
         saved: SavedClocks,
-        stopped: Option<BootMoment>,
+        offset: Option<HostOffset>,
         cause: Cause,
     ) -> Result<Vec<ClockEvent>, LoadError> {
         let mut inner = self.inner();
@@ -83,16 +82,11 @@ impl ClockManager {
         let at = self.timebase().reading();
         inner.ledger = saved.ledger;
         inner.book_host_events(self.timebase());
-        // By the same difference of the two clocks.
-        let measured = stopped.map(|stopped| BootMoment {
-            boottime_ns: stopped.boottime_ns.saturating_add_unsigned(saved.stood.ns),
-            error_ns: stopped.error_ns,
-        });
         let arrival = |stood| {
             StoppedAt::Elsewhere(Arrival {
                 saved_at: saved.saved_at,
                 stood,
-                measured,
+                offset,
                 cause,
             })
         };

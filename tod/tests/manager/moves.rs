@@ -4,7 +4,7 @@ use crate::vm::{SECOND, Vm};
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
-use tod::clock::{BootMoment, Downtime, LoadError};
+use tod::clock::{Downtime, HostOffset, LoadError};
 use tod::ledger::Event;
 use tod::{
     Cause, ClockState, EpochClock, Exactness, FineSpan, Policy, RunState, SavedClocks, SimHost, Tod,
@@ -66,12 +66,11 @@ fn pass(sides: [&Side; 2], ns: u64) {
     }
 }
 
-/// When the VM in the record stopped, on the other side's clock.
-fn stop_there(saved: &SavedClocks, from: &Side, to: &Side) -> BootMoment {
-    let stopped = saved.stopped();
-    BootMoment {
-        boottime_ns: stopped.boottime_ns + to.boottime() - from.boottime(),
-        error_ns: stopped.error_ns + 20_000,
+/// The other side's clock less this one's, as if measured.
+fn offset(from: &Side, to: &Side) -> HostOffset {
+    HostOffset {
+        ns: to.boottime() - from.boottime(),
+        error_ns: 20_000,
     }
 }
 
@@ -115,9 +114,10 @@ fn fifty_moves_there_and_back_lose_nothing() {
         let saved = from.vm.clocks.on_save(Cause::Migration);
         assert_eq!(saved.stopped().boottime_ns, stopped.boottime_ns);
         assert_eq!(saved.stood.ns, before_save);
-        let there = stop_there(&saved, from, to);
+        let offset = offset(from, to);
+        let there = saved.stopped().on(&offset);
         pass([from, to], 300_000);
-        let fallbacks = to.vm.clocks.on_load(saved, Some(there), Cause::Migration);
+        let fallbacks = to.vm.clocks.on_load(saved, Some(offset), Cause::Migration);
         assert_eq!(fallbacks, Ok(Vec::new()));
         assert_eq!(to.vm.clocks.stopped(), Some(there));
         from.vm
@@ -183,8 +183,11 @@ fn a_guest_that_stands_after_its_move_has_its_downtime_when_it_starts() {
     );
     assert_eq!(from.vm.clocks.ledger(), ledger);
     let saved = from.vm.clocks.on_save(Cause::Migration);
-    let there = stop_there(&saved, &from, &to);
-    let arrival = to.vm.clocks.on_load(saved, Some(there), Cause::Migration);
+    let offset_there = offset(&from, &to);
+    let arrival = to
+        .vm
+        .clocks
+        .on_load(saved, Some(offset_there), Cause::Migration);
     assert_eq!(arrival, Ok(Vec::new()));
     to.vm
         .run
@@ -208,19 +211,19 @@ fn a_guest_that_stands_after_its_move_has_its_downtime_when_it_starts() {
     to.vm.stop();
     pass([&to, &back], SECOND);
     let saved = to.vm.clocks.on_save(Cause::Migration);
-    let there = stop_there(&saved, &to, &back);
+    let offset_there = offset(&to, &back);
     back.vm
         .clocks
-        .on_load(saved, Some(there), Cause::Migration)
+        .on_load(saved, Some(offset_there), Cause::Migration)
         .unwrap();
     pass([&back, &third], SECOND);
     let saved = back.vm.clocks.on_save(Cause::Migration);
     assert_eq!(saved.stood.ns, 2 * SECOND);
-    let there = stop_there(&saved, &back, &third);
+    let offset_there = offset(&back, &third);
     third
         .vm
         .clocks
-        .on_load(saved, Some(there), Cause::Migration)
+        .on_load(saved, Some(offset_there), Cause::Migration)
         .unwrap();
     pass([&back, &third], SECOND);
     third.vm.cont();
@@ -318,8 +321,11 @@ fn survive(saved: SavedClocks, measured: bool) {
         vm.clock(name, Policy::Freeze);
     }
     let timer = vm.timeline.timer("alarm", |_| {});
-    let stopped = measured.then(|| saved.stopped());
-    let Ok(_) = vm.clocks.on_load(saved, stopped, Cause::Migration) else {
+    let offset = measured.then_some(HostOffset {
+        ns: 5,
+        error_ns: 10,
+    });
+    let Ok(_) = vm.clocks.on_load(saved, offset, Cause::Migration) else {
         return;
     };
     let timeline = vm.timeline.now();

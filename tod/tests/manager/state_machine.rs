@@ -14,8 +14,8 @@ use tod::clock::LoadError;
 use tod::host::SleepingCounter;
 use tod::ledger::Event;
 use tod::{
-    Cause, ClockState, EpochClock, FaultPoint, FineSpan, FineTod, Policy, SavedClocks, SimHost,
-    Timer, Tod, VmDuration, VmTime,
+    Cause, ClockState, EpochClock, FaultPoint, FineSpan, FineTod, HostOffset, Policy, SavedClocks,
+    SimHost, Timer, Tod, VmDuration, VmTime,
 };
 
 /// A tick is exactly two units, so that the model needs no rounding of its own.
@@ -480,13 +480,13 @@ impl Test {
         let running = self.runs();
         let host = self.host();
         // It is the same host.
-        let stopped = measured.then(|| saved.stopped());
+        let offset = measured.then_some(HostOffset { ns: 0, error_ns: 0 });
         let cause = if measured {
             Cause::Migration
         } else {
             Cause::Snapshot
         };
-        let fallbacks = match self.vm.clocks.on_load(saved, stopped, cause) {
+        let fallbacks = match self.vm.clocks.on_load(saved, offset, cause) {
             Ok(fallbacks) => fallbacks,
             Err(error) => {
                 assert_eq!((error, running), (LoadError::Running, true));
