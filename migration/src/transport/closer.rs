@@ -131,6 +131,16 @@ impl Closer {
         Ok(())
     }
 
+    /// Waits as [`Closer::wait`], but no longer than `left`: whether it is ready.
+    pub(super) fn wait_at_most(
+        &self,
+        fd: BorrowedFd<'_>,
+        what: PollFlags,
+        left: Duration,
+    ) -> io::Result<bool> {
+        self.ready(fd, what, Some(left))
+    }
+
     /// One wait; false if the time is over or a signal came.
     fn ready(
         &self,

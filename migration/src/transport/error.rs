@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::tls::TlsError;
 use super::uri::Uri;
 
 /// Why a channel cannot be opened.
@@ -31,10 +32,26 @@ pub enum TransportError {
         /// Why.
         source: io::Error,
     },
-    /// A transport that is not there.
-    #[error("{uri} is not supported")]
-    Unsupported {
+    /// The file, the command or the descriptor cannot be used.
+    #[error("cannot open {uri}: {source}")]
+    Open {
+        /// Which.
+        uri: Uri,
+        /// Why.
+        source: io::Error,
+    },
+    /// The channel is open, but no TLS session came about on it.
+    #[error("no TLS session on {uri}: {source}")]
+    Tls {
         /// Where.
+        uri: Uri,
+        /// Why.
+        source: Box<TlsError>,
+    },
+    /// TLS is asked for where it cannot be.
+    #[error("TLS needs a channel of two ways, as tcp:HOST:PORT; {uri} is none")]
+    TlsOneWay {
+        /// Which.
         uri: Uri,
     },
 }

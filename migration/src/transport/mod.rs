@@ -6,9 +6,15 @@
 
 mod channel;
 mod closer;
+mod command;
+mod descriptor;
 mod error;
+mod file;
+mod inherited;
 mod listener;
 mod plain;
+mod tcp;
+pub mod tls;
 mod unix;
 mod uri;
 
@@ -20,9 +26,15 @@ pub use error::TransportError;
 pub use listener::{Listener, listen};
 pub use uri::{Uri, UriError};
 
+use descriptor::Direction;
+use plain::Plain;
+use tls::{Tls, TlsError};
+
 /// What a channel needs beside its URI.
 #[derive(Clone, Copy)]
 pub struct Settings<'a> {
+    /// Secures the channel. One-way channels are refused with it.
+    pub tls: Option<&'a Tls>,
     /// Gives a descriptor that was passed to a monitor by its name, once.
     pub named_fd: &'a dyn Fn(&str) -> Option<OwnedFd>,
 }
@@ -30,6 +42,7 @@ pub struct Settings<'a> {
 impl Default for Settings<'_> {
     fn default() -> Self {
         Self {
+            tls: None,
             named_fd: &|_| None,
         }
     }
@@ -37,7 +50,9 @@ impl Default for Settings<'_> {
 
 impl std::fmt::Debug for Settings<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings").finish_non_exhaustive()
+        f.debug_struct("Settings")
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
     }
 }
 
@@ -50,9 +65,84 @@ pub fn connect(
     settings: &Settings<'_>,
     closer: &Closer,
 ) -> Result<Channel, TransportError> {
-    let _ = settings;
-    match uri {
-        Uri::Unix { path } => unix::connect(uri, path, closer),
-        _ => Err(TransportError::Unsupported { uri: uri.clone() }),
+    let to = |source| TransportError::Connect {
+        uri: uri.clone(),
+        source,
+    };
+    let open = |source| TransportError::Open {
+        uri: uri.clone(),
+        source,
+    };
+    refuse_one_way(uri, settings)?;
+    let channel = match uri {
+        Uri::Unix { path } => {
+            let plain = unix::connect(path, closer).map_err(to)?;
+            Channel::socket(plain, closer, uri)
+        }
+        Uri::Tcp { host, port } => {
+            let (plain, peer) = tcp::connect(host.as_deref(), *port, closer).map_err(to)?;
+            let mut channel = Channel::socket(plain, closer, uri);
+            if settings.tls.is_none() {
+                channel.warnings.extend(tcp::warning(peer.ip()));
+            }
+            channel
+        }
+        Uri::Exec { command } => {
+            let (pipe, running) = command::writer(command, closer).map_err(open)?;
+            let plain = Plain::new(pipe, closer).map_err(open)?;
+            Channel::to_command(plain, running, closer, uri)
+        }
+        Uri::File { path, offset } => {
+            let fd = file::create(path, *offset).map_err(open)?;
+            Channel::output(Plain::new(fd, closer).map_err(open)?, closer, uri)
+        }
+        Uri::Fd { number } => descriptor::by_number(*number)
+            .and_then(|fd| descriptor::channel(fd, Direction::Out, uri, closer))
+            .map_err(open)?,
+        Uri::NamedFd { name } => descriptor::by_name(name, settings)
+            .and_then(|fd| descriptor::channel(fd, Direction::Out, uri, closer))
+            .map_err(open)?,
+    };
+    match settings.tls {
+        Some(tls) => secure(channel, |plain| tls.connect(plain, uri)),
+        None => Ok(channel),
     }
+}
+
+/// Refuses what TLS cannot secure before anything is opened.
+fn refuse_one_way(uri: &Uri, settings: &Settings<'_>) -> Result<(), TransportError> {
+    match (uri, settings.tls) {
+        (Uri::Exec { .. } | Uri::File { .. }, Some(_)) => {
+            Err(TransportError::TlsOneWay { uri: uri.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts a TLS session on a channel.
+fn secure(
+    channel: Channel,
+    handshake: impl FnOnce(Plain) -> Result<tls::Session, TlsError>,
+) -> Result<Channel, TransportError> {
+    let Channel {
+        halves,
+        closer,
+        uri,
+        warnings,
+    } = channel;
+    let Some(plain) = halves.into_socket() else {
+        return Err(TransportError::TlsOneWay { uri });
+    };
+    let session = match handshake(plain) {
+        Ok(session) => session,
+        Err(source) => {
+            return Err(TransportError::Tls {
+                uri,
+                source: Box::new(source),
+            });
+        }
+    };
+    let mut channel = Channel::secure(session, &closer, &uri);
+    channel.warnings = warnings;
+    Ok(channel)
 }

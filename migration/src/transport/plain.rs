@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
@@ -35,6 +36,26 @@ impl Plain {
 
     pub(super) fn fd(&self) -> &OwnedFd {
         &self.fd
+    }
+
+    /// Reads and drops what the peer still sends, until it closes or for `left`.
+    pub(super) fn drain(&self, left: Duration) {
+        let end = Instant::now() + left;
+        let mut buffer = vec![0; 16 << 10];
+        loop {
+            match rustix::io::read(&*self.fd, &mut *buffer) {
+                Ok(0) => return,
+                Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(_) => return,
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            let ready = self
+                .closer
+                .wait_at_most(self.fd.as_fd(), PollFlags::IN, left);
+            if left.is_zero() || ready.is_err() {
+                return;
+            }
+        }
     }
 
     /// Repeats `operation` until it does not have to wait any more.

@@ -10,11 +10,8 @@ use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use super::channel::Channel;
 use super::closer::Closer;
-use super::error::TransportError;
 use super::plain::Plain;
-use super::uri::Uri;
 
 fn socket() -> io::Result<OwnedFd> {
     Ok(rustix::net::socket_with(
@@ -25,25 +22,18 @@ fn socket() -> io::Result<OwnedFd> {
     )?)
 }
 
-pub(super) fn connect(uri: &Uri, path: &Path, closer: &Closer) -> Result<Channel, TransportError> {
-    let connected = || {
-        closer.check()?;
-        let fd = socket()?;
-        match rustix::net::connect(&fd, &SocketAddrUnix::new(path)?) {
-            Ok(()) => {}
-            // The listener's queue is full: somebody else is on the way in, and a migration has
-            // one channel.
-            Err(Errno::AGAIN) => return Err(Errno::CONNREFUSED.into()),
-            Err(error) => return Err(error.into()),
-        }
-        Plain::socket(fd, closer)
-    };
-    match connected() {
-        Ok(plain) => Ok(Channel::socket(plain, closer, uri)),
-        Err(source) => Err(TransportError::Connect {
-            uri: uri.clone(),
-            source,
-        }),
+/// A connection. Nobody waits in a queue: a migration has one channel.
+pub(super) fn connect(path: &Path, closer: &Closer) -> io::Result<Plain> {
+    closer.check()?;
+    let fd = socket()?;
+    match rustix::net::connect(&fd, &SocketAddrUnix::new(path)?) {
+        Ok(()) => Plain::socket(fd, closer),
+        // The listener's queue is full (connect(2)).
+        Err(Errno::AGAIN) => Err(io::Error::new(
+            io::ErrorKind::ConnectionRefused,
+            "somebody else is connecting there",
+        )),
+        Err(error) => Err(error.into()),
     }
 }
 
