@@ -169,6 +169,10 @@ pub trait Machine: Send + Sync {
     /// Guest RAM.
     fn ram(&self) -> &GuestRam;
 
+    /// Guest RAM as a migration sees it: what vCPUs and devices write is marked while it is
+    /// tracked, and what is written here is code to nobody any more.
+    fn migration_ram(&self) -> &dyn migration::vm::Ram;
+
     /// State of every vCPU. Works while running (vCPUs are interrupted for microseconds, the
     /// guest's clock is not touched) and while parked.
     fn cpus(&self) -> Vec<CpuSummary>;

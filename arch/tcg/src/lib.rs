@@ -25,6 +25,7 @@ pub mod helper;
 mod interp;
 pub mod ir;
 pub mod mem;
+mod migrate;
 mod native;
 pub mod opt;
 mod reference;
@@ -38,4 +39,5 @@ pub use guest::{Access, BlockKey, CcOperand, CcTest, Guest, PageMapping, Poll, P
 pub use helper::{
     Effects, Float, FloatControl, FloatOp, GlobalSet, HelperDef, HelperRet, Intrinsic,
 };
+pub use migrate::MAX_TOLL_NS;
 pub use system::{EngineKind, Options, System};

@@ -160,6 +160,8 @@ pub struct System {
     /// Reclamation epoch; see [`crate::cache::reclaim`].
     epoch: AtomicU64,
     track_dirty: AtomicBool,
+    /// What a vCPU waits at its first write to a clean page, in nanoseconds ([`crate::migrate`]).
+    pub(crate) toll_ns: AtomicU32,
     trace: AtomicU32,
     pub(crate) alone: Alone,
     /// Makes 16-byte updates one on hosts that have no such instruction.
@@ -184,6 +186,7 @@ impl System {
             cpus: Mutex::default(),
             epoch: AtomicU64::new(0),
             track_dirty: AtomicBool::new(false),
+            toll_ns: AtomicU32::new(0),
             trace: AtomicU32::new(0),
             alone: Alone::default(),
             wide: Mutex::default(),

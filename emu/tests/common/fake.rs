@@ -265,6 +265,10 @@ impl Machine for Fake {
         &self.shared.ram
     }
 
+    fn migration_ram(&self) -> &dyn migration::vm::Ram {
+        &self.shared.ram
+    }
+
     fn cpus(&self) -> Vec<CpuSummary> {
         (0..self.count)
             .map(|index| CpuSummary {

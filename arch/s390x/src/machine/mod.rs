@@ -145,6 +145,10 @@ impl Machine for S390xMachine {
         self.shared.ram()
     }
 
+    fn migration_ram(&self) -> &dyn migration::vm::Ram {
+        &*self.shared.system
+    }
+
     fn cpus(&self) -> Vec<CpuSummary> {
         let summary = |vcpu: &vcpu::Vcpu| CpuSummary {
             index: usize::from(vcpu.handle().address()),

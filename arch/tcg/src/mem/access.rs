@@ -71,7 +71,10 @@ pub(crate) fn page_host<G: Guest>(
     let system = core.system();
     if system.is_tracking_dirty() {
         if access == Access::Write {
-            system.ram().mark_dirty(page, 1);
+            if !system.ram().is_dirty(page) {
+                system.ram().mark_dirty(page, 1);
+                core.pay_toll();
+            }
         } else if !system.ram().is_dirty(page) {
             // The first write comes here again, to mark it.
             protection.write = false;
