@@ -6,13 +6,19 @@
 
 pub mod codec;
 pub mod exchange;
+mod handover;
+pub mod incoming;
+mod message;
+pub mod outgoing;
 pub mod params;
 pub mod part;
 pub mod progress;
 pub mod ram;
+pub mod snapshot;
 pub mod stream;
 pub mod transport;
 pub mod vm;
 
 pub use codec::{CodecError, decode, encode};
+pub use message::MessageError;
 pub use part::{Part, PartError};

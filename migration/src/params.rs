@@ -447,6 +447,11 @@ impl Settings {
         self.lock().0.clone()
     }
 
+    /// The parameter `max-bandwidth`.
+    pub(crate) fn max_bandwidth(&self) -> u64 {
+        self.lock().0.max_bandwidth
+    }
+
     /// The capabilities as they are now.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
