@@ -205,6 +205,7 @@ fn translate<G: Guest>(
     let place = native::Place {
         key: *key,
         two_pages: second.is_some(),
+        barriers: system.is_memory_shared(),
     };
     let Ok((compiled, exits)) = engine::compile::<G>(system, block, place) else {
         // Room for native code comes back with the blocks that are dropped here.
@@ -218,9 +219,10 @@ fn translate<G: Guest>(
 
     let core = cpu.core();
     Ok(system.cache.insert(system, stored, system.is_single(), || {
-        fetched.iter().all(|&(absolute, code)| {
-            mem::load_absolute(core, absolute, crate::ir::MemSize::B2) == u64::from(code)
-        })
+        place.barriers == system.is_memory_shared()
+            && fetched.iter().all(|&(absolute, code)| {
+                mem::load_absolute(core, absolute, crate::ir::MemSize::B2) == u64::from(code)
+            })
     }))
 }
 

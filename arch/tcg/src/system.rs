@@ -162,6 +162,7 @@ pub struct System {
     track_dirty: AtomicBool,
     /// What a vCPU waits at its first write to a clean page, in nanoseconds ([`crate::migrate`]).
     pub(crate) toll_ns: AtomicU32,
+    memory_shared: AtomicBool,
     trace: AtomicU32,
     pub(crate) alone: Alone,
     /// Makes 16-byte updates one on hosts that have no such instruction.
@@ -187,6 +188,7 @@ impl System {
             epoch: AtomicU64::new(0),
             track_dirty: AtomicBool::new(false),
             toll_ns: AtomicU32::new(0),
+            memory_shared: AtomicBool::new(false),
             trace: AtomicU32::new(0),
             alone: Alone::default(),
             wide: Mutex::default(),
@@ -269,6 +271,22 @@ impl System {
         self.cache.stats()
     }
 
+    /// Whether the order of a vCPU's accesses to guest memory can be seen by anybody but itself.
+    /// As long as it cannot, barriers are left out.
+    pub(crate) fn is_memory_shared(&self) -> bool {
+        self.memory_shared.load(Ordering::SeqCst)
+    }
+
+    /// Says that something other than a vCPU uses guest memory while vCPUs run, in a way in which
+    /// the order of accesses counts: a device with a thread of its own and queues in memory.
+    /// Who only copies memory, as migration does, need not say so: it asks each vCPU first
+    /// ([`System::dirty_marks_cleared`]). A second vCPU does it by itself.
+    pub fn share_memory(&self) {
+        if !self.memory_shared.swap(true, Ordering::SeqCst) {
+            self.forget_blocks();
+        }
+    }
+
     /// Whether there is one vCPU only.
     pub(crate) fn is_single(&self) -> bool {
         self.cpus().len() <= 1
@@ -287,7 +305,14 @@ impl System {
             asked: AtomicU64::new(0),
             done: AtomicU64::new(0),
         });
-        self.cpus().push(Arc::clone(&shared));
+        let count = {
+            let mut cpus = self.cpus();
+            cpus.push(Arc::clone(&shared));
+            cpus.len()
+        };
+        if count > 1 {
+            self.share_memory();
+        }
         shared
     }
 

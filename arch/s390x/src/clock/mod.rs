@@ -84,7 +84,7 @@ impl S390Cpu {
     /// STORE CLOCK gives on any CPU until the clock is set.
     pub fn read_tod_unique(&mut self) -> u64 {
         // The CPU's number is in the low bits, so only this CPU's own values can be equal; the
-        // next one is at most 16 ns away. A host clock that stands (a simulated one) must not
+        // next one is at most a step of the clock away, 62 ns with 248 CPUs. A host clock that stands (a simulated one) must not
         // hold the CPU: the value then runs ahead by the least there is.
         const LOOKS: u32 = 64;
         // After a stop the clock goes on from where it was captured, which is never before what
@@ -104,7 +104,7 @@ impl S390Cpu {
             }
             let behind = last.wrapping_sub(value);
             if behind == 0 || of == setting && behind < SET_BACK {
-                value = last.wrapping_add(tod_tcg::GRAIN);
+                value = last.wrapping_add(tod.grain().units());
             }
         }
         self.control.clock.last_unique = Some(setting);
@@ -194,7 +194,8 @@ impl S390Cpu {
         if now.clock() > comparator {
             return Some(now);
         }
-        let due = tod_tcg::first_reading_above(comparator, self.cpu_address)?;
+        let grain = self.control.shared.tod.grain();
+        let due = grain.first_reading_above(comparator, self.cpu_address)?;
         Some(Tod::new(now.epoch_index(), due))
     }
 

@@ -1,9 +1,11 @@
 //! The TOD clock under translation: one [`EpochClock`], its setter, and how CPUs read it.
 //!
-//! A CPU sees the clock in steps of 64 units (15.6 ns), with its own number in the low six bits.
-//! So two CPUs never store the same value, and since 15.6 ns is less than it takes to tell
-//! another CPU anything, readings also keep the order of cause and effect across CPUs. All
-//! instructions of a CPU read it that way, and the comparator is compared with such a reading.
+//! The low bits of what a CPU reads are its own number, in as many bits as the numbers of the
+//! machine's CPUs need: one CPU sees every unit of the clock (0.24 ns), eight see it in steps of
+//! eight (2 ns), and 248 in steps of 256 (62.5 ns). So two CPUs never store the same value, and
+//! since a step is less than it takes to tell another CPU anything, readings also keep the order
+//! of cause and effect across CPUs. All instructions of a CPU read it that way, and the
+//! comparator is compared with such a reading.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,21 +17,20 @@ use tod::{EpochClock, HostReading, Tod};
 
 use crate::cpu::handle::{self, CpuHandle};
 
-/// Units between two readings of one CPU that differ.
-pub(super) const GRAIN: u64 = 64;
-
 /// The TOD clock of the configuration.
 pub struct TodClock {
     clock: Arc<EpochClock>,
+    grain: Grain,
     /// Counts how often a program has set the clock.
     settings: AtomicU64,
 }
 
 impl TodClock {
-    /// The clock that all CPUs share.
-    pub fn new(clock: Arc<EpochClock>) -> Arc<Self> {
+    /// The clock that this many CPUs share.
+    pub fn new(clock: Arc<EpochClock>, cpu_count: u16) -> Arc<Self> {
         Arc::new(Self {
             clock,
+            grain: Grain::for_cpus(cpu_count),
             settings: AtomicU64::new(0),
         })
     }
@@ -43,8 +44,8 @@ impl TodClock {
     #[inline]
     pub fn read(&self, cpu: u16) -> Tod {
         let units = self.clock.now().units();
-        let number = u128::from(cpu) % u128::from(GRAIN);
-        Tod::from_units(units & !u128::from(GRAIN - 1) | number)
+        let below = u128::from(self.grain.0 - 1);
+        Tod::from_units(units & !below | u128::from(cpu) & below)
     }
 
     /// The clock for code that reads it itself, as a CPU reads it; none if the host's counter is
@@ -58,9 +59,14 @@ impl TodClock {
             Arc::clone(self.clock.published()),
             |epoch| epoch.words(),
             counter.offset_cell().cloned(),
-            GRAIN,
-            u64::from(cpu) % GRAIN,
+            self.grain.0,
+            self.grain.number(cpu),
         )
+    }
+
+    /// How far apart two readings of one CPU are, if they differ.
+    pub(super) fn grain(&self) -> Grain {
+        self.grain
     }
 
     /// How often a program has set the clock: values before and after have no order.
@@ -83,15 +89,34 @@ fn look_again(cpus: &[Arc<CpuHandle>]) {
     }
 }
 
-/// The least value that CPU number `cpu` can read which is above `comparator`; none if that is
-/// beyond the 64 bits. It is read as soon as the clock shows the value without the number.
-pub(super) fn first_reading_above(comparator: u64, cpu: u16) -> Option<u64> {
-    let number = u64::from(cpu) % GRAIN;
-    let step = comparator & !(GRAIN - 1);
-    if step | number > comparator {
-        Some(step)
-    } else {
-        step.checked_add(GRAIN)
+/// Units between two readings of one CPU that differ: a power of two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Grain(u64);
+
+impl Grain {
+    fn for_cpus(count: u16) -> Self {
+        Self(u64::from(count).next_power_of_two())
+    }
+
+    /// The units.
+    pub(super) fn units(self) -> u64 {
+        self.0
+    }
+
+    /// What a CPU's readings have in their low bits.
+    fn number(self, cpu: u16) -> u64 {
+        u64::from(cpu) & (self.0 - 1)
+    }
+
+    /// The least value that CPU number `cpu` can read which is above `comparator`; none if that is
+    /// beyond the 64 bits. It is read as soon as the clock shows the value without the number.
+    pub(super) fn first_reading_above(self, comparator: u64, cpu: u16) -> Option<u64> {
+        let step = comparator & !(self.0 - 1);
+        if step | self.number(cpu) > comparator {
+            Some(step)
+        } else {
+            step.checked_add(self.0)
+        }
     }
 }
 
@@ -137,14 +162,32 @@ mod tests {
 
     #[test]
     fn the_first_reading_above_a_comparator() {
-        // CPU 5 reads 5, 69, 133 ...
-        assert_eq!(first_reading_above(0, 5), Some(0));
-        assert_eq!(first_reading_above(4, 5), Some(0));
-        assert_eq!(first_reading_above(5, 5), Some(64));
-        assert_eq!(first_reading_above(68, 5), Some(64));
-        assert_eq!(first_reading_above(69, 5), Some(128));
-        assert_eq!(first_reading_above(0, 0), Some(64));
-        assert_eq!(first_reading_above(u64::MAX, 63), None);
-        assert_eq!(first_reading_above(u64::MAX - 1, 63), Some(u64::MAX - 63));
+        // With 64 CPUs, number 5 reads 5, 69, 133 ...
+        let grain = Grain::for_cpus(64);
+        assert_eq!(grain.first_reading_above(0, 5), Some(0));
+        assert_eq!(grain.first_reading_above(4, 5), Some(0));
+        assert_eq!(grain.first_reading_above(5, 5), Some(64));
+        assert_eq!(grain.first_reading_above(68, 5), Some(64));
+        assert_eq!(grain.first_reading_above(69, 5), Some(128));
+        assert_eq!(grain.first_reading_above(0, 0), Some(64));
+        assert_eq!(grain.first_reading_above(u64::MAX, 63), None);
+        assert_eq!(
+            grain.first_reading_above(u64::MAX - 1, 63),
+            Some(u64::MAX - 63)
+        );
+    }
+
+    #[test]
+    fn every_cpu_has_a_number_of_its_own() {
+        for (cpus, units) in [(1, 1), (2, 2), (3, 4), (8, 8), (64, 64), (248, 256)] {
+            let grain = Grain::for_cpus(cpus);
+            assert_eq!(grain.units(), units);
+            let mut numbers: Vec<_> = (0..cpus).map(|cpu| grain.number(cpu)).collect();
+            numbers.dedup();
+            assert_eq!(numbers.len(), usize::from(cpus));
+        }
+        let alone = Grain::for_cpus(1);
+        assert_eq!(alone.first_reading_above(9, 0), Some(10));
+        assert_eq!(alone.first_reading_above(u64::MAX, 0), None);
     }
 }

@@ -90,7 +90,7 @@ impl Shared {
             max_cpus,
             cpus,
             floating: Floating::default(),
-            tod: TodClock::new(clock),
+            tod: TodClock::new(clock, max_cpus),
             timeline,
             signal_path: Mutex::new(()),
             events,

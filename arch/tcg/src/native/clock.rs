@@ -4,7 +4,9 @@
 //! x86 loads are seen in their order, so nothing more is needed for that. A read that is to be
 //! ordered has LFENCE before RDTSC: the counter is then read after all earlier loads are done, and
 //! after the locked operation that an op before it may have written (Intel SDM volume 2B, "RDTSC";
-//! on AMD, Linux makes LFENCE serialise dispatch). Not here: what helpers do when the clock is
+//! on AMD, Linux makes LFENCE serialise dispatch). Where nobody else can see the order of the
+//! vCPU's accesses there is nothing to be ordered against: its own readings stay in the order of
+//! the program without it. Not here: what helpers do when the clock is
 //! another one, has just changed, or stands.
 
 use dynasmrt::{DynasmApi, dynasm};
@@ -113,7 +115,7 @@ impl<G: Guest> Lower<'_, G> {
             self.asm.test_imm(Width::W32, sequence, 1);
         }
         self.asm.jcc(Cc::Ne, miss);
-        if read != Read::Unordered {
+        if read != Read::Unordered && self.block_place.barriers {
             dynasm!(self.asm.ops ; .arch x64 ; lfence);
         }
         dynasm!(self.asm.ops ; .arch x64 ; rdtsc);

@@ -458,6 +458,9 @@ impl<G: Guest> Lower<'_, G> {
     }
 
     pub(super) fn fence(&mut self) {
+        if !self.block_place.barriers {
+            return;
+        }
         // A locked operation is a full barrier, and cheaper than MFENCE.
         self.asm.lock();
         self.asm.alu_imm(Alu::Or, Width::W32, at(RSP, 0), 0);

@@ -215,6 +215,8 @@ pub(crate) struct Place {
     pub(crate) key: BlockKey,
     /// It reaches into a second page.
     pub(crate) two_pages: bool,
+    /// Somebody else can see the order of the vCPU's accesses to memory.
+    pub(crate) barriers: bool,
 }
 
 /// Compiles a block.

@@ -17,12 +17,13 @@ static TOD_UNIQUE: HelperDef = HelperDef::new0("tod_unique", LOOKS, |cpu: &mut S
 })
 .with_intrinsic(Intrinsic::ReadClockUnique);
 
-/// STORE CLOCK: serialised; no two CPUs and no two executions store the same value.
+/// STORE CLOCK: serialised before and after; no two CPUs and no two executions store the same value.
 pub(crate) fn stck(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     let address = tx.ea2(i);
     tx.b.fence();
     let value = tx.call(&TOD_UNIQUE, &[]);
     tx.store(B8, i.b2, address, value);
+    tx.b.fence();
     tx.set_cc_const(0);
     Flow::Next
 }
@@ -36,7 +37,7 @@ pub(crate) fn stckf(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     Flow::Next
 }
 
-/// STORE CLOCK EXTENDED.
+/// STORE CLOCK EXTENDED: serialised as STORE CLOCK.
 pub(crate) fn stcke(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     static STORE: HelperDef = HelperDef::new2(
         "stcke",
@@ -53,6 +54,7 @@ pub(crate) fn stcke(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     let (address, space) = (tx.ea2(i), tx.data_mode_arg(i.b2));
     tx.b.fence();
     tx.call(&STORE, &[address, space]);
+    tx.b.fence();
     tx.set_cc_const(0);
     Flow::Next
 }
