@@ -59,11 +59,13 @@ impl Running {
 
     /// Waits for its end, as long as the channel's time-out allows.
     fn wait(&mut self) -> io::Result<ExitStatus> {
-        let pidfd = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty())?;
-        self.closer.wait(pidfd.as_fd(), PollFlags::IN)?;
-        let status = self.child.wait()?;
-        self.ended = true;
-        Ok(status)
+        if !self.ended {
+            let pidfd = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty())?;
+            self.closer.wait(pidfd.as_fd(), PollFlags::IN)?;
+            self.ended = true;
+        }
+        // Once waited for, it is remembered.
+        self.child.wait()
     }
 
     /// Waits for its success. Its pipe must have been closed, by either side.
