@@ -6,15 +6,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::unbounded;
-use machine::{ConsoleInput, ConsoleOutput, Machine, MachineParts, MachineType, ShutdownCause};
+use machine::{ConsoleOutput, Machine, MachineParts, MachineType, ShutdownCause};
+use migration::progress::Progress;
 use rustix::stdio::stdin;
 use rustix::termios::isatty;
 use tod::{ClockManager, HostClock, HostPusher, LinuxHost, PushableHost, Timebase, Timeline};
 
 use crate::chardev::mux::{Mux, MuxHost, MuxUser};
 use crate::chardev::{Chardev, Frontend, Port};
-use crate::cli::{ChardevKind, CliError, HostClockChoice, MonitorFace, Settings};
-use crate::control::{Control, Ending, EventSink, Events, Owner, OwnerParts};
+use crate::cli::{ChardevKind, CliError, GuestSource, HostClockChoice, MonitorFace, Settings};
+use crate::console::Console;
+use crate::control::{Control, Ending, EventSink, Events, Launch, Owner, OwnerParts};
+use crate::migrate::{self, Incoming, Migrations, Snapshots};
 use crate::monitor::Context;
 use crate::monitor::hmp::Hmp;
 use crate::monitor::qmp::Qmp;
@@ -71,7 +74,7 @@ fn run(
             .ready()
             .map_err(|e| CliError::new("-daemonize", e.to_string()))?;
     }
-    Ok(vm.run(settings.start_stopped))
+    Ok(vm.run())
 }
 
 fn daemonize(settings: &mut Settings) -> Result<Daemon, CliError> {
@@ -101,6 +104,8 @@ struct Vm {
     control: Control,
     owner: Owner,
     machine: Arc<dyn Machine>,
+    migrations: Arc<Migrations>,
+    guest: GuestSource,
     lines: Vec<Line>,
     console: Option<Arc<Port>>,
     humans: Vec<Arc<Hmp>>,
@@ -128,7 +133,7 @@ impl Vm {
         let (events_in, guest) = unbounded();
         let console = settings.console.as_deref().and_then(find);
         let parts = MachineParts {
-            host,
+            host: Arc::clone(&host),
             clocks: &clocks,
             events: events_in,
             console: console.map(|chardev| Arc::clone(chardev.port()) as Arc<dyn ConsoleOutput>),
@@ -139,7 +144,49 @@ impl Vm {
             .map_err(machine_error)?
             .into();
 
-        let (control, control_end) = Control::new();
+        let launch = match (&settings.guest, settings.start_stopped) {
+            (GuestSource::Boot, false) => Launch::Start,
+            (GuestSource::Boot, true) => Launch::Stopped,
+            (_, stopped) => Launch::Incoming {
+                autostart: !stopped,
+            },
+        };
+        let expects_guest = matches!(launch, Launch::Incoming { .. });
+        let (control, control_end) = Control::new(launch);
+        let events = Arc::new(Events::default());
+        let keyboard = Console::new(
+            machine.console_input(),
+            console.map(|chardev| Arc::clone(chardev.port())),
+            expects_guest,
+        );
+        let progress = Arc::new(Progress::default());
+        let migration = progress.subscribe();
+        let migration_settings = Arc::new(migration_settings(settings)?);
+        let migrations = Migrations::new(
+            migrate::Vm {
+                control: control.clone(),
+                machine: Arc::clone(&machine),
+                clocks: Arc::clone(&clocks),
+                host: Arc::clone(&host),
+                console: Arc::clone(&keyboard),
+                port: console.map(|chardev| Arc::clone(chardev.port())),
+                architecture: settings.kind.arch(),
+                name: settings.kind.names()[0],
+            },
+            migrate::Shared {
+                settings: Arc::clone(&migration_settings),
+                progress,
+                events: Arc::clone(&events),
+                snapshots: Snapshots::new(&settings.snapshot_dir),
+                expects_guest,
+            },
+        );
+        for object in &settings.objects {
+            migrations
+                .objects()
+                .add(object)
+                .map_err(|e| CliError::new(format!("-object id={}", object.id), e.to_string()))?;
+        }
         let context = Arc::new(Context {
             control: control.clone(),
             machine: Arc::clone(&machine),
@@ -153,10 +200,10 @@ impl Vm {
                 .iter()
                 .map(|chardev| Arc::clone(chardev.port()))
                 .collect(),
+            migrations: Arc::clone(&migrations),
             pusher,
         });
 
-        let events = Arc::new(Events::default());
         let mut vm_humans = Vec::new();
         let mut vm_programs = Vec::new();
         let mut lines = Vec::new();
@@ -164,11 +211,9 @@ impl Vm {
             let port = chardev.port();
             let mut users: Vec<Arc<dyn MuxUser>> = Vec::new();
             if console.is_some_and(|console| Arc::ptr_eq(console, chardev))
-                && let Some(input) = machine.console_input()
+                && machine.console_input().is_some()
             {
-                let wake = Arc::clone(port);
-                input.set_ready(Box::new(move || wake.wake()));
-                users.push(Arc::new(Console { input }));
+                users.push(Arc::clone(&keyboard) as Arc<dyn MuxUser>);
             }
             for monitor in settings.monitors.iter().filter(|m| m.chardev == spec.id) {
                 let (context, port) = (Arc::clone(&context), Arc::clone(port));
@@ -179,7 +224,7 @@ impl Vm {
                             ChardevKind::Socket(_) => true,
                             _ => false,
                         };
-                        let human = Arc::new(Hmp::new(context, port, spec.mux, echo));
+                        let human = Hmp::new(context, port, spec.mux, echo);
                         users.push(Arc::clone(&human) as _);
                         vm_humans.push(human);
                     }
@@ -211,12 +256,16 @@ impl Vm {
             control: control_end,
             events,
             actions: settings.actions,
+            migration,
+            settings: migration_settings,
             console: console.map(|chardev| Arc::clone(chardev.port())),
         });
         Ok(Self {
             control,
             owner,
             machine,
+            migrations,
+            guest: settings.guest.clone(),
             console: console.map(|chardev| Arc::clone(chardev.port())),
             lines,
             humans: vm_humans,
@@ -224,7 +273,7 @@ impl Vm {
         })
     }
 
-    /// Lets the character devices' input in.
+    /// Lets the character devices' input in, and a guest if one is to come.
     fn start(&self) -> Result<(), CliError> {
         for line in &self.lines {
             line.chardev.start(line.user.clone()).map_err(|e| {
@@ -234,14 +283,24 @@ impl Vm {
                 )
             })?;
         }
-        Ok(())
+        let (option, from) = match &self.guest {
+            GuestSource::Boot | GuestSource::Deferred => return Ok(()),
+            GuestSource::Incoming(uri) => (format!("-incoming {uri}"), Incoming::From(uri.clone())),
+            GuestSource::Snapshot(tag) => {
+                (format!("-loadvm {tag}"), Incoming::Snapshot(tag.clone()))
+            }
+        };
+        self.migrations
+            .start_incoming(from, true)
+            .map_err(|e| CliError::new(option, e.to_string()))
     }
 
     /// Runs the VM to its end on this thread; returns the exit status.
-    fn run(self, start_stopped: bool) -> u8 {
-        let ending = self.owner.run(start_stopped);
+    fn run(self) -> u8 {
+        let ending = self.owner.run();
         // vCPUs that wait for a slow reader must come out to end.
         let _relief = self.console.as_ref().map(Port::relieve);
+        self.migrations.shut_down(HURRIED);
         self.machine.shut_down();
         wait_until(HURRIED, || {
             self.humans.iter().all(|human| human.is_idle())
@@ -256,6 +315,26 @@ impl Vm {
         }
         ending.status
     }
+}
+
+/// What migration starts with, as the command line says.
+fn migration_settings(settings: &Settings) -> Result<migration::params::Settings, CliError> {
+    let (parameters, capabilities) = &settings.migration;
+    let initial = migration::params::Settings::default();
+    let fail = |e: migration::params::ParameterError| CliError::new("-global", e.to_string());
+    initial
+        .change_parameters(|current| {
+            current.clone_from(parameters);
+            Ok(())
+        })
+        .map_err(fail)?;
+    initial
+        .change_capabilities(|current| {
+            *current = *capabilities;
+            Ok(())
+        })
+        .map_err(fail)?;
+    Ok(initial)
 }
 
 fn console_patience(ending: Ending) -> Duration {
@@ -297,19 +376,6 @@ fn machine_error(error: machine::MachineError) -> CliError {
         other => CliError::new("machine", other.to_string()),
     }
 }
-
-/// The operator console's input, as the user of a device.
-struct Console {
-    input: Arc<dyn ConsoleInput>,
-}
-
-impl Frontend for Console {
-    fn receive(&self, bytes: &[u8]) -> usize {
-        self.input.push(bytes)
-    }
-}
-
-impl MuxUser for Console {}
 
 /// Ctrl-A x.
 struct ExitKey(Control);

@@ -1,48 +1,48 @@
 //! The loop that a device's thread runs while it has a peer.
 
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use super::Frontend;
 use super::port::{Port, QUEUE_LIMIT};
 
-/// Input that the user has not taken yet, at most; the peer waits beyond that.
-const CARRY_LIMIT: usize = 64 << 10;
+/// Input that the user holds and has no use for yet, at most; the peer waits beyond that.
+const BACKLOG_LIMIT: usize = 64 << 10;
 
-/// What the end of the input means.
+/// Descriptors that one message may carry; the kernel's own limit (SCM_MAX_FD) is higher, but
+/// no command takes more than one.
+const DESCRIPTORS: usize = 16;
+
+/// What the peer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AtEnd {
-    /// Nothing: output goes on for the program's life.
-    KeepWriting,
-    /// The peer is leaving: it gets what is queued, then the connection ends.
-    Leave,
+pub(super) enum Peer {
+    /// One stream for the program's life: the end of its input means nothing to its output.
+    Stream,
+    /// A socket. At the end of its input the peer is leaving: it gets what is queued, then the
+    /// connection ends. It may send descriptors.
+    Socket,
 }
 
-/// Serves one peer until it is gone or the device is closed. `carry` is input that the user has
-/// not taken yet; it outlives the peer.
-pub(super) fn serve(
-    port: &Port,
-    input: &OwnedFd,
-    user: &dyn Frontend,
-    at_end: AtEnd,
-    carry: &mut Vec<u8>,
-) {
+/// Serves one peer until it is gone or the device is closed.
+pub(super) fn serve(port: &Port, input: &OwnedFd, user: &dyn Frontend, peer: Peer) {
     let mut buffer = [0_u8; 4096];
     let mut ended = false;
     loop {
-        deliver(user, carry);
         let health = port.health();
         if health.closing {
             return;
         }
-        if at_end == AtEnd::Leave && (!health.connected || ended && health.queued == 0) {
+        if peer == Peer::Socket && (!health.connected || ended && health.queued == 0) {
             return;
         }
         let sink = if health.queued > 0 { port.sink() } else { None };
         let mut polled = vec![PollFd::from_borrowed_fd(port.wake_fd(), PollFlags::IN)];
-        let reads = !ended && carry.len() < CARRY_LIMIT && health.queued < QUEUE_LIMIT;
+        let reads = !ended && user.backlog() < BACKLOG_LIMIT && health.queued < QUEUE_LIMIT;
         if reads {
             polled.push(PollFd::new(input, PollFlags::IN));
         }
@@ -63,9 +63,13 @@ pub(super) fn serve(
             port.flush();
         }
         if reads && ready[1] {
-            match rustix::io::read(input, &mut buffer) {
+            let count = match peer {
+                Peer::Stream => rustix::io::read(input, &mut buffer),
+                Peer::Socket => read_message(input, &mut buffer, user),
+            };
+            match count {
                 Ok(0) => ended = true,
-                Ok(count) => carry.extend_from_slice(&buffer[..count]),
+                Ok(count) => user.receive(&buffer[..count]),
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 Err(_) => ended = true,
             }
@@ -73,13 +77,30 @@ pub(super) fn serve(
     }
 }
 
-/// Offers what is carried until the user takes no more.
-fn deliver(user: &dyn Frontend, carry: &mut Vec<u8>) {
-    while !carry.is_empty() {
-        let taken = user.receive(carry).min(carry.len());
-        if taken == 0 {
-            break;
-        }
-        carry.drain(..taken);
+/// Reads bytes; descriptors that came with them go to the user first.
+fn read_message(
+    socket: &OwnedFd,
+    buffer: &mut [u8],
+    user: &dyn Frontend,
+) -> rustix::io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let message = recvmsg(
+        socket,
+        &mut [IoSliceMut::new(buffer)],
+        &mut ancillary,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    let descriptors: Vec<OwnedFd> = ancillary
+        .drain()
+        .filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    if !descriptors.is_empty() {
+        user.receive_descriptors(descriptors);
     }
+    Ok(message.bytes)
 }

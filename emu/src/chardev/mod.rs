@@ -24,9 +24,18 @@ use socket::Server;
 
 /// The user of a character device. Called from the device's thread only, one call at a time.
 pub trait Frontend: Send + Sync {
-    /// Takes input; returns how many leading bytes were taken. The rest is offered again after
-    /// [`Port::wake`].
-    fn receive(&self, bytes: &[u8]) -> usize;
+    /// Takes input, all of it.
+    fn receive(&self, bytes: &[u8]);
+
+    /// Bytes that were taken but are of no use yet: beyond some of them the peer has to wait.
+    /// Looked at again after [`Port::wake`].
+    fn backlog(&self) -> usize {
+        0
+    }
+
+    /// Takes descriptors that the peer has sent with the input that follows. Without a use for
+    /// them they are closed.
+    fn receive_descriptors(&self, _: Vec<OwnedFd>) {}
 
     /// Somebody is at the other end now.
     fn opened(&self) {}
@@ -147,17 +156,11 @@ impl Chardev {
             }
             Source::Stream { input } => Box::new(move || {
                 user.opened();
-                io::serve(
-                    &port,
-                    &input,
-                    &*user,
-                    io::AtEnd::KeepWriting,
-                    &mut Vec::new(),
-                );
+                io::serve(&port, &input, &*user, io::Peer::Stream);
             }),
             Source::Connection { input } => Box::new(move || {
                 user.opened();
-                io::serve(&port, &input, &*user, io::AtEnd::Leave, &mut Vec::new());
+                io::serve(&port, &input, &*user, io::Peer::Socket);
                 port.disconnect();
                 user.closed();
             }),
@@ -180,9 +183,7 @@ impl Drop for Chardev {
 struct Nobody;
 
 impl Frontend for Nobody {
-    fn receive(&self, bytes: &[u8]) -> usize {
-        bytes.len()
-    }
+    fn receive(&self, _: &[u8]) {}
 }
 
 /// `PATH.in` and `PATH.out` if both are there, else `PATH` for both directions. Opened for

@@ -1,18 +1,14 @@
 //! Several users on one character device, switched with Ctrl-A.
 //!
-//! Output of all goes through; input goes to the one in focus. What the one in focus does not
-//! take yet waits here, so that the escape key works whatever the guest does.
+//! Output of all goes through; input goes to the one in focus.
 
-use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Frontend, Port};
 
 /// Ctrl-A.
 const ESCAPE: u8 = 0x01;
-
-/// Input held for one user at most.
-const HELD_LIMIT: usize = 64 << 10;
 
 /// A user that shares a device.
 pub trait MuxUser: Frontend {
@@ -29,13 +25,8 @@ pub trait MuxHost: Send + Sync {
     fn exit(&self);
 }
 
-struct User {
-    user: Arc<dyn MuxUser>,
-    held: VecDeque<u8>,
-}
-
 struct State {
-    users: Vec<User>,
+    users: Vec<Arc<dyn MuxUser>>,
     focus: usize,
     escaped: bool,
 }
@@ -50,8 +41,9 @@ pub struct Mux {
 /// What a key asks for, to be done when the state is not locked.
 enum Asked {
     Nothing,
-    Focus(Arc<dyn MuxUser>),
-    Break(Arc<dyn MuxUser>),
+    Input(u8),
+    Focus,
+    Break,
     Help,
     Exit,
 }
@@ -59,13 +51,6 @@ enum Asked {
 impl Mux {
     /// `users` share the device of `port`; the first has the focus.
     pub fn new(port: Arc<Port>, users: Vec<Arc<dyn MuxUser>>, host: Arc<dyn MuxHost>) -> Self {
-        let users = users
-            .into_iter()
-            .map(|user| User {
-                user,
-                held: VecDeque::new(),
-            })
-            .collect();
         Self {
             port,
             host,
@@ -81,139 +66,107 @@ impl Mux {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives everybody what waits for them, those too that the focus has left meanwhile.
-    fn pass_on(&self) {
-        let count = self.state().users.len();
-        for index in 0..count {
-            self.pass_on_to(index);
-        }
+    fn users(&self) -> Vec<Arc<dyn MuxUser>> {
+        self.state().users.clone()
     }
 
-    fn pass_on_to(&self, index: usize) {
-        loop {
-            let (user, bytes) = {
-                let mut state = self.state();
-                let Some(user) = state.users.get_mut(index) else {
-                    return;
-                };
-                if user.held.is_empty() {
-                    return;
-                }
-                (Arc::clone(&user.user), user.held.make_contiguous().to_vec())
-            };
-            // Not locked here: the user may write, ask run control, or end the program.
-            let taken = user.receive(&bytes);
-            if taken == 0 {
-                return;
-            }
-            if let Some(user) = self.state().users.get_mut(index) {
-                let taken = taken.min(user.held.len());
-                user.held.drain(..taken);
-            }
-        }
+    fn focus(&self) -> Option<Arc<dyn MuxUser>> {
+        let state = self.state();
+        state.users.get(state.focus).cloned()
     }
 
-    /// Takes one key; `None` if it must wait.
-    fn key(&self, byte: u8) -> Option<Asked> {
+    /// Takes one key.
+    fn key(&self, byte: u8) -> Asked {
         let mut state = self.state();
-        let focus = state.focus;
-        if state.escaped {
-            state.escaped = false;
-            return Some(match byte {
-                ESCAPE => {
-                    if let Some(user) = state.users.get_mut(focus) {
-                        user.held.push_back(ESCAPE);
-                    }
-                    Asked::Nothing
-                }
-                b'c' if state.users.len() > 1 => {
-                    state.focus = (focus + 1) % state.users.len();
-                    Asked::Focus(Arc::clone(&state.users[state.focus].user))
-                }
-                b'b' => state
-                    .users
-                    .get(focus)
-                    .map_or(Asked::Nothing, |user| Asked::Break(Arc::clone(&user.user))),
-                b'h' | b'?' => Asked::Help,
-                b'x' => Asked::Exit,
-                _ => Asked::Nothing,
-            });
+        if !std::mem::replace(&mut state.escaped, false) {
+            if byte == ESCAPE {
+                state.escaped = true;
+                return Asked::Nothing;
+            }
+            return Asked::Input(byte);
         }
-        if byte == ESCAPE {
-            state.escaped = true;
-            return Some(Asked::Nothing);
+        match byte {
+            ESCAPE => Asked::Input(ESCAPE),
+            b'c' if state.users.len() > 1 => {
+                state.focus = (state.focus + 1) % state.users.len();
+                Asked::Focus
+            }
+            b'b' => Asked::Break,
+            b'h' | b'?' => Asked::Help,
+            b'x' => Asked::Exit,
+            _ => Asked::Nothing,
         }
-        let user = state.users.get_mut(focus)?;
-        if user.held.len() >= HELD_LIMIT {
-            return None;
-        }
-        user.held.push_back(byte);
-        Some(Asked::Nothing)
     }
 }
 
 impl Frontend for Mux {
-    fn receive(&self, bytes: &[u8]) -> usize {
-        let mut taken = 0;
+    fn receive(&self, bytes: &[u8]) {
+        let mut input = Vec::new();
+        let pass_on = |input: &mut Vec<u8>| {
+            let bytes = std::mem::take(input);
+            // Not locked here: the user may write, ask run control, or end the program.
+            match self.focus() {
+                Some(user) if !bytes.is_empty() => user.receive(&bytes),
+                _ => {}
+            }
+        };
         for byte in bytes {
+            // The focus changes with the key.
+            if *byte == ESCAPE {
+                pass_on(&mut input);
+            }
             match self.key(*byte) {
-                None => break,
-                Some(Asked::Nothing) => {}
-                Some(asked) => {
-                    match asked {
-                        Asked::Focus(user) => user.focused(),
-                        Asked::Break(user) => {
-                            self.pass_on();
-                            user.break_key();
-                        }
-                        Asked::Help => self.port.write(HELP.as_bytes()),
-                        Asked::Exit => {
-                            self.port.write(b"emu: ended from the terminal\r\n");
-                            self.host.exit();
-                        }
-                        Asked::Nothing => {}
+                Asked::Nothing => {}
+                Asked::Input(byte) => input.push(byte),
+                Asked::Focus => {
+                    if let Some(user) = self.focus() {
+                        user.focused();
                     }
-                    taken += 1;
-                    continue;
+                }
+                Asked::Break => {
+                    if let Some(user) = self.focus() {
+                        user.break_key();
+                    }
+                }
+                Asked::Help => self.port.write(HELP.as_bytes()),
+                Asked::Exit => {
+                    self.port.write(b"emu: ended from the terminal\r\n");
+                    self.host.exit();
                 }
             }
-            taken += 1;
         }
-        self.pass_on();
-        taken
+        pass_on(&mut input);
+    }
+
+    fn backlog(&self) -> usize {
+        self.focus().map_or(0, |user| user.backlog())
+    }
+
+    fn receive_descriptors(&self, descriptors: Vec<OwnedFd>) {
+        if let Some(user) = self.focus() {
+            user.receive_descriptors(descriptors);
+        }
     }
 
     fn opened(&self) {
-        let users: Vec<_> = self
-            .state()
-            .users
-            .iter()
-            .map(|u| Arc::clone(&u.user))
-            .collect();
-        for user in users {
+        for user in self.users() {
             user.opened();
         }
-        let state = self.state();
-        if let Some(user) = state.users.get(state.focus).map(|u| Arc::clone(&u.user)) {
-            drop(state);
+        if let Some(user) = self.focus() {
             user.focused();
         }
     }
 
     fn closed(&self) {
-        let users: Vec<_> = self
-            .state()
-            .users
-            .iter()
-            .map(|u| Arc::clone(&u.user))
-            .collect();
-        for user in users {
+        for user in self.users() {
             user.closed();
         }
     }
 
     fn woken(&self) {
-        self.pass_on();
+        for user in self.users() {
+            user.woken();
+        }
     }
 }
 

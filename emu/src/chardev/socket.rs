@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Mode as FileMode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use super::io::{AtEnd, serve};
+use super::io::{Peer, serve};
 use super::port::{Port, Sink};
 use super::{Frontend, Source};
 use crate::cleanup;
@@ -145,7 +145,6 @@ fn listen_unix(path: &Path) -> std::io::Result<UnixListener> {
 impl Server {
     /// Serves clients one after another until the device is closed.
     pub(super) fn serve(self, port: &Port, user: &dyn Frontend) {
-        let mut carry = Vec::new();
         let mut next = self.first.lock().ok().and_then(|mut first| first.take());
         while let Some(client) = next.take().or_else(|| self.accept(port)) {
             let Ok(output) = client.try_clone() else {
@@ -155,7 +154,7 @@ impl Server {
             port.connect(Sink::Socket(output));
             port.describe(self.name.clone());
             user.opened();
-            serve(port, &client, user, AtEnd::Leave, &mut carry);
+            serve(port, &client, user, Peer::Socket);
             port.disconnect();
             port.describe(format!("disconnected:{}", self.name));
             user.closed();

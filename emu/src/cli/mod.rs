@@ -10,6 +10,7 @@ mod clock;
 mod help;
 mod keyval;
 mod machine;
+mod objects;
 mod options;
 mod settings;
 
@@ -17,8 +18,8 @@ pub use chardevs::{ChardevKind, ChardevSpec, Mode, SocketAddress, SocketSpec};
 pub use help::{COMPATIBLE_VERSION, version_line};
 pub use keyval::KeyVals;
 pub use settings::{
-    Actions, HostClockChoice, LogSettings, MonitorFace, MonitorSpec, PanicAction, RebootAction,
-    Settings, ShutdownAction, WatchdogAction, parse,
+    Actions, GuestSource, HostClockChoice, LogSettings, MonitorFace, MonitorSpec, PanicAction,
+    RebootAction, Settings, ShutdownAction, WatchdogAction, parse,
 };
 
 /// A mistake in the command line. Reads as one line: the argument, then what was expected.

@@ -206,8 +206,27 @@ const OPTIONS: &[OptionSpec] = &[
     ),
     option(
         "incoming",
-        "URI",
-        "not offered by this version: there is no migration yet",
+        "URI|defer",
+        "wait for a guest instead of booting one: unix:PATH, tcp:[HOST]:PORT, fd:N,\n\
+         exec:COMMAND, file:PATH[,offset=N]; defer: until migrate-incoming says where.\n\
+         tcp: without a host listens on this host alone",
+    ),
+    option("loadvm", "TAG", "start with the guest of a snapshot"),
+    option(
+        "snapshot-dir",
+        "DIR",
+        "where snapshots are kept, as TAG.emusnap; without it the current folder",
+    ),
+    option(
+        "object",
+        "tls-creds-x509,id=ID,dir=DIR[,endpoint=client|server][,verify-peer=on|off]",
+        "TLS keys and certificates for migration, named by its parameter tls-creds:\n\
+         ca-cert.pem, and client- or server-cert.pem and -key.pem, in DIR",
+    ),
+    option(
+        "global",
+        "migration.NAME=VALUE",
+        "a migration parameter, or a capability (on or off), as from the start",
     ),
 ];
 

@@ -4,10 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 
 use machine::{Accel, BootSource, Identity, MachineConfig, MachineType, RtcBase, Smp};
+use migration::params::{Capabilities, Parameters};
+use migration::transport::Uri;
 
 use super::chardevs::{ChardevKind, ChardevSpec};
 use super::options::{Given, Options};
-use super::{CliError, Invocation, KeyVals, clock, help, machine as shape};
+use super::{CliError, Invocation, KeyVals, clock, help, machine as shape, objects};
+use crate::migrate::TlsCredsX509;
 
 /// Everything that the program needs to know to run.
 pub struct Settings {
@@ -23,6 +26,14 @@ pub struct Settings {
     pub console: Option<String>,
     /// `-S`.
     pub start_stopped: bool,
+    /// Where the guest comes from.
+    pub guest: GuestSource,
+    /// Where snapshots are.
+    pub snapshot_dir: PathBuf,
+    /// `-object`.
+    pub objects: Vec<TlsCredsX509>,
+    /// `-global migration.NAME=VALUE`.
+    pub migration: (Parameters, Capabilities),
     /// What is done about shutdown, reset, panic and watchdog.
     pub actions: Actions,
     /// Logging.
@@ -151,6 +162,20 @@ pub struct LogSettings {
     pub guest_name: bool,
 }
 
+/// Where the guest comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum GuestSource {
+    /// It boots.
+    #[default]
+    Boot,
+    /// Another program brings it (`-incoming URI`).
+    Incoming(Uri),
+    /// Another program brings it; a monitor says where (`-incoming defer`).
+    Deferred,
+    /// A snapshot (`-loadvm`).
+    Snapshot(String),
+}
+
 /// `-hostclock`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HostClockChoice {
@@ -184,6 +209,10 @@ struct Draft {
     no_display: bool,
     nodefaults: bool,
     start_stopped: bool,
+    guest: GuestSource,
+    snapshot_dir: Option<PathBuf>,
+    objects: Vec<TlsCredsX509>,
+    migration: (Parameters, Capabilities),
     actions: Actions,
     log: LogSettings,
     pidfile: Option<PathBuf>,
@@ -385,10 +414,24 @@ impl Draft {
                 };
             }
             "incoming" => {
-                return Err(CliError::new(
-                    argument(),
-                    "this version does not offer migration, expected no such option",
-                ));
+                self.guest = match value {
+                    "defer" => GuestSource::Deferred,
+                    uri => GuestSource::Incoming(
+                        uri.parse()
+                            .map_err(|e| CliError::new(argument(), format!("{e}; or 'defer'")))?,
+                    ),
+                };
+            }
+            "loadvm" => {
+                self.guest = GuestSource::Snapshot(non_empty(typed, value, "a tag")?.to_owned());
+            }
+            "snapshot-dir" => {
+                self.snapshot_dir = Some(non_empty(typed, value, "a folder")?.into());
+            }
+            "object" => self.objects.push(objects::parse(typed, value)?),
+            "global" => {
+                let (parameters, capabilities) = &mut self.migration;
+                objects::set_global(typed, value, parameters, capabilities)?;
             }
             other => {
                 return Err(CliError::new(
@@ -749,6 +792,10 @@ impl Draft {
             monitors: self.monitors,
             console: self.console.map(|(chardev, _)| chardev),
             start_stopped: self.start_stopped,
+            guest: self.guest,
+            snapshot_dir: self.snapshot_dir.unwrap_or_else(|| ".".into()),
+            objects: self.objects,
+            migration: self.migration,
             actions: self.actions,
             log: self.log,
             pidfile: self.pidfile,

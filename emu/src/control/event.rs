@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError, Weak};
 use std::time::SystemTime;
 
 use machine::PanicInfo;
+use migration::progress::MigrationEvent;
 use serde_json::{Value, json};
 use tod::ClockEvent;
 
@@ -30,6 +31,9 @@ pub const NAMES: &[&str] = &[
     "CLOCK_STARTED",
     "CLOCK_STOPPED",
     "GUEST_PANICKED",
+    "JOB_STATUS_CHANGE",
+    "MIGRATION",
+    "MIGRATION_PASS",
     "POWERDOWN",
     "RESET",
     "RESUME",
@@ -58,6 +62,16 @@ impl Event {
     /// `SHUTDOWN`.
     pub(super) fn shutdown(guest: bool, reason: &str) -> Self {
         Self::with("SHUTDOWN", json!({ "guest": guest, "reason": reason }))
+    }
+
+    /// `MIGRATION`, `MIGRATION_PASS`.
+    pub(super) fn migration(event: MigrationEvent) -> Self {
+        match event {
+            MigrationEvent::Status(status) => {
+                Self::with("MIGRATION", json!({ "status": status.name() }))
+            }
+            MigrationEvent::Pass(number) => Self::with("MIGRATION_PASS", json!({ "pass": number })),
+        }
     }
 
     /// `GUEST_PANICKED`.

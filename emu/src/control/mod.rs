@@ -6,6 +6,7 @@
 //! started in the right order is not known here but in `tod`.
 
 mod event;
+mod hold;
 mod owner;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,8 @@ use machine::ShutdownCause;
 use tod::RunState;
 
 pub use event::{Event, EventSink, Events, NAMES as EVENT_NAMES};
-pub use owner::{Ending, Owner, OwnerParts};
+pub use hold::{Hold, Release};
+pub use owner::{Ending, Launch, Owner, OwnerParts};
 
 /// Why run control would not do as asked. Reads as QEMU's message for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +28,12 @@ pub enum Refusal {
     /// `cont` while an outgoing migration is being finished.
     #[error("Migration is not finalized yet")]
     Migrating,
+    /// Something that wants the VM to stand has it already.
+    #[error("the VM is held by a migration or a snapshot already")]
+    Held,
+    /// There is no incoming migration that the VM waits for.
+    #[error("the VM does not wait for an incoming migration")]
+    NotIncoming,
     /// The machine could not be reset and stands.
     #[error("the reset has failed; the VM is in state 'internal-error'")]
     ResetFailed,
@@ -43,6 +51,15 @@ pub(crate) enum Request {
     Powerdown(Sender<bool>),
     Quit(ShutdownCause, Option<Sender<()>>),
     State(Sender<RunState>),
+    /// Answers with the state before.
+    Hold(Hold, Sender<Result<RunState, Refusal>>),
+    Release(Release, Sender<RunState>),
+    /// The guest has come; `RunState` is what it was at its source. Answers with what it is now.
+    Arrived(RunState, Sender<Result<RunState, Refusal>>),
+    /// It will not come.
+    Lost {
+        fatal: bool,
+    },
 }
 
 /// Asks run control. Cheap to clone; usable from any thread.
@@ -54,10 +71,11 @@ pub struct Control {
 
 impl Control {
     /// A handle, and the owner's ends of it.
-    pub fn new() -> (Self, ControlEnd) {
+    pub fn new(launch: Launch) -> (Self, ControlEnd) {
         let (requests, incoming) = unbounded();
-        let state = Arc::new(Mutex::new(RunState::Prelaunch));
+        let state = Arc::new(Mutex::new(launch.state()));
         let end = ControlEnd {
+            launch,
             requests: incoming,
             state: Arc::clone(&state),
         };
@@ -113,6 +131,37 @@ impl Control {
         self.ask(Request::Powerdown)
     }
 
+    /// Stops the VM, if it runs, for a migration or a snapshot: nobody else changes its run
+    /// state before [`Control::release`]. Returns the state that it was in.
+    ///
+    /// # Errors
+    /// [`Refusal::Held`], [`Refusal::Ending`]; the VM is as it was.
+    pub fn hold(&self, hold: Hold) -> Result<RunState, Refusal> {
+        self.ask(|reply| Request::Hold(hold, reply))?
+    }
+
+    /// Ends a hold; returns the state that the VM is in now. Nothing happens if it is not held.
+    ///
+    /// # Errors
+    /// [`Refusal::Ending`].
+    pub fn release(&self, release: Release) -> Result<RunState, Refusal> {
+        self.ask(|reply| Request::Release(release, reply))
+    }
+
+    /// An incoming guest is complete, its clocks installed. It runs if it did so at its source
+    /// and the user wants it to; returns the state that the VM is in now.
+    ///
+    /// # Errors
+    /// [`Refusal::NotIncoming`], [`Refusal::Ending`].
+    pub fn arrived(&self, state_at_source: RunState) -> Result<RunState, Refusal> {
+        self.ask(|reply| Request::Arrived(state_at_source, reply))?
+    }
+
+    /// The incoming guest will not come. `fatal`: the program ends, with status 1.
+    pub fn lost(&self, fatal: bool) {
+        let _ = self.requests.send(Request::Lost { fatal });
+    }
+
     /// Ends the program; returns once that is decided.
     pub fn quit(&self, cause: ShutdownCause) {
         let _ = self.ask(|reply| Request::Quit(cause, Some(reply)));
@@ -126,6 +175,7 @@ impl Control {
 
 /// The owner's ends of a [`Control`].
 pub struct ControlEnd {
+    launch: Launch,
     requests: Receiver<Request>,
     state: Arc<Mutex<RunState>>,
 }

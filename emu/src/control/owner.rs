@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, never, select, tick};
 use machine::{GuestEvent, Machine, PanicInfo, ResetCause, ShutdownCause};
+use migration::params::Settings;
+use migration::progress::MigrationEvent;
 use serde_json::json;
 use tod::run::{RunControl, Vcpus};
 use tod::{AllParked, Cause, ClockEvent, ClockManager, RunState, StartToken};
 
-use super::{ControlEnd, Event, Events, Refusal, Request};
+use super::hold::Held;
+use super::{ControlEnd, Event, Events, Hold, Refusal, Release, Request};
 use crate::chardev::{Port, Relief};
 use crate::cli::{Actions, PanicAction, RebootAction, ShutdownAction};
 
@@ -30,8 +33,36 @@ pub struct OwnerParts {
     pub events: Arc<Events>,
     /// `-action`.
     pub actions: Actions,
+    /// How migrations get on.
+    pub migration: Receiver<MigrationEvent>,
+    /// What users have set about migrations.
+    pub settings: Arc<Settings>,
     /// Where vCPUs may wait for a slow peer, against which a stop must not wait.
     pub console: Option<Arc<Port>>,
+}
+
+/// How the VM begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Launch {
+    /// It runs at once.
+    Start,
+    /// It stands until `cont` (`-S`).
+    Stopped,
+    /// It waits for a guest from elsewhere (`-incoming`, `-loadvm`).
+    Incoming {
+        /// Whether that guest is to run if it ran at its source; `stop` and `cont` change it.
+        autostart: bool,
+    },
+}
+
+impl Launch {
+    /// The first run state.
+    pub(super) fn state(self) -> RunState {
+        match self {
+            Self::Start | Self::Stopped => RunState::Prelaunch,
+            Self::Incoming { .. } => RunState::Inmigrate,
+        }
+    }
 }
 
 /// How the program is to end.
@@ -53,6 +84,10 @@ pub struct Owner {
     control: ControlEnd,
     events: Arc<Events>,
     actions: Actions,
+    migration: Receiver<MigrationEvent>,
+    settings: Arc<Settings>,
+    launch: Launch,
+    held: Option<Held>,
     ending: Option<Ending>,
 }
 
@@ -92,21 +127,31 @@ impl Owner {
             relief: Mutex::default(),
         };
         Self {
-            run: RunControl::new(RunState::Prelaunch, vcpus, Arc::clone(&parts.clocks)),
+            run: RunControl::new(
+                parts.control.launch.state(),
+                vcpus,
+                Arc::clone(&parts.clocks),
+            ),
             machine: parts.machine,
             clock_events: parts.clocks.subscribe(),
             clocks: parts.clocks,
             guest: parts.guest,
+            launch: parts.control.launch,
+            held: None,
             control: parts.control,
             events: parts.events,
             actions: parts.actions,
+            migration: parts.migration,
+            settings: parts.settings,
             ending: None,
         }
     }
 
-    /// Runs until the program is to end. Without `start_stopped` the VM starts at once.
-    pub fn run(mut self, start_stopped: bool) -> Ending {
-        if !start_stopped && let Err(e) = self.cont(Cause::Launch) {
+    /// Runs until the program is to end.
+    pub fn run(mut self) -> Ending {
+        if self.launch == Launch::Start
+            && let Err(e) = self.cont(Cause::Launch)
+        {
             log::error!("the VM cannot start: {e}");
         }
         let ticks = tick(TICK);
@@ -135,22 +180,63 @@ impl Owner {
                         self.events.emit(&Event::clock(&event));
                     }
                 }
+                recv(self.migration) -> event => match event {
+                    Ok(event) => self.tell_migration(event),
+                    Err(_) => self.migration = never(),
+                },
                 recv(ticks) -> _ => self.clocks.tick(),
             }
         }
     }
 
+    fn tell_migration(&self, event: MigrationEvent) {
+        if self.settings.capabilities().events {
+            self.events.emit(&Event::migration(event));
+        }
+    }
+
     fn request(&mut self, request: Request) {
+        // A migration tells of what it does before it asks for what follows from that.
+        while let Ok(event) = self.migration.try_recv() {
+            self.tell_migration(event);
+        }
         match request {
             Request::Stop(reply) => {
-                // QEMU: only a running VM is stopped; elsewhere nothing happens.
-                if self.run.state().is_running() {
-                    self.stop(RunState::Paused, Cause::Monitor, None);
+                match (&mut self.held, self.run.state()) {
+                    (Some(held), _) => held.stop(),
+                    // QEMU: the guest that is to come will stand.
+                    (None, RunState::Inmigrate) => self.set_autostart(false),
+                    // QEMU: only a running VM is stopped; elsewhere nothing happens.
+                    (None, RunState::Running) => self.stop(RunState::Paused, Cause::Monitor, None),
+                    (None, _) => {}
                 }
                 answer(&reply, Ok(()));
             }
             Request::Cont(reply) => answer(&reply, self.cont(Cause::Monitor)),
-            Request::Reset(reply) => answer(&reply, self.reset(ResetCause::HostMonitor)),
+            Request::Reset(reply) => {
+                let result = match &mut self.held {
+                    // As in QEMU the request is taken at once and done when it can be.
+                    Some(held) => {
+                        held.reset = true;
+                        Ok(())
+                    }
+                    None => self.reset(ResetCause::HostMonitor),
+                };
+                answer(&reply, result);
+            }
+            Request::Hold(hold, reply) => answer(&reply, self.hold(hold)),
+            Request::Release(release, reply) => {
+                self.release(release);
+                answer(&reply, self.run.state());
+            }
+            Request::Arrived(state, reply) => answer(&reply, self.arrived(state)),
+            Request::Lost { fatal: false } => {}
+            Request::Lost { fatal: true } => {
+                self.ending.get_or_insert(Ending {
+                    cause: ShutdownCause::HostError,
+                    status: 1,
+                });
+            }
             Request::State(reply) => answer(&reply, self.run.state()),
             Request::Powerdown(reply) => {
                 self.events.emit(&Event::new("POWERDOWN"));
@@ -206,7 +292,23 @@ impl Owner {
     }
 
     fn cont(&mut self, cause: Cause) -> Result<(), Refusal> {
+        if let Some(held) = &mut self.held {
+            if held.hold == Hold::FinishMigrate {
+                return Err(Refusal::Migrating);
+            }
+            // After a snapshot.
+            if !held.then.may_become(RunState::Running) && !held.then.is_running() {
+                return Err(Refusal::ResetRequired);
+            }
+            held.then = RunState::Running;
+            return Ok(());
+        }
         match self.run.state() {
+            // QEMU: the guest that is to come will run.
+            RunState::Inmigrate => {
+                self.set_autostart(true);
+                return Ok(());
+            }
             RunState::Running | RunState::Suspended => return Ok(()),
             RunState::InternalError | RunState::Shutdown => return Err(Refusal::ResetRequired),
             RunState::FinishMigrate => return Err(Refusal::Migrating),
@@ -216,10 +318,15 @@ impl Owner {
             log::debug!(target: "clock", "{e}");
             return Err(Refusal::ResetRequired);
         }
+        self.started();
+        Ok(())
+    }
+
+    /// Tells that the VM runs.
+    fn started(&self) {
         self.control.publish(self.run.state());
         self.tell_clocks();
         self.events.emit(&Event::new("RESUME"));
-        Ok(())
     }
 
     /// Tells what the clocks have just done, before anything else is told.
@@ -278,6 +385,104 @@ impl Owner {
         }
     }
 
+    fn set_autostart(&mut self, on: bool) {
+        if let Launch::Incoming { autostart } = &mut self.launch {
+            *autostart = on;
+        }
+    }
+
+    /// Stops the VM, if it runs, and keeps everybody from changing that.
+    fn hold(&mut self, hold: Hold) -> Result<RunState, Refusal> {
+        let before = self.run.state();
+        if self.held.is_some() || before == RunState::Inmigrate {
+            return Err(Refusal::Held);
+        }
+        if before.is_running() {
+            self.stop(hold.state(), hold.cause(), None);
+            // What the guest did before it was stopped comes first: it may have shut down, and
+            // will not do so again elsewhere.
+            while let Ok(event) = self.guest.try_recv() {
+                self.guest_event(event);
+            }
+            if self.ending.is_some() {
+                return Err(Refusal::Ending);
+            }
+        }
+        let then = match self.run.state() {
+            state if state == hold.state() => before,
+            // It asked for a reset, and goes on with that.
+            RunState::Prelaunch if before.is_running() => before,
+            other => other,
+        };
+        self.stop(hold.state(), hold.cause(), None);
+        if self.run.state() != hold.state() {
+            return Err(Refusal::ResetRequired);
+        }
+        self.held = Some(Held {
+            hold,
+            then,
+            reset: false,
+        });
+        Ok(then)
+    }
+
+    fn release(&mut self, release: Release) {
+        let Some(held) = self.held.take() else { return };
+        let cause = held.hold.cause();
+        let then = match release {
+            Release::TakeBack => held.then,
+            Release::HandOver => RunState::Postmigrate,
+            Release::Restored { run: true } => RunState::Running,
+            Release::Restored { run: false } => RunState::Paused,
+            Release::Broken => RunState::InternalError,
+        };
+        if then.is_running() {
+            if let Err(e) = self.run.cont(cause) {
+                log::error!("the VM cannot run on: {e}");
+            }
+            self.started();
+        } else {
+            self.stop(then, cause, None);
+            if self.run.state() == held.hold.state() {
+                // The table of states knows no way back there.
+                self.stop(RunState::Paused, cause, None);
+            }
+        }
+        if held.reset {
+            if release == Release::HandOver {
+                log::warn!("the guest has moved away before it could be reset as asked");
+            } else {
+                // Its failure is told where it happens; the one who asked has gone on.
+                let _ = self.reset(ResetCause::HostMonitor);
+            }
+        }
+    }
+
+    /// The guest from elsewhere is complete.
+    fn arrived(&mut self, at_source: RunState) -> Result<RunState, Refusal> {
+        let Launch::Incoming { autostart } = self.launch else {
+            return Err(Refusal::NotIncoming);
+        };
+        if self.run.state() != RunState::Inmigrate {
+            return Err(Refusal::NotIncoming);
+        }
+        if at_source.is_running() && autostart {
+            if let Err(e) = self.run.cont(Cause::Migration) {
+                log::error!("the VM cannot run: {e}");
+            }
+            self.started();
+        } else {
+            // What it was is what it is; a state that nothing here can be in is a pause.
+            let state = if RunState::Inmigrate.may_become(at_source) && !at_source.is_running() {
+                at_source
+            } else {
+                RunState::Paused
+            };
+            self.stop(state, Cause::Migration, None);
+        }
+        Ok(self.run.state())
+    }
+
     fn reset(&mut self, cause: ResetCause) -> Result<(), Refusal> {
         let (guest, reason, told) = match cause {
             ResetCause::HostMonitor => (false, "host-qmp-system-reset", true),
@@ -295,6 +500,10 @@ impl Owner {
             Cause::Monitor
         };
         let runs = self.run.state().is_running();
+        if self.run.state() == RunState::Inmigrate {
+            // There is no guest yet, and one that is being loaded must not be touched.
+            return Ok(());
+        }
         if runs {
             // The vCPUs stand for a moment; the clocks do not: a reset is no gap.
             drop(self.run.vcpus().park());

@@ -5,11 +5,14 @@
 //! ask run control and read the machine.
 
 mod clocks;
+mod descriptors;
 mod expression;
 pub mod hmp;
 mod memory;
+mod migration;
 pub mod qmp;
 mod query;
+mod snapshots;
 mod table;
 
 use std::ops::Deref;
@@ -21,6 +24,7 @@ use tod::{ClockManager, HostPusher, Tod};
 
 use crate::chardev::{Port, Relief};
 use crate::control::{Control, Refusal};
+use crate::migrate::Migrations;
 
 /// What commands work with.
 pub struct Context {
@@ -42,6 +46,8 @@ pub struct Context {
     pub console: Option<Arc<Port>>,
     /// All character devices, in order.
     pub ports: Vec<Arc<Port>>,
+    /// Migrations and snapshots.
+    pub migrations: Arc<Migrations>,
     /// With `-hostclock test`: pushes the host's clocks.
     pub pusher: Option<HostPusher>,
 }

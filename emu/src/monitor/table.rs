@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::hmp::Session;
-use super::{Args, Context, Failure, clocks, memory, query};
+use super::{Args, Context, Failure, clocks, descriptors, memory, migration, query, snapshots};
 
 /// One command, under one or both faces.
 pub(crate) struct Command {
@@ -51,6 +51,9 @@ pub(crate) enum ArgKind {
     String,
     Integer,
     Boolean,
+    Array,
+    /// Any number of arguments of other names, which the command checks by itself.
+    Rest,
     Enum(&'static [&'static str]),
 }
 
@@ -69,6 +72,8 @@ const fn optional(name: &'static str, kind: ArgKind) -> Arg {
         optional: true,
     }
 }
+
+const REST: Arg = optional("", ArgKind::Rest);
 
 type QmpFn = fn(&Context, &Args) -> Result<Value, Failure>;
 type ShowFn = fn(&Context, &Session, &Value) -> String;
@@ -144,7 +149,32 @@ fn silent(_: &Context, _: &Session, _: &Value) -> String {
     String::new()
 }
 
+/// Both faces, the human one with parameters of its own.
+const fn pair(
+    name: &'static str,
+    args: &'static [Arg],
+    run: QmpFn,
+    names: &'static str,
+    params: &'static str,
+    help: &'static str,
+    text: TextFn,
+) -> Command {
+    Command {
+        qmp: qmp(name, args, run).qmp,
+        hmp: hmp(names, params, help, text).hmp,
+    }
+}
+
 const CPU_INDEX: Arg = optional("cpu-index", ArgKind::Integer);
+
+/// What saving and loading a snapshot take. `vmstate` and `devices` name disks, of which there
+/// are none: snapshots are files of their own.
+const SNAPSHOT: &[Arg] = &[
+    required("job-id", ArgKind::String),
+    required("tag", ArgKind::String),
+    required("vmstate", ArgKind::String),
+    required("devices", ArgKind::Array),
+];
 
 /// Every command.
 pub(crate) const COMMANDS: &[Command] = &[
@@ -274,6 +304,167 @@ pub(crate) const COMMANDS: &[Command] = &[
         &[required("command-line", ArgKind::String), CPU_INDEX],
         query::human_monitor_command,
     ),
+    pair(
+        "migrate",
+        &[
+            optional("uri", ArgKind::String),
+            optional("channels", ArgKind::Array),
+            optional("blk", ArgKind::Boolean),
+            optional("inc", ArgKind::Boolean),
+            optional("detach", ArgKind::Boolean),
+            optional("resume", ArgKind::Boolean),
+        ],
+        migration::migrate,
+        "migrate",
+        "[-d] uri",
+        "move the guest to URI (-d: do not wait for the end)",
+        migration::hmp_migrate,
+    ),
+    pair(
+        "migrate-incoming",
+        &[
+            optional("uri", ArgKind::String),
+            optional("channels", ArgKind::Array),
+            optional("exit-on-error", ArgKind::Boolean),
+        ],
+        migration::migrate_incoming,
+        "migrate_incoming",
+        "uri",
+        "let a guest come in (after -incoming defer)",
+        migration::hmp_migrate_incoming,
+    ),
+    both(
+        "migrate_cancel",
+        migration::migrate_cancel,
+        "migrate_cancel",
+        "give the migration up",
+        silent,
+    ),
+    pair(
+        "migrate-continue",
+        &[required("state", ArgKind::Enum(migration::STATUSES))],
+        migration::migrate_continue,
+        "migrate_continue",
+        "state",
+        "go on with a migration that waits in that state",
+        migration::hmp_migrate_continue,
+    ),
+    both(
+        "query-migrate",
+        migration::query_migrate,
+        "info migrate",
+        "how far the migration is",
+        migration::show_migrate,
+    ),
+    both(
+        "query-migrate-capabilities",
+        migration::query_capabilities,
+        "info migrate_capabilities",
+        "migration capabilities",
+        migration::show_capabilities,
+    ),
+    pair(
+        "migrate-set-capabilities",
+        &[required("capabilities", ArgKind::Array)],
+        migration::set_capabilities,
+        "migrate_set_capability",
+        "capability state",
+        "switch a migration capability on or off",
+        migration::hmp_set_capability,
+    ),
+    both(
+        "query-migrate-parameters",
+        migration::query_parameters,
+        "info migrate_parameters",
+        "migration parameters",
+        migration::show_parameters,
+    ),
+    pair(
+        "migrate-set-parameters",
+        &[REST],
+        migration::set_parameters,
+        "migrate_set_parameter",
+        "parameter value",
+        "set a migration parameter",
+        migration::hmp_set_parameter,
+    ),
+    qmp(
+        "getfd",
+        &[required("fdname", ArgKind::String)],
+        descriptors::getfd,
+    ),
+    qmp(
+        "closefd",
+        &[required("fdname", ArgKind::String)],
+        descriptors::closefd,
+    ),
+    qmp(
+        "add-fd",
+        &[
+            optional("fdset-id", ArgKind::Integer),
+            optional("opaque", ArgKind::String),
+        ],
+        descriptors::add_fd,
+    ),
+    qmp(
+        "remove-fd",
+        &[
+            required("fdset-id", ArgKind::Integer),
+            optional("fd", ArgKind::Integer),
+        ],
+        descriptors::remove_fd,
+    ),
+    qmp("query-fdsets", &[], descriptors::query_fdsets),
+    qmp(
+        "object-add",
+        &[
+            required("qom-type", ArgKind::String),
+            required("id", ArgKind::String),
+            REST,
+        ],
+        descriptors::object_add,
+    ),
+    qmp(
+        "object-del",
+        &[required("id", ArgKind::String)],
+        descriptors::object_del,
+    ),
+    qmp("snapshot-save", SNAPSHOT, snapshots::save),
+    qmp("snapshot-load", SNAPSHOT, snapshots::load),
+    qmp(
+        "snapshot-delete",
+        &[
+            required("job-id", ArgKind::String),
+            required("tag", ArgKind::String),
+            required("devices", ArgKind::Array),
+        ],
+        snapshots::delete,
+    ),
+    qmp("query-jobs", &[], snapshots::query_jobs),
+    qmp(
+        "job-dismiss",
+        &[required("id", ArgKind::String)],
+        snapshots::dismiss,
+    ),
+    hmp(
+        "savevm",
+        "[tag]",
+        "save the VM as a snapshot",
+        snapshots::hmp_save,
+    ),
+    hmp(
+        "loadvm",
+        "tag",
+        "go back to a snapshot",
+        snapshots::hmp_load,
+    ),
+    hmp("delvm", "tag", "delete a snapshot", snapshots::hmp_delete),
+    hmp(
+        "info snapshots",
+        "",
+        "the snapshots there are",
+        snapshots::hmp_list,
+    ),
     hmp(
         "x",
         "/fmt addr",
@@ -352,6 +543,9 @@ pub(crate) fn check(args: &Args, spec: &[Arg]) -> Result<(), Failure> {
             Some(value) => check_kind(arg, value)?,
         }
     }
+    if spec.iter().any(|arg| arg.kind == ArgKind::Rest) {
+        return Ok(());
+    }
     match args
         .keys()
         .find(|key| spec.iter().all(|arg| arg.name != key.as_str()))
@@ -366,6 +560,8 @@ fn check_kind(arg: &Arg, value: &Value) -> Result<(), Failure> {
         ArgKind::String | ArgKind::Enum(_) => (value.is_string(), "string"),
         ArgKind::Integer => (value.is_i64() || value.is_u64(), "integer"),
         ArgKind::Boolean => (value.is_boolean(), "boolean"),
+        ArgKind::Array => (value.is_array(), "array"),
+        ArgKind::Rest => (true, "anything"),
     };
     if !good {
         return Err(Failure::generic(format!(

@@ -1,8 +1,13 @@
 //! The monitor for people: command lines on a terminal, with editing, history and completion.
 
 mod editor;
+mod progress;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+use migration::progress::Status;
 
 use serde_json::{Map, Value};
 
@@ -16,8 +21,24 @@ use editor::{Editor, Step};
 /// QEMU's prompt, which tools wait for.
 const PROMPT: &str = "(qemu) ";
 
+/// Columns of a terminal whose size is not known.
+const COLUMNS: usize = 80;
+
 /// Lines that the history keeps.
 const HISTORY: usize = 200;
+
+/// How often a progress bar is drawn.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// Ctrl-C.
+const INTERRUPT: u8 = 0x03;
+
+/// What a command leaves to be waited for before the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// The end of a migration.
+    Migration,
+}
 
 /// What a monitor remembers between commands.
 #[derive(Debug, Default)]
@@ -26,10 +47,15 @@ pub(crate) struct Session {
     pub(crate) cpu: usize,
     /// Command lines, oldest first.
     pub(crate) history: Vec<String>,
+    /// Whether commands may leave something to be waited for.
+    pub(crate) can_wait: bool,
+    /// What the last one has left.
+    pub(crate) wait: Option<Wait>,
 }
 
 /// A monitor for people on a character device.
 pub struct Hmp {
+    this: Weak<Self>,
     context: Arc<Context>,
     port: Arc<Port>,
     /// Shares its device: the banner and the prompt wait for the focus.
@@ -43,24 +69,31 @@ struct Inner {
     session: Session,
     editor: Editor,
     greeted: bool,
+    /// While something is waited for: what was typed meanwhile.
+    held: Option<Vec<u8>>,
 }
 
 impl Hmp {
     /// A monitor on `port`. `shared`: behind a mux. `echo`: typed text is shown and can be
     /// edited; else lines are taken as they come.
-    pub fn new(context: Arc<Context>, port: Arc<Port>, shared: bool, echo: bool) -> Self {
+    pub fn new(context: Arc<Context>, port: Arc<Port>, shared: bool, echo: bool) -> Arc<Self> {
         let inner = Inner {
-            session: Session::default(),
+            session: Session {
+                can_wait: true,
+                ..Session::default()
+            },
             editor: Editor::new(PROMPT),
             greeted: false,
+            held: None,
         };
-        Self {
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
             context,
             port,
             shared,
             echo,
             inner: Mutex::new(inner),
-        }
+        })
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -89,12 +122,19 @@ impl Hmp {
     }
 }
 
-impl Frontend for Hmp {
-    fn receive(&self, bytes: &[u8]) -> usize {
-        let mut inner = self.inner();
+impl Hmp {
+    /// Takes what was typed.
+    fn take(&self, inner: &mut Inner, bytes: &[u8]) {
         let mut shown = String::new();
         for byte in bytes {
-            let inner = &mut *inner;
+            if let Some(held) = &mut inner.held {
+                if *byte == INTERRUPT {
+                    self.context.migrations.cancel();
+                } else {
+                    held.push(*byte);
+                }
+                continue;
+            }
             match inner.editor.key(*byte, &inner.session.history, &mut shown) {
                 Step::Nothing => {}
                 Step::Complete => {
@@ -106,22 +146,102 @@ impl Frontend for Hmp {
                         self.port.write(shown.as_bytes());
                     }
                     shown.clear();
-                    if !line.trim().is_empty() && inner.session.history.last() != Some(&line) {
-                        inner.session.history.push(line.clone());
-                        let excess = inner.session.history.len().saturating_sub(HISTORY);
-                        inner.session.history.drain(..excess);
-                    }
-                    let text = execute(&self.context, &mut inner.session, &line);
-                    self.print(&text);
-                    inner.editor.set_columns(terminal::columns());
-                    self.port.write(PROMPT.as_bytes());
+                    self.line(inner, &line);
                 }
             }
         }
         if self.echo {
             self.port.write(shown.as_bytes());
         }
-        bytes.len()
+    }
+
+    fn line(&self, inner: &mut Inner, line: &str) {
+        let session = &mut inner.session;
+        if !line.trim().is_empty() && session.history.last().map(String::as_str) != Some(line) {
+            session.history.push(line.to_owned());
+            let excess = session.history.len().saturating_sub(HISTORY);
+            session.history.drain(..excess);
+        }
+        let text = execute(&self.context, session, line);
+        self.print(&text);
+        match session.wait.take().map(|wait| self.wait_for(wait)) {
+            Some(Ok(())) => inner.held = Some(Vec::new()),
+            Some(Err(e)) => {
+                self.print(&format!(
+                    "cannot wait for it: the host refuses a thread: {e}\n"
+                ));
+                self.prompt(inner);
+            }
+            None => self.prompt(inner),
+        }
+    }
+
+    fn prompt(&self, inner: &mut Inner) {
+        inner.editor.set_columns(terminal::columns());
+        self.port.write(PROMPT.as_bytes());
+    }
+
+    /// Waits on a thread of its own, so that this one goes on serving the device.
+    fn wait_for(&self, wait: Wait) -> std::io::Result<()> {
+        let Some(this) = self.this.upgrade() else {
+            return Ok(());
+        };
+        thread::Builder::new()
+            .name("hmp-wait".into())
+            .spawn(move || {
+                match wait {
+                    Wait::Migration => this.watch_migration(),
+                }
+                let mut inner = this.inner();
+                let held = inner.held.take().unwrap_or_default();
+                this.prompt(&mut inner);
+                this.take(&mut inner, &held);
+                drop(inner);
+                // It reads again.
+                this.port.wake();
+            })
+            .map(drop)
+    }
+
+    /// Returns when the migration is over, having said how.
+    fn watch_migration(&self) {
+        let progress = self.context.migrations.progress();
+        let mut drawn = false;
+        while !progress.wait(REDRAW) {
+            if let Some(report) = progress.report().filter(|_| self.echo) {
+                let columns = terminal::columns().unwrap_or(COLUMNS);
+                let line = progress::line(&report, columns);
+                self.port.write(format!("\r{line}\x1b[K").as_bytes());
+                drawn = true;
+            }
+        }
+        if drawn {
+            self.port.write(b"\r\x1b[K");
+        }
+        let Some(report) = progress.report() else {
+            return;
+        };
+        match report.status {
+            Status::Completed if self.echo => {
+                self.print(&format!("{}\n", progress::end(&report)));
+            }
+            Status::Completed => {}
+            Status::Failed => {
+                let why = report.error_desc.unwrap_or_default();
+                self.print(&format!("Error: {why}\n"));
+            }
+            status => self.print(&format!("migration {status}\n")),
+        }
+    }
+}
+
+impl Frontend for Hmp {
+    fn receive(&self, bytes: &[u8]) {
+        self.take(&mut self.inner(), bytes);
+    }
+
+    fn backlog(&self) -> usize {
+        self.inner().held.as_ref().map_or(0, Vec::len)
     }
 
     fn opened(&self) {

@@ -5,6 +5,7 @@
 
 mod json;
 
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::UNIX_EPOCH;
@@ -149,14 +150,17 @@ impl Qmp {
 }
 
 impl Frontend for Qmp {
-    fn receive(&self, bytes: &[u8]) -> usize {
+    fn receive(&self, bytes: &[u8]) {
         let mut input = self.input();
         for byte in bytes {
             if let Some(message) = input.push(*byte) {
                 self.answer(message);
             }
         }
-        bytes.len()
+    }
+
+    fn receive_descriptors(&self, descriptors: Vec<OwnedFd>) {
+        self.context.migrations.fds().offer(descriptors);
     }
 
     fn opened(&self) {
@@ -169,6 +173,7 @@ impl Frontend for Qmp {
     }
 
     fn closed(&self) {
+        self.context.migrations.fds().forget();
         self.negotiated.store(false, Ordering::SeqCst);
     }
 }
