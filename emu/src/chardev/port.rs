@@ -88,7 +88,7 @@ pub(super) struct Health {
 }
 
 impl Port {
-    pub(super) fn new(label: &str) -> io::Result<Arc<Self>> {
+    pub(crate) fn new(label: &str) -> io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             label: label.to_owned(),
             description: Mutex::default(),

@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn what_another_connection_was_sent_is_not_claimed() {
         let fds = Fds::default();
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             scope.spawn(|| fds.offer(vec![some_fd()]));
         });
         assert_eq!(fds.get("a"), Err(FdError::None));
