@@ -1,4 +1,5 @@
 //! Pages of RAM: sets of them, and their way through records and back.
+#![allow(clippy::unwrap_used, reason = "tests end where something is wrong")]
 
 use std::collections::BTreeSet;
 

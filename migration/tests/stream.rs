@@ -1,4 +1,5 @@
 //! The stream: what is written comes back, and whatever is damaged is an error that says where.
+#![allow(clippy::unwrap_used, reason = "tests end where something is wrong")]
 
 use std::io::{self, Read};
 

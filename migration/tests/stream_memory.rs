@@ -1,6 +1,7 @@
 #![allow(unsafe_code, reason = "an allocator that counts")]
 //! Memory that reading a stream takes is bounded by what arrived and by the limits, whatever
 //! the stream says.
+#![allow(clippy::unwrap_used, reason = "tests end where something is wrong")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

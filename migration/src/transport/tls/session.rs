@@ -44,7 +44,10 @@ impl Session {
         let mut socket = plain.clone();
         while connection.is_handshaking() || connection.wants_write() {
             if let Err(source) = connection.complete_io(&mut socket) {
-                drain(&plain);
+                // What the peer sent means nothing, and it is told so.
+                if source.kind() == io::ErrorKind::InvalidData {
+                    drain(&plain);
+                }
                 return Err(TlsError::Handshake { source });
             }
         }
