@@ -374,7 +374,7 @@ pub fn run<G: Guest>(cpu: &mut G) {
 }
 
 /// Links an exit if the target is sure to be reached through the same translations as the source:
-/// it lies in one page, and that is one the source lies in.
+/// it lies in one page, and that is one the source lies in, or in the same two.
 ///
 /// # Safety
 /// As for [`crate::cache::BlockCache::link`].
@@ -383,10 +383,16 @@ unsafe fn link(system: &System, from: *const StoredBlock, slot: u32, to: *const 
     let (source, target) = unsafe { (&*from, &*to) };
     let page = target.key.pc / PAGE_SIZE;
     let first = source.key.pc / PAGE_SIZE;
-    let same = page == first && target.absolute / PAGE_SIZE == source.absolute / PAGE_SIZE
-        || page == first.wrapping_add(1)
-            && source.second.map(|second| second / PAGE_SIZE) == Some(target.absolute / PAGE_SIZE);
-    if same && target.second.is_none() && target.key.aux == 0 {
+    let number = |absolute: u64| absolute / PAGE_SIZE;
+    let (in_first, in_second) = (number(source.absolute), source.second.map(number));
+    let same = match target.second.map(number) {
+        None => {
+            page == first && number(target.absolute) == in_first
+                || page == first.wrapping_add(1) && Some(number(target.absolute)) == in_second
+        }
+        second => page == first && number(target.absolute) == in_first && second == in_second,
+    };
+    if same && target.key.aux == 0 {
         // SAFETY: the caller's promise.
         unsafe { system.cache.link(from, slot, to) };
     }

@@ -272,7 +272,8 @@ impl System {
     }
 
     /// Whether the order of a vCPU's accesses to guest memory can be seen by anybody but itself.
-    /// As long as it cannot, barriers are left out.
+    /// As long as it cannot, barriers are left out,
+    /// and interlocked updates are loads and stores.
     pub(crate) fn is_memory_shared(&self) -> bool {
         self.memory_shared.load(Ordering::SeqCst)
     }
@@ -284,6 +285,8 @@ impl System {
     pub fn share_memory(&self) {
         if !self.memory_shared.swap(true, Ordering::SeqCst) {
             self.forget_blocks();
+            // None is being executed any more.
+            self.flush_all_cpus();
         }
     }
 

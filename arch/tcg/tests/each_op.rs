@@ -55,7 +55,10 @@ impl Form {
         Self {
             name,
             reference: machine(EngineKind::Reference),
-            tested: TESTED.iter().map(|&kind| (kind, machine(kind))).collect(),
+            tested: TESTED
+                .iter()
+                .flat_map(|&kind| [machine(kind), machine(kind).with_another()].map(|m| (kind, m)))
+                .collect(),
             script,
         }
     }

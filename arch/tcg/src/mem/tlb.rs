@@ -115,6 +115,20 @@ impl Tlb {
         (tag == wanted).then(|| address.wrapping_add(addend))
     }
 
+    /// Addend and address of the word of code lines of the page that `size` bytes lie in, if the TLB
+    /// allows the access, which is to data.
+    pub(crate) fn find(
+        &self,
+        access: Access,
+        mode: MemMode,
+        address: u64,
+        size: u64,
+    ) -> Option<(u64, u64)> {
+        self.hit(access, mode, address, size)?;
+        let entry = &self.entries[Self::slot(address)];
+        Some((entry.addend, entry.lines))
+    }
+
     /// The mode's tag, if it need not be asked for.
     pub(crate) fn tag(&self, mode: MemMode) -> Option<u64> {
         Some(self.tags[usize::from(mode.0)]).filter(|&tag| tag != 0)

@@ -4,6 +4,7 @@
 use super::asm::{Alu, Cc, Label, Mem, RAX, RBP, RCX, RDX, Reg, Shift, Width, at};
 use super::bytes::Repeat;
 use super::call::Source;
+use super::group::Span;
 use super::lower::{Lower, Site};
 use super::memory::Probe;
 use super::{Jump, State, thunks};
@@ -56,6 +57,7 @@ pub(super) enum Ending {
         second: Option<Reg>,
         result: Option<(Reg, Width)>,
         leave: Option<Early>,
+        span: Span,
         site: Site,
     },
     /// A store into a page that has code.
@@ -67,6 +69,8 @@ pub(super) enum Ending {
         spare: Reg,
         /// Where the address of the page's word is.
         word: Reg,
+        /// Both are needed afterwards.
+        keeps: bool,
         bytes: u16,
         leave: Option<Early>,
         site: Site,
@@ -438,9 +442,10 @@ impl<G: Guest> Lower<'_, G> {
                 second,
                 result,
                 leave,
+                span,
                 site,
             } => {
-                self.write_slow(thunk, probe, shape, (value, second), result, site);
+                self.write_slow(thunk, (probe, span), shape, (value, second), result, site);
                 self.leave_or_back(leave, back);
             }
             Ending::Code {
@@ -449,13 +454,35 @@ impl<G: Guest> Lower<'_, G> {
                 host,
                 spare,
                 word,
+                keeps,
                 bytes,
                 leave,
                 site,
             } => {
                 self.asm.bind(label);
-                self.write_code_check(host, (spare, word), bytes, back, site);
-                self.leave_or_back(leave, back);
+                if !keeps {
+                    self.write_code_check(host, (spare, word), bytes, back, site);
+                    self.leave_or_back(leave, back);
+                    return;
+                }
+                let places = [
+                    (spare, self.core(thunks::aside())),
+                    (
+                        word,
+                        self.core(thunks::state(std::mem::offset_of!(State, second))),
+                    ),
+                ];
+                for (reg, place) in places {
+                    self.asm.store(Width::W64, place, reg);
+                }
+                let restore = self.asm.label();
+                self.write_code_check(host, (spare, word), bytes, restore, site);
+                self.leave_or_back(leave, restore);
+                self.asm.bind(restore);
+                for (reg, place) in places {
+                    self.asm.mov(Width::W64, reg, place);
+                }
+                self.asm.jmp(back);
             }
             Ending::Helper {
                 label,

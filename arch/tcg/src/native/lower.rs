@@ -6,6 +6,7 @@
 
 use super::alloc::{Value, immediate, width};
 use super::asm::{Alu, Asm, Label, Reg, Rm, Shift, Width, at};
+use super::group::{Group, Member};
 use super::leave::Ending;
 use super::memory::Sum;
 use super::{Features, Native, Place, Unfit};
@@ -37,6 +38,9 @@ pub(super) struct Lower<'a, G> {
     pub(super) values: Vec<Value>,
     /// Addresses that accesses compute themselves, by op.
     pub(super) sums: Vec<Option<Sum>>,
+    /// Accesses that look up their page together, and who is in which, by op.
+    pub(super) groups: Vec<Group>,
+    pub(super) members: Vec<Option<Member>>,
     /// The guest register that an op's value is made in, by op.
     pub(super) direct: Vec<Option<Global>>,
     /// Ops that an earlier one has done too.
@@ -119,7 +123,12 @@ impl<'a, G: Guest> Lower<'a, G> {
             }
         }
         let sums = Sum::find(ops, &uses, &mut needed);
-        let mut values = vec![Value::default(); count];
+        let (groups, members) = super::group::find(ops, &needed, &sums, !place.barriers);
+        // Two for each group, behind those of ops.
+        let count_all = count + 2 * groups.len();
+        let mut types = types;
+        types.resize(count_all, Ty::I64);
+        let mut values = vec![Value::default(); count_all];
         for (i, op) in ops.iter().enumerate() {
             if !needed[i] {
                 continue;
@@ -128,11 +137,15 @@ impl<'a, G: Guest> Lower<'a, G> {
             match sums[i] {
                 Some(sum) => {
                     sum.for_operands(&mut used);
-                    if let Op::Store { v, pred, .. } = *op {
-                        used(v);
-                        if let Some(pred) = pred {
-                            used(pred);
+                    match *op {
+                        Op::Store { v, pred, .. } => {
+                            used(v);
+                            if let Some(pred) = pred {
+                                used(pred);
+                            }
                         }
+                        Op::Atomic { v, .. } => used(v),
+                        _ => {}
                     }
                 }
                 None => op.for_operands(used),
@@ -166,9 +179,11 @@ impl<'a, G: Guest> Lower<'a, G> {
             bias: super::bias::<G>(),
             types,
             needed,
-            roots: (0..count as u32).collect(),
+            roots: (0..count_all as u32).collect(),
             values,
             sums,
+            groups,
+            members,
             direct: vec![None; count],
             done: vec![false; count],
             pins,

@@ -1,4 +1,4 @@
-//! Guest memory: accesses through the TLB, interlocked updates, the look at code lines.
+//! Guest memory: accesses through the TLB, the look at code lines.
 //!
 //! The way that hits is inline: the tag of the access's last byte is compared with the entry of
 //! its first, and the entry's addend makes the host address. Everything else (a miss, a page
@@ -6,13 +6,14 @@
 //! that helpers use.
 
 use super::alloc::width;
-use super::asm::{Alu, Cc, Label, Mem, RAX, RBP, RSP, Reg, Shift, Width, at, at_index};
+use super::asm::{Alu, Cc, Label, Mem, RBP, Reg, Shift, Width, at, at_index};
+use super::group::{Group, Member, Span};
 use super::leave::Ending;
 use super::lower::{Lower, Site};
 use super::thunks;
 use crate::cpu::CpuCore;
 use crate::guest::Guest;
-use crate::ir::{AtomicOp, BinOp, MemMode, MemOp, MemSize, Op, Ty, Val};
+use crate::ir::{BinOp, MemMode, MemOp, MemSize, Op, Ty, Val};
 use crate::mem::tlb::{ENTRIES, Entry, Tlb};
 
 /// The address of an access: base + index + displacement.
@@ -28,7 +29,8 @@ impl Sum {
     pub(super) fn find(ops: &[Op], uses: &[u32], needed: &mut [bool]) -> Vec<Option<Self>> {
         let mut sums = vec![None; ops.len()];
         for (i, op) in ops.iter().enumerate() {
-            let (Op::Load { addr, .. } | Op::Store { addr, .. }) = *op else {
+            let (Op::Load { addr, .. } | Op::Store { addr, .. } | Op::Atomic { addr, .. }) = *op
+            else {
                 continue;
             };
             if needed[i]
@@ -92,6 +94,11 @@ impl Sum {
         once(addr).then_some((sum, None))
     }
 
+    /// Base, index, displacement.
+    pub(super) fn parts(&self) -> (Val, Option<Val>, i32) {
+        (self.base, self.index, self.disp)
+    }
+
     pub(super) fn for_operands(&self, f: &mut impl FnMut(Val)) {
         f(self.base);
         if let Some(index) = self.index {
@@ -115,7 +122,7 @@ pub(super) struct Probe {
 
 impl Probe {
     /// The host place after a hit.
-    fn host(&self) -> Mem {
+    pub(super) fn host(&self) -> Mem {
         at_index(self.addend, self.base, self.disp)
     }
 }
@@ -157,7 +164,7 @@ pub(super) fn shape_of(number: u32) -> MemOp {
 
 impl<G: Guest> Lower<'_, G> {
     /// The register and displacement of an access's address; `keep` are the other operands.
-    fn address(&mut self, addr: Val, keep: &[Reg]) -> (Reg, i32) {
+    pub(super) fn address(&mut self, addr: Val, keep: &[Reg]) -> (Reg, i32) {
         match self.sums[self.now] {
             None => (self.reg(addr), 0),
             Some(Sum {
@@ -184,14 +191,14 @@ impl<G: Guest> Lower<'_, G> {
         }
     }
 
-    fn tlb(&self, field: usize) -> i32 {
+    pub(super) fn tlb(&self, field: usize) -> i32 {
         let entries = std::mem::offset_of!(CpuCore, tlb) + std::mem::offset_of!(Tlb, entries);
         (entries + field) as i32 - self.bias
     }
 
     /// Looks an access up; goes on behind it on a hit, with the entry's addend in the second
     /// register of the probe.
-    fn probe(&mut self, mem: MemOp, address: (Reg, i32), write: bool) -> Probe {
+    pub(super) fn probe(&mut self, mem: MemOp, address: (Reg, i32), write: bool) -> Probe {
         let probe = self.probe_entry(mem, address, write);
         let field = self.tlb(std::mem::offset_of!(Entry, addend));
         self.asm
@@ -201,7 +208,12 @@ impl<G: Guest> Lower<'_, G> {
 
     /// The same, with the entry's distance from the first one in the second register of the
     /// probe.
-    fn probe_entry(&mut self, mem: MemOp, (base, disp): (Reg, i32), write: bool) -> Probe {
+    pub(super) fn probe_entry(
+        &mut self,
+        mem: MemOp,
+        (base, disp): (Reg, i32),
+        write: bool,
+    ) -> Probe {
         let (tag, addend) = (self.temp(), self.temp());
         let miss = self.asm.label();
         let size = mem.size.bytes() as i32;
@@ -275,7 +287,10 @@ impl<G: Guest> Lower<'_, G> {
     pub(super) fn load(&mut self, ty: Ty, mem: MemOp, addr: Val) {
         let address = self.address(addr, &[]);
         let d = self.define(&[]);
-        let probe = self.probe(mem, address, false);
+        let probe = match self.find_page(mem, address) {
+            Some(probe) => probe,
+            None => self.probe(mem, address, false),
+        };
         let from = probe.host();
         let wide = ty == Ty::I64 && mem.signed;
         let w = if wide { Width::W64 } else { Width::W32 };
@@ -311,8 +326,92 @@ impl<G: Guest> Lower<'_, G> {
             second: None,
             result: Some((d, width(ty))),
             leave: None,
+            span: self.span(),
             site: self.site,
         });
+    }
+
+    /// How the current op takes part in a group, if it does.
+    fn member(&self) -> Option<(Member, Group)> {
+        let member = self.members[self.now]?;
+        Some((member, self.groups[member.group as usize]))
+    }
+
+    /// The values that a group's addend and address of code lines are kept as.
+    fn kept(&self, member: Member) -> (usize, usize) {
+        let first = self.ops.len() + 2 * member.group as usize;
+        (first, first + 1)
+    }
+
+    /// What the slow path of the current op does for its group.
+    fn span(&self) -> Span {
+        match self.member() {
+            None => Span::None,
+            Some((member, _)) if !member.leads => Span::Follows,
+            Some((member, group)) => Span::Leads {
+                from: group.low - member.offset,
+                bytes: group.bytes,
+                write: group.write,
+            },
+        }
+    }
+
+    /// The page of the current op's group, with the addend in the second register of the probe and
+    /// the address of the word of code lines, if the group writes, in the first.
+    pub(super) fn find_page(&mut self, mem: MemOp, (base, disp): (Reg, i32)) -> Option<Probe> {
+        let (member, group) = self.member()?;
+        let (addend, lines) = self.kept(member);
+        let miss = self.asm.label();
+        if !member.leads {
+            let addend = self.reg(Val(addend as u32));
+            let tag = if matches!(self.ops[self.now], Op::Store { .. } | Op::Atomic { .. }) {
+                self.reg(Val(lines as u32))
+            } else {
+                addend
+            };
+            self.asm.test(Width::W64, addend, addend);
+            self.asm.jcc(Cc::E, miss);
+            return Some(Probe {
+                base,
+                disp,
+                tag,
+                addend,
+                miss,
+            });
+        }
+        let (tag, entry) = (self.temp(), self.temp());
+        let first = disp + group.low - member.offset;
+        if first == 0 {
+            self.asm.mov(Width::W64, entry, base);
+        } else {
+            self.asm.lea(Width::W64, entry, at(base, first));
+        }
+        self.asm
+            .lea(Width::W64, tag, at(base, first + group.bytes - 1));
+        self.look_up(mem.mode, group.write, (tag, entry), miss);
+        let field = |field| at_index(RBP, entry, self.tlb(field));
+        let addend_field = field(std::mem::offset_of!(Entry, addend));
+        let lines_field = field(std::mem::offset_of!(Entry, lines));
+        self.asm.mov(Width::W64, tag, addend_field);
+        self.keep(addend, tag, group);
+        if group.write {
+            self.asm.mov(Width::W64, entry, lines_field);
+            self.keep(lines, entry, group);
+        }
+        Some(Probe {
+            base,
+            disp,
+            tag: entry,
+            addend: tag,
+            miss,
+        })
+    }
+
+    /// A value of a group is in this register of the current op's own.
+    fn keep(&mut self, value: usize, reg: Reg, group: Group) {
+        self.values[value].last = group.last;
+        self.values[value].reg = Some(reg);
+        self.holders[usize::from(reg.0)] = Some(value as u32);
     }
 
     pub(super) fn load_swapped(&mut self, w: Width, d: Reg, from: Mem) {
@@ -330,6 +429,16 @@ impl<G: Guest> Lower<'_, G> {
         let mut keep = vec![value];
         keep.extend(pred);
         let address = self.address(addr, &keep);
+        // What is not swapped on its way to memory is swapped in a register of its own.
+        let swaps = mem.size != MemSize::B1 && !self.features.movbe;
+        if self.members[self.now].is_some() {
+            let swapped = swaps.then(|| self.temp());
+            if let Some(probe) = self.find_page(mem, address) {
+                self.write_store(mem.size, probe.host(), value, swapped);
+                self.end_store(mem, probe, value, thunks::STORE, None);
+            }
+            return;
+        }
         let (t1, t2) = (self.temp(), self.temp());
         self.unlock(t1);
         self.unlock(t2);
@@ -360,77 +469,92 @@ impl<G: Guest> Lower<'_, G> {
         let word = probe.tag;
         self.asm.mov(Width::W64, probe.addend, addend);
         let to = probe.host();
-        match mem.size {
-            MemSize::B1 => {
-                self.asm.mov(Width::W64, word, lines);
-                self.asm.store8(to, value);
+        if !swaps {
+            self.asm.mov(Width::W64, word, lines);
+            self.write_store(mem.size, to, value, None);
+        } else if let Some(third) = self.free_temp() {
+            self.asm.mov(Width::W64, word, lines);
+            self.write_store(mem.size, to, value, Some(third));
+        } else {
+            // Without a third register the entry's distance is put aside.
+            let index = self.core(thunks::aside());
+            self.asm.store(Width::W64, index, word);
+            self.write_store(mem.size, to, value, Some(word));
+            self.asm.mov(Width::W64, word, index);
+            self.asm.mov(Width::W64, word, lines);
+        }
+        self.end_store(mem, probe, value, thunks::STORE, None);
+        if let Some(skip) = skip {
+            self.asm.bind(skip);
+        }
+    }
+
+    /// Stores a register in the guest's byte order; without MOVBE swapped in the last register.
+    pub(super) fn write_store(&mut self, size: MemSize, to: Mem, value: Reg, swapped: Option<Reg>) {
+        const MOVBE: &[u8] = &[0x0f, 0x38, 0xf1];
+        let w = if size == MemSize::B8 {
+            Width::W64
+        } else {
+            Width::W32
+        };
+        match (size, swapped) {
+            (MemSize::B1, _) => self.asm.store8(to, value),
+            (MemSize::B2, None) => self.asm.rm_prefixed(0x66, w, MOVBE, value, to),
+            (_, None) => self.asm.rm(w, MOVBE, value, to),
+            (MemSize::B2, Some(swapped)) => {
+                self.asm.mov(w, swapped, value);
+                self.asm.bswap(w, swapped);
+                self.asm.shift_imm(Shift::Shr, w, swapped, 16);
+                self.asm.store16(to, swapped);
             }
-            MemSize::B4 | MemSize::B8 if self.features.movbe => {
-                let w = if mem.size == MemSize::B8 {
-                    Width::W64
-                } else {
-                    Width::W32
-                };
-                self.asm.mov(Width::W64, word, lines);
-                self.asm.rm(w, &[0x0f, 0x38, 0xf1], value, to);
-            }
-            _ => {
-                // Without a third register the entry's distance is put aside.
-                let index = self.core(thunks::aside());
-                let third = self.free_temp();
-                let swapped = third.unwrap_or(word);
-                if third.is_none() {
-                    self.asm.store(Width::W64, index, word);
-                }
-                self.asm.mov(Width::W64, swapped, value);
-                if mem.size == MemSize::B2 {
-                    self.asm.bswap(Width::W32, swapped);
-                    self.asm.shift_imm(Shift::Shr, Width::W32, swapped, 16);
-                } else {
-                    self.swap(swapped, mem.size);
-                }
-                match mem.size {
-                    MemSize::B2 => self.asm.store16(to, swapped),
-                    MemSize::B4 => self.asm.store(Width::W32, to, swapped),
-                    _ => self.asm.store(Width::W64, to, swapped),
-                }
-                if third.is_none() {
-                    self.asm.mov(Width::W64, word, index);
-                }
-                self.asm.mov(Width::W64, word, lines);
+            (_, Some(swapped)) => {
+                self.asm.mov(w, swapped, value);
+                self.asm.bswap(w, swapped);
+                self.asm.store(w, to, swapped);
             }
         }
+    }
+
+    /// After a store: the look at the code lines, and the way of a miss.
+    pub(super) fn end_store(
+        &mut self,
+        mem: MemOp,
+        probe: Probe,
+        value: Reg,
+        thunk: usize,
+        result: Option<(Reg, Width)>,
+    ) {
+        let word = probe.tag;
         self.asm.alu_imm(Alu::Cmp, Width::W64, at(word, 0), 0);
         let code = self.asm.label();
         self.asm.jcc(Cc::Ne, code);
         let back = self.asm.label();
         self.asm.bind(back);
-        let early = self.leave_after();
+        let leave = self.leave_after();
+        let span = self.span();
         self.endings.push(Ending::Code {
             label: code,
             back,
             host: probe.host(),
             spare: probe.addend,
             word,
+            keeps: span != Span::None,
             bytes: mem.size.bytes() as u16,
-            leave: early,
+            leave,
             site: self.site,
         });
-        let leave = self.leave_after();
         self.endings.push(Ending::Slow {
-            thunk: thunks::STORE,
+            thunk,
             probe,
             back,
             shape: shape(mem),
             value: Some(value),
             second: None,
-            result: None,
+            result,
             leave,
+            span,
             site: self.site,
         });
-        if let Some(skip) = skip {
-            self.asm.bind(skip);
-        }
     }
 
     /// After a store to host address `host`: code that was made from the bytes is dropped, in
@@ -451,23 +575,15 @@ impl<G: Guest> Lower<'_, G> {
             host: at(host, 0),
             spare: host,
             word: t,
+            keeps: false,
             bytes,
             leave,
             site: self.site,
         });
     }
 
-    pub(super) fn fence(&mut self) {
-        if !self.block_place.barriers {
-            return;
-        }
-        // A locked operation is a full barrier, and cheaper than MFENCE.
-        self.asm.lock();
-        self.asm.alu_imm(Alu::Or, Width::W32, at(RSP, 0), 0);
-    }
-
     /// Turns a value of that size into the guest's byte order, or back.
-    fn swap(&mut self, d: Reg, size: MemSize) {
+    pub(super) fn swap(&mut self, d: Reg, size: MemSize) {
         match size {
             MemSize::B1 => {}
             MemSize::B2 => self.asm.swap16(d),
@@ -476,121 +592,18 @@ impl<G: Guest> Lower<'_, G> {
         }
     }
 
-    pub(super) fn compare_swap(&mut self, ty: Ty, mem: MemOp, addr: Val, expected: Val, new: Val) {
-        self.take(RAX);
-        let (old, replacement) = (self.reg(expected), self.reg(new));
-        let address = self.address(addr, &[old, replacement]);
-        let d = self.define_in(RAX);
-        let probe = self.probe(mem, address, true);
-        let w = if mem.size == MemSize::B8 {
-            Width::W64
-        } else {
-            Width::W32
-        };
-        let host = probe.tag;
-        self.asm.lea(Width::W64, host, probe.host());
-        self.asm.mov(w, RAX, old);
-        self.swap(RAX, mem.size);
-        let t = probe.addend;
-        self.asm.mov(w, t, replacement);
-        self.swap(t, mem.size);
-        self.asm.lock();
-        self.asm.rm(w, &[0x0f, 0xb1], t, at(host, 0));
-        self.asm.mov(w, d, RAX);
-        self.swap(d, mem.size);
-        if mem.size == MemSize::B8 && ty == Ty::I32 {
-            self.values[self.now].zero_extended = false;
-        }
-        let back = self.asm.label();
-        // Nothing was stored; the moves have left the flags alone.
-        self.asm.jcc(Cc::Ne, back);
-        self.look_at_lines(host, t, mem.size.bytes() as u16, back);
-        self.asm.bind(back);
-        let leave = self.leave_after();
-        self.endings.push(Ending::Slow {
-            thunk: thunks::COMPARE_SWAP,
-            probe,
-            back,
-            shape: shape(mem),
-            value: Some(old),
-            second: Some(replacement),
-            result: Some((d, width(ty))),
-            leave,
-            site: self.site,
-        });
-    }
-
-    pub(super) fn atomic(&mut self, op: AtomicOp, ty: Ty, mem: MemOp, addr: Val, v: Val) {
-        self.take(RAX);
-        let value = self.reg(v);
-        let address = self.address(addr, &[value]);
-        let d = self.define_in(RAX);
-        let probe = self.probe(mem, address, true);
-        let w = if mem.size == MemSize::B8 {
-            Width::W64
-        } else {
-            Width::W32
-        };
-        let (host, t) = (probe.tag, probe.addend);
-        self.asm.lea(Width::W64, host, probe.host());
-        let place = at(host, 0);
-        match mem.size {
-            MemSize::B1 => self.asm.movzx8(RAX, place),
-            MemSize::B2 => self.asm.movzx16(RAX, place),
-            _ => self.asm.mov(w, RAX, place),
-        }
-        let again = self.asm.label();
-        self.asm.bind(again);
-        self.asm.mov(w, t, RAX);
-        self.swap(t, mem.size);
-        match op {
-            AtomicOp::Add => self.asm.alu(Alu::Add, w, t, value),
-            AtomicOp::And => self.asm.alu(Alu::And, w, t, value),
-            AtomicOp::Or => self.asm.alu(Alu::Or, w, t, value),
-            AtomicOp::Xor => self.asm.alu(Alu::Xor, w, t, value),
-            AtomicOp::Exchange => self.asm.mov(w, t, value),
-        }
-        self.swap(t, mem.size);
-        self.asm.lock();
-        match mem.size {
-            MemSize::B1 => self.asm.compare_exchange8(place, t),
-            MemSize::B2 => self
-                .asm
-                .rm_prefixed(0x66, Width::W32, &[0x0f, 0xb1], t, place),
-            _ => self.asm.rm(w, &[0x0f, 0xb1], t, place),
-        }
-        self.asm.jcc(Cc::Ne, again);
-        self.asm.mov(w, d, RAX);
-        self.swap(d, mem.size);
-        let back = self.asm.label();
-        self.look_at_lines(host, t, mem.size.bytes() as u16, back);
-        self.asm.bind(back);
-        let leave = self.leave_after();
-        self.endings.push(Ending::Slow {
-            thunk: thunks::atomic(op),
-            probe,
-            back,
-            shape: shape(mem),
-            value: Some(value),
-            second: None,
-            result: Some((d, width(ty))),
-            leave,
-            site: self.site,
-        });
-        // The old value, extended as the shape says.
-        let wide = if ty == Ty::I64 {
-            Width::W64
-        } else {
-            Width::W32
-        };
-        match (mem.size, mem.signed) {
-            (MemSize::B1, false) => self.asm.movzx8(d, d),
-            (MemSize::B1, true) => self.asm.movsx8(wide, d, d),
-            (MemSize::B2, false) => self.asm.movzx16(d, d),
-            (MemSize::B2, true) => self.asm.movsx16(wide, d, d),
-            (MemSize::B4, true) if ty == Ty::I64 => self.asm.movsxd(d, d),
-            (MemSize::B8, _) if ty == Ty::I32 => self.values[self.now].zero_extended = false,
-            _ => {}
+    /// The addend goes to the register that the tag was in, the address of the word of code
+    /// lines to the other.
+    pub(super) fn both_fields(&mut self, entry: Probe) -> Probe {
+        let field = |field| at_index(RBP, entry.addend, self.tlb(field));
+        let addend = field(std::mem::offset_of!(Entry, addend));
+        let lines = field(std::mem::offset_of!(Entry, lines));
+        self.asm.mov(Width::W64, entry.tag, addend);
+        self.asm.mov(Width::W64, entry.addend, lines);
+        Probe {
+            tag: entry.addend,
+            addend: entry.tag,
+            ..entry
         }
     }
 
@@ -598,7 +611,7 @@ impl<G: Guest> Lower<'_, G> {
     pub(super) fn write_slow(
         &mut self,
         thunk: usize,
-        probe: Probe,
+        (probe, span): (Probe, Span),
         shape: i32,
         (value, second): (Option<Reg>, Option<Reg>),
         result: Option<(Reg, Width)>,
@@ -629,6 +642,25 @@ impl<G: Guest> Lower<'_, G> {
         self.asm.call_mem(thunk);
         if let Some((reg, w)) = result {
             self.asm.mov(w, reg, value_word);
+        }
+        match span {
+            Span::Leads { from, bytes, write } => {
+                let word = self.core(state(std::mem::offset_of!(super::State, span)));
+                let span = thunks::span_number(from, bytes, write);
+                self.asm.store_imm(Width::W32, word, span);
+                let thunk = self.core(thunks::thunk(thunks::SPAN));
+                self.asm.call_mem(thunk);
+                self.asm.mov(Width::W64, probe.addend, second_word);
+                if write {
+                    let lines = self.core(state(std::mem::offset_of!(super::State, third)));
+                    self.asm.mov(Width::W64, probe.tag, lines);
+                }
+            }
+            // It was zero, and may have been used.
+            Span::Follows if probe.tag == probe.addend => {
+                self.asm.mov_imm_keep_flags(probe.addend, 0);
+            }
+            _ => {}
         }
     }
 

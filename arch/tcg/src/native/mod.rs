@@ -7,7 +7,7 @@
 //!
 //! One room each: [`asm`] encodes instructions, [`buffer`] holds them, [`alloc`] says where values
 //! live, [`lower`] takes a block op by op, [`arith`] has those that
-//! are instructions of the host, [`memory`] does accesses through the TLB, [`call`]
+//! are instructions of the host, [`memory`] does accesses through the TLB, of which [`group`] finds those that share a look-up, [`interlocked`] those that others may not see half done, [`call`]
 //! calls helpers, [`leave`] leaves blocks, [`thunks`] has the code that all blocks share and the
 //! Rust functions behind it. Not here: what a block is stored and found by ([`crate::cache`]).
 #![allow(
@@ -23,6 +23,8 @@ mod bytes;
 mod call;
 mod clock;
 mod float;
+mod group;
+mod interlocked;
 mod intrinsic;
 mod leave;
 mod lower;
@@ -280,7 +282,10 @@ pub(crate) struct State {
     pub(crate) address: u64,
     pub(crate) value: u64,
     pub(crate) second: u64,
+    pub(crate) third: u64,
     pub(crate) shape: u32,
+    /// What is looked up for a group of accesses, see [`thunks::span_number`].
+    pub(crate) span: u32,
     /// Instructions of the block that were completed before the current one.
     pub(crate) before: u32,
     /// A helper and its arguments.
@@ -337,7 +342,9 @@ impl State {
             address: 0,
             value: 0,
             second: 0,
+            third: 0,
             shape: 0,
+            span: 0,
             before: 0,
             function: 0,
             arguments: [0; 5],

@@ -13,7 +13,7 @@ use super::memory::shape_of;
 use super::{Native, State};
 use crate::cpu::CpuCore;
 use crate::exec::find_jump;
-use crate::guest::{BlockKey, Guest};
+use crate::guest::{Access, BlockKey, Guest};
 use crate::helper::HelperRet;
 use crate::ir::AtomicOp;
 use crate::mem;
@@ -49,8 +49,10 @@ const STALE: usize = 14;
 const ENTER: usize = 15;
 /// A helper that inline code stands for: `State::function` with `State::arguments`.
 pub(super) const HELPER: usize = 16;
+/// The page of a group, after its leader's slow path.
+pub(super) const SPAN: usize = 17;
 /// How many there are.
-pub(crate) const THUNKS: usize = 17;
+pub(crate) const THUNKS: usize = 18;
 
 const ATOMIC_OPS: [AtomicOp; 5] = [
     AtomicOp::Add,
@@ -63,6 +65,12 @@ const ATOMIC_OPS: [AtomicOp; 5] = [
 /// The thunk of an interlocked update.
 pub(super) fn atomic(op: AtomicOp) -> usize {
     ATOMICS + ATOMIC_OPS.iter().position(|&o| o == op).unwrap_or(0)
+}
+
+/// What a group's leader looks up, as a number: so many bytes (at most `0x7fff`), from this
+/// distance to its own first one, to be written or not.
+pub(super) fn span_number(from: i32, bytes: i32, write: bool) -> i32 {
+    from << 16 | i32::from(write) << 15 | bytes
 }
 
 /// Offset in the core of a field of [`State`].
@@ -252,7 +260,8 @@ impl<G: Guest> Writer<G> {
         self.asm.mov_imm_keep_flags(RAX, JUMP);
         self.asm.jmp(leave);
 
-        let slow: [(usize, u64); 10] = [
+        let slow: [(usize, u64); 11] = [
+            (SPAN, look_up_span as *const () as usize as u64),
             (LOAD, load::<G> as *const () as usize as u64),
             (STORE, store::<G> as *const () as usize as u64),
             (COMPARE_SWAP, compare_swap::<G> as *const () as usize as u64),
@@ -398,6 +407,24 @@ unsafe extern "C" fn store<G: Guest>(core: *mut CpuCore, address: u64, shape: u3
     mem::store(cpu, shape_of(shape), address, value)
         .map(|()| 0)
         .into()
+}
+
+/// Looks up the page that a group lies in, after its leader's access: [`State::second`] is the
+/// entry's addend or 0, [`State::third`] the address of the page's word of code lines.
+unsafe extern "C" fn look_up_span(core: *mut CpuCore, address: u64, shape: u32) -> HelperRet {
+    // SAFETY: called from generated code, which uses the core by no reference.
+    let core = unsafe { &mut *core };
+    let span = core.native.span;
+    let first = address.wrapping_add_signed(i64::from(span as i32 >> 16));
+    let access = if span >> 15 & 1 != 0 {
+        Access::Write
+    } else {
+        Access::Read
+    };
+    let bytes = u64::from(span & 0x7fff);
+    let found = core.tlb.find(access, shape_of(shape).mode, first, bytes);
+    (core.native.second, core.native.third) = found.unwrap_or((0, 0));
+    Ok(0).into()
 }
 
 unsafe extern "C" fn compare_swap<G: Guest>(

@@ -104,6 +104,8 @@ struct Maker {
     reach: Reach,
     narrow: Vec<Val>,
     wide: Vec<Val>,
+    /// Addresses of earlier accesses.
+    addresses: Vec<Val>,
     pc: u64,
     end: u64,
 }
@@ -115,6 +117,7 @@ impl Maker {
             reach,
             narrow: Vec::new(),
             wide: Vec::new(),
+            addresses: Vec::new(),
             pc: start,
             end: start + ROOM - 16,
         };
@@ -140,6 +143,7 @@ impl Maker {
         if self.reach == Reach::Insn {
             self.narrow.clear();
             self.wide.clear();
+            self.addresses.clear();
             self.begin();
             for n in 0..4 {
                 let v = self
@@ -206,7 +210,22 @@ impl Maker {
         }
     }
 
+    /// Near an earlier access, or anywhere.
     fn address(&mut self, n: u16, imm: u64, aligned: bool) -> Val {
+        if imm >> 57 & 1 != 0
+            && let Some(&near) = self.addresses.get(usize::from(n) % 8)
+        {
+            let distance = (imm >> 58 & 0x3f) * if aligned { 8 } else { 7 };
+            return self
+                .builder
+                .bin_imm(BinOp::Add, near, distance.wrapping_sub(0x80));
+        }
+        let address = self.any_address(n, imm, aligned);
+        self.addresses.push(address);
+        address
+    }
+
+    fn any_address(&mut self, n: u16, imm: u64, aligned: bool) -> Val {
         let v = self.pick(Ty::I64, n);
         if imm & 0x3f == 0x3f {
             return v;

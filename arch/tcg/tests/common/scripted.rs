@@ -652,6 +652,8 @@ pub(crate) struct Machine {
     ram: Arc<GuestRam>,
     system: Arc<System>,
     cpu: Scripted,
+    /// One that does nothing, but may: engines then do interlocked updates as such.
+    other: Option<CpuCore>,
 }
 
 impl Machine {
@@ -671,7 +673,18 @@ impl Machine {
             evicts: options.cache_bytes < 1 << 16,
             events: Vec::new(),
         };
-        Self { ram, system, cpu }
+        Self {
+            ram,
+            system,
+            cpu,
+            other: None,
+        }
+    }
+
+    /// The same with a second CPU.
+    pub(crate) fn with_another(mut self) -> Self {
+        self.other = Some(CpuCore::new(Arc::clone(&self.system)));
+        self
     }
 
     pub(crate) fn with_engine(engine: EngineKind, script: &Script) -> Self {
