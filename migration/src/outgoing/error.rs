@@ -59,6 +59,9 @@ pub enum OutgoingError {
     /// Pages cannot be compressed.
     #[error("pages cannot be compressed: {0}")]
     Compress(io::Error),
+    /// This program has a fault.
+    #[error("the migration has come upon an internal error; see the log")]
+    Panic,
     /// The user has given it up.
     #[error("the migration was cancelled")]
     Cancelled,

@@ -161,6 +161,13 @@ fn run(
     woken: &Receiver<Wake>,
     open: impl FnOnce(&Closer) -> Result<Channel, TransportError>,
 ) {
+    // A panic ends the migration and nothing else: the hold gives the guest back on its way out.
+    let caught = |writer, replies| {
+        catch_unwind(AssertUnwindSafe(|| {
+            move_guest(vm, shared, woken, writer, replies)
+        }))
+        .unwrap_or(Err(OutgoingError::Panic))
+    };
     let moving = || {
         let channel = open(&shared.closer)?;
         for warning in &channel.warnings {
@@ -172,36 +179,32 @@ fn run(
                 std::thread::Builder::new()
                     .name("migration-replies".into())
                     .spawn_scoped(scope, move || {
-                        replies::read(reader, vm.host_clock(), &sender)
+                        replies::read(reader, vm.host_clock(), &sender);
                     })
                     .map_err(OutgoingError::Begin)?;
                 let replies = Replies {
                     receiver,
                     keepalive: KEEPALIVE.min(shared.closer.stall() / 4),
                 };
-                let result = move_guest(vm, shared, woken, writer, Some(replies));
+                let result = caught(writer, Some(replies));
                 // The thread that reads replies ends with the channel.
                 shared.closer.close();
                 result
             }),
-            Halves::Write(writer) => move_guest(vm, shared, woken, writer, None),
+            Halves::Write(writer) => caught(writer, None),
             Halves::Read(_) => Err(OutgoingError::NotWritable),
         }
     };
-    let result = catch_unwind(AssertUnwindSafe(moving));
+    let result = moving();
     match result {
-        Ok(Ok(moved)) => shared.progress.complete(moved.stood, moved.warning),
-        Ok(Err(error)) => {
+        Ok(moved) => shared.progress.complete(moved.stood, moved.warning),
+        Err(error) => {
             if shared.event(SourceEvent::Lost) == (Source::Kept { cancelled: true }) {
                 shared.progress.become_status(Status::Cancelled);
             } else {
                 log::error!("the migration has failed: {error}");
                 shared.progress.fail(&error.to_string());
             }
-        }
-        Err(_) => {
-            shared.event(SourceEvent::Lost);
-            shared.progress.fail("an internal error; see the log");
         }
     }
 }

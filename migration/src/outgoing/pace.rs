@@ -1,37 +1,54 @@
-//! Keeps the channel's use within a bandwidth.
+//! Keeps the channel's use within a bandwidth, which may change at any time.
 
 use std::time::{Duration, Instant};
 
-/// When the next byte may go.
+/// Time in which too little was sent is made up for as far as this: a thread that is woken too
+/// late does not make the channel slower than it may be.
+const CREDIT: Duration = Duration::from_millis(10);
+
+/// What was sent last, and from when on it takes its time.
 #[derive(Debug)]
 pub(super) struct Pace {
-    free_at: Instant,
+    from: Instant,
+    bytes: u64,
 }
 
 impl Pace {
-    /// The first bytes may go at once.
+    /// Nothing was sent.
     pub(super) fn new(now: Instant) -> Self {
-        Self { free_at: now }
+        Self {
+            from: now,
+            bytes: 0,
+        }
     }
 
-    /// `bytes` were sent from `begun` on: how long to wait at `now` so that no more than `limit`
-    /// bytes go in a second; 0 is no limit. Time in which nothing was sent is not made up for.
-    pub(super) fn after(
-        &mut self,
-        begun: Instant,
-        now: Instant,
-        bytes: u64,
-        limit: u64,
-    ) -> Duration {
+    /// `bytes` were sent from `begun` on, and nothing before is left to wait for.
+    pub(super) fn sent(&mut self, begun: Instant, bytes: u64) {
+        self.from = self.from.max(begun.checked_sub(CREDIT).unwrap_or(begun));
+        self.bytes = bytes;
+    }
+
+    /// How long to wait at `now` so that no more than `limit` bytes go in a second; 0 is no limit.
+    pub(super) fn left(&self, now: Instant, limit: u64) -> Duration {
+        let end = self.from.checked_add(self.takes(limit));
+        end.map_or(Duration::MAX, |end| end.saturating_duration_since(now))
+    }
+
+    /// It was waited for.
+    pub(super) fn waited(&mut self, limit: u64) {
+        self.from = self
+            .from
+            .checked_add(self.takes(limit))
+            .unwrap_or(self.from);
+        self.bytes = 0;
+    }
+
+    fn takes(&self, limit: u64) -> Duration {
         if limit == 0 {
-            self.free_at = now;
             return Duration::ZERO;
         }
-        let ns = u128::from(bytes) * 1_000_000_000 / u128::from(limit);
-        let takes = Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX));
-        let from = self.free_at.max(begun);
-        self.free_at = from.checked_add(takes).unwrap_or(from);
-        self.free_at.saturating_duration_since(now)
+        let ns = u128::from(self.bytes) * 1_000_000_000 / u128::from(limit);
+        Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX))
     }
 }
 
@@ -39,26 +56,30 @@ impl Pace {
 mod tests {
     use super::*;
 
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
     #[test]
-    fn no_more_than_the_limit_goes_in_any_time_and_idle_time_is_no_credit() {
+    fn no_more_than_the_limit_goes_and_idle_time_is_hardly_credit() {
         let start = Instant::now();
-        let ms = Duration::from_millis;
         let mut pace = Pace::new(start);
         // 1000 bytes at 10,000 bytes a second take 100 ms, of which sending took 30.
-        assert_eq!(pace.after(start, start + ms(30), 1000, 10_000), ms(70));
-        assert_eq!(
-            pace.after(start + ms(100), start + ms(101), 1000, 10_000),
-            ms(99)
-        );
-        // A second of silence later the next thousand take as long.
-        assert_eq!(
-            pace.after(start + ms(1200), start + ms(1200), 1000, 10_000),
-            ms(100)
-        );
-        assert_eq!(
-            pace.after(start + ms(1200), start + ms(1200), 1000, 0),
-            ms(0)
-        );
-        let _ = pace.after(start, start, u64::MAX, 1);
+        pace.sent(start, 1000);
+        assert_eq!(pace.left(start + ms(30), 10_000), ms(70));
+        pace.waited(10_000);
+        // Woken 4 ms late.
+        pace.sent(start + ms(104), 1000);
+        assert_eq!(pace.left(start + ms(104), 10_000), ms(96));
+        pace.waited(10_000);
+        // A second of silence later the next thousand take nearly as long.
+        pace.sent(start + ms(1200), 1000);
+        assert_eq!(pace.left(start + ms(1200), 10_000), ms(90));
+        // The limit changes meanwhile.
+        assert_eq!(pace.left(start + ms(1200), 20_000), ms(40));
+        assert_eq!(pace.left(start + ms(1200), 0), ms(0));
+        pace.sent(start, u64::MAX);
+        assert!(pace.left(start, 1) > ms(1_000_000));
+        pace.waited(1);
     }
 }

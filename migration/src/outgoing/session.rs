@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError};
+use crossbeam::channel::{Receiver, RecvTimeoutError, never, select};
 
 use super::error::OutgoingError;
 use super::pace::Pace;
@@ -56,6 +56,8 @@ pub(super) struct Session<'a, W> {
     offsets: Offsets,
     pings: u64,
     pace: Pace,
+    /// When the destination last heard something.
+    said: Instant,
 }
 
 impl<'a, W: Write> Session<'a, W> {
@@ -90,6 +92,7 @@ impl<'a, W: Write> Session<'a, W> {
             offsets: Offsets::default(),
             pings: 0,
             pace: Pace::new(Instant::now()),
+            said: Instant::now(),
         };
         session.writer.flush()?;
         Ok(session)
@@ -126,6 +129,7 @@ impl<'a, W: Write> Session<'a, W> {
             }
             other => return Err(other.unexpected("in answer to a ping")),
         }
+        self.said = begun;
         Ok(begun.elapsed())
     }
 
@@ -165,15 +169,16 @@ impl<'a, W: Write> Session<'a, W> {
     ) -> Result<Option<T>, OutgoingError> {
         let end = Instant::now().checked_add(time);
         loop {
-            let left = end.map_or(Duration::MAX, |end| {
-                end.saturating_duration_since(Instant::now())
-            });
-            let Some(replies) = &self.replies else {
-                return Ok(wake.recv_timeout(left.min(Duration::from_secs(3600))).ok());
+            let now = Instant::now();
+            let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
+            let silence = now.saturating_duration_since(self.said);
+            let (said, may_be_silent) = match &self.replies {
+                Some(replies) => (&replies.receiver, replies.keepalive),
+                None => (&never(), Duration::MAX),
             };
-            let slice = left.min(replies.keepalive);
-            crossbeam::channel::select! {
-                recv(replies.receiver) -> reply => {
+            let slice = left.min(may_be_silent.saturating_sub(silence));
+            select! {
+                recv(said) -> reply => {
                     let lost = || Reply::Failed("it has hung up".to_owned());
                     return Err(reply.unwrap_or_else(|_| lost()).unexpected("unasked"));
                 }
@@ -226,6 +231,7 @@ impl<'a, W: Write> Session<'a, W> {
                 self.writer
                     .section(ram::SECTION, 0, ram::VERSION, self.encoder.payload())?;
             }
+            self.said = begun;
             let bytes = self.writer.written() - before;
             sent.bytes += bytes;
             sent.pages += counts.total();
@@ -243,17 +249,30 @@ impl<'a, W: Write> Session<'a, W> {
                 }
             });
             if phase == Phase::Precopy {
-                let limit = self.settings.max_bandwidth();
-                let wait = self.pace.after(begun, Instant::now(), bytes, limit);
-                sent.held_back += wait;
-                // With no wait this only listens.
-                if self.idle(wait, wake)?.is_some() {
-                    return Err(OutgoingError::Cancelled);
-                }
+                self.pace.sent(begun, bytes);
+                sent.held_back += self.hold_back(wake)?;
             }
         }
         self.writer.flush()?;
         Ok(sent)
+    }
+
+    /// Waits as long as the bandwidth limit asks for; listens in any case. How long that took.
+    fn hold_back<T>(&mut self, wake: &Receiver<T>) -> Result<Duration, OutgoingError> {
+        /// So soon a changed limit shows.
+        const SLICE: Duration = Duration::from_millis(100);
+        let begun = Instant::now();
+        loop {
+            let limit = self.settings.max_bandwidth();
+            let left = self.pace.left(Instant::now(), limit);
+            if self.idle(left.min(SLICE), wake)?.is_some() {
+                return Err(OutgoingError::Cancelled);
+            }
+            if left <= SLICE {
+                self.pace.waited(limit);
+                return Ok(begun.elapsed());
+            }
+        }
     }
 
     /// Sends all that is not RAM, clocks last.
