@@ -145,12 +145,25 @@ fn what_is_saved_comes_back_and_what_is_damaged_changes_nothing() {
         .iter()
         .map(|part| (part.name(), part.instance(), part.save().unwrap()))
         .collect();
-    assert_eq!(saved.len(), 3);
+    let names: Vec<_> = saved
+        .iter()
+        .map(|(name, number, _)| (*name, *number))
+        .collect();
+    let all = [
+        ("s390x-machine", 0),
+        ("s390x-keys", 0),
+        ("s390x-sclp", 0),
+        ("s390x-cpu", 0),
+        ("s390x-cpu", 1),
+    ];
+    assert_eq!(names, all);
     // The two CPUs differ: one starts at the kernel, the other is stopped.
-    assert_ne!(saved[1].2, saved[2].2);
+    let (operating, stopped) = (&saved[3].2, &saved[4].2);
+    assert_ne!(operating, stopped);
     for (number, part) in machine.parts().iter_mut().enumerate() {
         let bytes = &saved[number].2;
         assert!(part.load(part.version() + 1, bytes).is_err());
+        assert!(part.load(0, bytes).is_err());
         assert!(
             part.load(part.version(), &bytes[..bytes.len() - 1])
                 .is_err()
@@ -159,10 +172,11 @@ fn what_is_saved_comes_back_and_what_is_damaged_changes_nothing() {
     }
     // The stopped CPU's state in the first, and back.
     let mut parts = machine.parts();
-    parts[1].load(1, &saved[2].2).unwrap();
-    assert_eq!(parts[1].save().unwrap(), saved[2].2);
-    parts[1].load(1, &saved[1].2).unwrap();
-    assert_eq!(parts[1].save().unwrap(), saved[1].2);
+    let version = parts[3].version();
+    parts[3].load(version, stopped).unwrap();
+    assert_eq!(&parts[3].save().unwrap(), stopped);
+    parts[3].load(version, operating).unwrap();
+    assert_eq!(&parts[3].save().unwrap(), operating);
     drop(parts);
     machine.shut_down();
 }

@@ -17,7 +17,6 @@ use std::num::NonZeroU64;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use machine::GuestRam;
 use machine::ram::OutOfRam;
 use migration::ram::PageSet;
 use migration::vm::Ram;

@@ -16,6 +16,12 @@ pub enum CpuTimer {
         /// What it shows.
         value: u64,
     },
+    /// It was loaded, and stands until the CPU first runs: only then is the timeline where it was
+    /// when the timer was saved.
+    Loaded {
+        /// What it shows.
+        value: u64,
+    },
 }
 
 impl CpuTimer {
@@ -23,7 +29,7 @@ impl CpuTimer {
     pub fn value(self, now: VmTime) -> u64 {
         match self {
             Self::Running { zero_at } => zero_at.wrapping_sub(now.units()),
-            Self::Standing { value } => value,
+            Self::Standing { value } | Self::Loaded { value } => value,
         }
     }
 
@@ -34,6 +40,7 @@ impl CpuTimer {
                 zero_at: value.wrapping_add(now.units()),
             },
             Self::Standing { .. } => Self::Standing { value },
+            Self::Loaded { .. } => Self::Loaded { value },
         };
     }
 
@@ -57,7 +64,7 @@ impl CpuTimer {
             Self::Running { .. } => {
                 Some(now.saturating_add(VmDuration::from_units(value.saturating_add(1))))
             }
-            Self::Standing { .. } => None,
+            Self::Standing { .. } | Self::Loaded { .. } => None,
         }
     }
 }

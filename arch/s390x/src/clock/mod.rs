@@ -147,6 +147,13 @@ impl S390Cpu {
             .value(self.control.shared.timeline.now())
     }
 
+    /// A CPU timer that was loaded counts from now on, if the CPU's state lets it.
+    pub(crate) fn begin_cpu_timer(&mut self) {
+        if let CpuTimer::Loaded { .. } = self.control.clock.timer {
+            self.run_cpu_timer(self.control.handle.state().runs_cpu_timer());
+        }
+    }
+
     /// Starts or stops the CPU timer with the CPU's state.
     pub(crate) fn run_cpu_timer(&mut self, run: bool) {
         let now = self.control.shared.timeline.now();
@@ -254,11 +261,29 @@ impl S390Cpu {
         }
     }
 
-    /// Takes over what was saved.
-    pub fn restore_clock_state(&mut self, state: &ClockState) {
-        self.control.clock.comparator = state.comparator;
-        self.control.clock.programmable = state.programmable;
-        self.set_cpu_timer(state.cpu_timer);
+    /// The last value that STORE CLOCK has given under the clock's present setting.
+    pub fn last_unique(&self) -> Option<u64> {
+        let of = self.control.clock.last_unique?;
+        (of == self.control.shared.tod.setting()).then(|| self.core.clock.last_unique())
+    }
+
+    /// Takes over what was saved: [`S390Cpu::clock_state`] and [`S390Cpu::last_unique`]. The
+    /// timeline and the TOD clock come later; the CPU looks at its timers when it runs.
+    pub fn restore_clock_state(&mut self, state: &ClockState, last_unique: Option<u64>) {
+        let setting = self.control.shared.tod.setting();
+        let clock = &mut self.control.clock;
+        clock.comparator = state.comparator;
+        clock.programmable = state.programmable;
+        clock.timer = CpuTimer::Loaded {
+            value: state.cpu_timer,
+        };
+        clock.wake_up.disarm();
+        clock.armed = VmTime::NEVER;
+        clock.last_unique = last_unique.map(|_| setting);
+        if let Some(last) = last_unique {
+            let sequence = self.core.clock.sequence();
+            self.core.clock.gave_unique(last, sequence);
+        }
         self.recheck_interruptions();
     }
 }

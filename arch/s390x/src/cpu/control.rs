@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use machine::ResetCause;
+
 use super::handle::CpuHandle;
 use crate::clock::CpuClock;
 use crate::machine::Shared;
@@ -49,6 +51,54 @@ pub enum Leave {
     Crash(&'static str),
 }
 
+/// An interruption that the CPU would take for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crash {
+    /// A program interruption.
+    ProgramLoop,
+    /// An operation exception.
+    OperationLoop,
+    /// An external interruption.
+    ExternalLoop,
+}
+
+impl Crash {
+    /// QAPI's `S390CrashReason`.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::ProgramLoop => "pgmint-loop",
+            Self::OperationLoop => "opint-loop",
+            Self::ExternalLoop => "extint-loop",
+        }
+    }
+}
+
+/// Something that the machine or run control is told of once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tell<T> {
+    Untold(T),
+    Told(T),
+}
+
+impl<T: Copy> Tell<T> {
+    fn get(self) -> T {
+        match self {
+            Self::Untold(what) | Self::Told(what) => what,
+        }
+    }
+
+    /// What is to be told now, if it has not been.
+    pub(super) fn tell(this: &mut Option<Self>) -> Option<T> {
+        match *this {
+            Some(Self::Untold(what)) => {
+                *this = Some(Self::Told(what));
+                Some(what)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What only helpers and the vCPU's thread use.
 pub struct Control {
     /// What all CPUs share.
@@ -69,10 +119,10 @@ pub struct Control {
     pub(super) stop_at: Option<u64>,
     /// Why the CPU leaves; set by `poll`.
     pub(super) leave: Option<Leave>,
-    /// A crash that has not been told.
-    pub(super) crash: Option<&'static str>,
     /// Only a reset goes on from here.
-    pub(super) awaits_reset: bool,
+    pub(super) crash: Option<Tell<Crash>>,
+    /// The reset that the CPU has asked for and is in the load state for.
+    pub(super) reset: Option<Tell<ResetCause>>,
     /// Installed facilities.
     pub facilities: super::facility::Facilities,
     /// The disabled wait that the PSW says has been told.
@@ -96,7 +146,7 @@ impl Control {
             stop_at: None,
             leave: None,
             crash: None,
-            awaits_reset: false,
+            reset: None,
             facilities: super::facility::Facilities::default(),
             wait_told: false,
             at_new_psw: None,
@@ -109,15 +159,29 @@ impl Control {
         self.leave.take().unwrap_or(Leave::Park)
     }
 
-    /// The CPU does nothing more until it is reset (DIAGNOSE X'308').
-    pub fn await_reset(&mut self) {
-        self.awaits_reset = true;
+    /// The CPU cannot go on: told once, and it does nothing more until it is reset.
+    pub(crate) fn crash(&mut self, crash: Crash) {
+        self.crash = Some(Tell::Untold(crash));
         self.handle.kick(super::handle::INTERRUPT);
     }
 
-    /// The CPU cannot go on: told once, then as [`Control::await_reset`].
-    pub(super) fn crash(&mut self, reason: &'static str) {
-        self.crash = Some(reason);
-        self.await_reset();
+    /// Whether the CPU has crashed, and how.
+    pub fn crashed(&self) -> Option<Crash> {
+        self.crash.map(Tell::get)
+    }
+
+    /// The CPU, in the load state, has asked for this reset and told so (DIAGNOSE X'308').
+    pub(crate) fn want_reset(&mut self, cause: ResetCause) {
+        self.reset = Some(Tell::Told(cause));
+    }
+
+    /// The CPU came here in the load state: when it runs it asks for the reset once more.
+    pub(crate) fn want_reset_again(&mut self, cause: ResetCause) {
+        self.reset = Some(Tell::Untold(cause));
+    }
+
+    /// The reset that the CPU has asked for.
+    pub fn wanted_reset(&self) -> Option<ResetCause> {
+        self.reset.map(Tell::get)
     }
 }

@@ -52,6 +52,11 @@ impl CpuState {
         }
     }
 
+    /// Whether the CPU timer counts in this state.
+    pub fn runs_cpu_timer(self) -> bool {
+        matches!(self, Self::Operating | Self::Load)
+    }
+
     /// The name that `info cpus` shows.
     pub fn name(self) -> &'static str {
         match self {
@@ -63,6 +68,8 @@ impl CpuState {
     }
 }
 
+/// The bits of the last of [`CpuHandle::latched_words`].
+pub const LATCHED: u32 = STOP | RESTART | STORE_STATUS;
 const STOP: u32 = 1 << 0;
 const RESTART: u32 = 1 << 1;
 const STORE_STATUS: u32 = 1 << 2;

@@ -11,11 +11,12 @@
 //! register raises attention); or it is a timer not yet due, and the CPU's host timer is armed
 //! for it. So enabling a PSW mask needs to look at one word only.
 
+use machine::GuestEvent;
 use tcg::Poll;
 use tcg::ir::MemSize;
 
 use super::S390Cpu;
-use super::control::Leave;
+use super::control::{Crash, Leave, Tell};
 use super::handle::{self, CpuState};
 use super::lowcore;
 use super::psw::{self, Psw};
@@ -108,14 +109,18 @@ pub fn poll(cpu: &mut S390Cpu) -> Poll {
     // Taken before anything is looked at: what is posted later raises it anew.
     cpu.core.attention().take(handle::INTERRUPT | handle::ORDER);
     super::orders::serve(cpu);
-    if !cpu.control.awaits_reset && cpu.control.handle.state() == CpuState::Operating {
+    cpu.begin_cpu_timer();
+    if cpu.control.crash.is_none() && cpu.control.handle.state() == CpuState::Operating {
         take_all(cpu);
     }
-    if let Some(reason) = cpu.control.crash.take() {
-        return leave(cpu, Leave::Crash(reason));
+    if let Some(crash) = Tell::tell(&mut cpu.control.crash) {
+        return leave(cpu, Leave::Crash(crash.reason()));
     }
-    if cpu.control.awaits_reset {
+    if cpu.control.crash.is_some() {
         return leave(cpu, Leave::AwaitReset);
+    }
+    if let Some(cause) = Tell::tell(&mut cpu.control.reset) {
+        cpu.control.shared.tell(GuestEvent::Reset(cause));
     }
     if cpu.control.handle.state() != CpuState::Operating {
         return leave(cpu, Leave::Stopped);
@@ -172,7 +177,7 @@ fn take_all(cpu: &mut S390Cpu) {
             break;
         };
         take_external(cpu, external);
-        if cpu.control.awaits_reset {
+        if cpu.control.crash.is_some() {
             return;
         }
     }
@@ -245,7 +250,7 @@ fn take_external(cpu: &mut S390Cpu, external: External) {
         && cpu.cr[0] & external.subclass() != 0
         && external.is_pending(cpu)
     {
-        cpu.control.crash("extint-loop");
+        cpu.control.crash(Crash::ExternalLoop);
     }
 }
 
@@ -298,8 +303,7 @@ impl S390Cpu {
     /// Changes the CPU's state; the CPU timer runs in the operating and load states only.
     pub fn set_state(&mut self, state: CpuState) {
         self.control.handle.publish_state(state);
-        let runs = matches!(state, CpuState::Operating | CpuState::Load);
-        self.run_cpu_timer(runs);
+        self.run_cpu_timer(state.runs_cpu_timer());
         self.recheck_interruptions();
     }
 }

@@ -6,6 +6,7 @@
 use tcg::Trap;
 use tcg::ir::MemSize;
 
+use super::control::Crash;
 use super::load_psw::EARLY;
 use super::psw::Psw;
 use super::{ProgramCheck, ProgramCode, S390Cpu, lowcore};
@@ -104,9 +105,9 @@ pub fn deliver(cpu: &mut S390Cpu, trap: Trap) {
         // Delivering it once more changes nothing; the machine is told instead. The CPU stays
         // where it is, and can be stopped and reset.
         cpu.control.crash(if code == ProgramCode::Operation as u16 {
-            "opint-loop"
+            Crash::OperationLoop
         } else {
-            "pgmint-loop"
+            Crash::ProgramLoop
         });
         return;
     }
@@ -122,7 +123,7 @@ pub fn deliver(cpu: &mut S390Cpu, trap: Trap) {
             ProgramCode::Specification as u64,
         );
         cpu.set_lowcore_psw(lowcore::PROGRAM_OLD, new);
-        cpu.control.crash("pgmint-loop");
+        cpu.control.crash(Crash::ProgramLoop);
     }
 }
 

@@ -21,7 +21,7 @@ impl S390Cpu {
     pub fn cpu_reset(&mut self) {
         self.control.handle.clear_latched();
         self.control.crash = None;
-        self.control.awaits_reset = false;
+        self.control.reset = None;
         self.control.at_new_psw = None;
         self.pending = 0;
         self.execute_target = 0;

@@ -75,6 +75,7 @@ fn ipl_function(cpu: &mut S390Cpu, r1: u8, subcode: u64) -> Result<(), Trap> {
     };
     // Load state: it executes nothing more until the reset has come.
     cpu.set_state(CpuState::Load);
+    cpu.control.want_reset(cause);
     cpu.control.shared.tell(GuestEvent::Reset(cause));
     Ok(())
 }

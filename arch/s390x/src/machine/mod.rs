@@ -202,13 +202,7 @@ impl Machine for S390xMachine {
     }
 
     fn parts(&self) -> Vec<Box<dyn migration::Part + '_>> {
-        let console = Box::new(parts::ConsolePart(&self.shared)) as Box<dyn migration::Part>;
-        let cpus = self
-            .crew
-            .vcpus
-            .iter()
-            .map(|vcpu| Box::new(parts::CpuPart(vcpu)) as _);
-        std::iter::once(console).chain(cpus).collect()
+        parts::all(&self.shared, &self.crew)
     }
 
     fn shut_down(&self) {

@@ -69,20 +69,24 @@ impl StorageKeys {
         }
     }
 
-    /// All keys in order of their pages, for saving.
-    pub fn saved(&self) -> Vec<u8> {
-        self.0
-            .iter()
-            .map(|key| key.load(Ordering::Acquire))
-            .collect()
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 
-    /// Takes over saved keys; false, and nothing changed, if they are not for this much storage.
-    pub fn restore(&self, saved: &[u8]) -> bool {
-        if saved.len() != self.0.len() {
+    /// The keys of at most `count` pages from page `first` on, in order, for saving.
+    pub fn saved(&self, first: usize, count: usize) -> Vec<u8> {
+        let keys = self.0.iter().skip(first).take(count);
+        keys.map(|key| key.load(Ordering::Acquire)).collect()
+    }
+
+    /// Takes over saved keys from page `first` on; false, and nothing changed, if there are not
+    /// so many pages.
+    pub fn restore(&self, first: usize, saved: &[u8]) -> bool {
+        let Some(keys) = self.0.get(first..).filter(|keys| keys.len() >= saved.len()) else {
             return false;
-        }
-        for (key, &value) in self.0.iter().zip(saved) {
+        };
+        for (key, &value) in keys.iter().zip(saved) {
             key.store(value & ALL, Ordering::Relaxed);
         }
         true

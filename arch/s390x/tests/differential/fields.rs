@@ -99,12 +99,12 @@ fn run(engine: EngineKind, seed: u64) -> Snapshot {
     code.extend([0xb2, 0xb2, 0x02, 0x00]);
     assert!(CODE + code.len() as u64 <= FIELDS.start);
     ram.write(CODE, &code).unwrap();
-    let mut keys = lab.shared.keys.saved();
+    let mut keys = lab.shared.keys.saved(0, usize::MAX);
     keys[(PROTECTED >> 12) as usize] = 0x20;
     for key in &mut keys[(CODES >> 12) as usize..(PROTECTED >> 12) as usize] {
         *key = 0x10;
     }
-    assert!(lab.shared.keys.restore(&keys));
+    assert!(lab.shared.keys.restore(0, &keys));
     lab.cpu.set_state(s390x::cpu::handle::CpuState::Operating);
     lab.cpu.gpr[7] = 3;
     lab.cpu.gpr[9] = CODES;

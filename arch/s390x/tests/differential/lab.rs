@@ -86,7 +86,7 @@ impl Lab {
     pub(crate) fn load(&mut self, state: &State, start: u64) {
         let (cpu, shared) = (&mut self.cpu, &self.shared);
         shared.ram().write(0, &state.memory).expect("as much RAM");
-        assert!(shared.keys.restore(&state.keys), "a key for each page");
+        assert!(shared.keys.restore(0, &state.keys), "a key for each page");
         cpu.set_prefix(state.prefix);
         cpu.gpr = state.gpr;
         cpu.fpr = state.fpr;
@@ -128,7 +128,7 @@ impl Lab {
             items: self.items(),
             leave,
             memory,
-            keys: self.shared.keys.saved(),
+            keys: self.shared.keys.saved(0, usize::MAX),
         }
     }
 

@@ -1,0 +1,231 @@
+//! A CPU: registers, PSW, timers, its state, and the interruptions latched for it.
+
+use machine::ResetCause;
+use migration::{Part, PartError};
+use serde::{Deserialize, Serialize};
+
+use super::{SMALL, load, save, unsuitable};
+use crate::bfp::fpc::Fpc;
+use crate::clock::ClockState;
+use crate::cpu::S390Cpu;
+use crate::cpu::control::Crash;
+use crate::cpu::handle::{CpuState, LATCHED, MAX_CPUS};
+use crate::cpu::psw::Psw;
+use crate::machine::vcpu::Vcpu;
+
+/// What [`CpuPart`] saves with: 2 has the load and check-stop states, a CPU that has crashed or
+/// waits for the reset it asked for, and the last value of STORE CLOCK.
+const VERSION: u32 = 2;
+
+/// Bytes of the prefix area, in which a prefix is a multiple of its size.
+const PREFIX_AREA: u64 = 0x2000;
+
+/// A CPU.
+///
+/// Its CPU timer is loaded before the timeline on which it counts, and stands until the CPU is
+/// looked after for the first time when the VM runs (R8).
+pub struct CpuPart<'a>(pub &'a Vcpu);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum SavedState {
+    Stopped,
+    Operating,
+    /// With the reset that it asked for (DIAGNOSE X'308').
+    Load(Option<SavedReset>),
+    CheckStop,
+    /// Operating, but it would take the same interruption for ever.
+    Crashed(SavedCrash),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum SavedReset {
+    Reipl,
+    Modified { keep_memory: bool },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum SavedCrash {
+    Program,
+    Operation,
+    External,
+}
+
+/// What both versions have.
+#[derive(Serialize, Deserialize)]
+struct Registers {
+    psw: (u64, u64),
+    gpr: [u64; 16],
+    fpr: [u64; 16],
+    ar: [u32; 16],
+    cr: [u64; 16],
+    fpc: u32,
+    prefix: u64,
+    breaking_event: u64,
+    clock: ClockState,
+    /// Emergency signals, external call, restart and stop.
+    latched: (u64, u32, u32),
+}
+
+#[derive(Deserialize)]
+struct SavedCpu1 {
+    operating: bool,
+    registers: Registers,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedCpu {
+    state: SavedState,
+    registers: Registers,
+    /// The last value that STORE CLOCK gave under the clock's present setting.
+    last_unique: Option<u64>,
+}
+
+impl From<SavedCpu1> for SavedCpu {
+    /// Version 1 took the load state and a crash for "not operating" and "operating": a CPU that
+    /// waited for a reset stays stopped, one that had crashed crashes again. STORE CLOCK goes on
+    /// from what the clock shows.
+    fn from(old: SavedCpu1) -> Self {
+        Self {
+            state: if old.operating {
+                SavedState::Operating
+            } else {
+                SavedState::Stopped
+            },
+            registers: old.registers,
+            last_unique: None,
+        }
+    }
+}
+
+impl SavedCpu {
+    fn of(cpu: &S390Cpu) -> Self {
+        let (psw, control) = (cpu.psw(), &cpu.control);
+        let state = match (control.crashed(), control.handle.state()) {
+            (Some(crash), CpuState::Operating) => SavedState::Crashed(match crash {
+                Crash::ProgramLoop => SavedCrash::Program,
+                Crash::OperationLoop => SavedCrash::Operation,
+                Crash::ExternalLoop => SavedCrash::External,
+            }),
+            (_, CpuState::Operating) => SavedState::Operating,
+            (_, CpuState::Stopped) => SavedState::Stopped,
+            (_, CpuState::CheckStop) => SavedState::CheckStop,
+            (_, CpuState::Load) => SavedState::Load(match control.wanted_reset() {
+                Some(ResetCause::GuestModified { keep_memory }) => {
+                    Some(SavedReset::Modified { keep_memory })
+                }
+                Some(ResetCause::GuestReipl) => Some(SavedReset::Reipl),
+                Some(ResetCause::HostMonitor) | None => None,
+            }),
+        };
+        Self {
+            state,
+            registers: Registers {
+                psw: (psw.mask, psw.address),
+                gpr: cpu.gpr,
+                fpr: cpu.fpr,
+                ar: cpu.ar,
+                cr: cpu.cr,
+                fpc: cpu.fpc,
+                prefix: cpu.prefix,
+                breaking_event: cpu.breaking_event,
+                clock: cpu.clock_state(),
+                latched: control.handle.latched_words(),
+            },
+            last_unique: cpu.last_unique(),
+        }
+    }
+
+    /// Why no CPU can be in this state, if so.
+    fn objection(&self, cpu: &S390Cpu) -> Option<String> {
+        let registers = &self.registers;
+        let prefix = registers.prefix;
+        if prefix % PREFIX_AREA != 0 || !cpu.control.shared.ram().contains(prefix, PREFIX_AREA) {
+            return Some(format!("its prefix {prefix:#x} is not in storage"));
+        }
+        if Fpc::new(registers.fpc).is_err() {
+            let fpc = registers.fpc;
+            return Some(format!(
+                "its floating-point control {fpc:#010x} has reserved bits"
+            ));
+        }
+        let (_, call, latched) = registers.latched;
+        if call > u32::from(MAX_CPUS) || latched & !LATCHED != 0 {
+            return Some("it has an interruption pending that there is not".into());
+        }
+        None
+    }
+
+    fn apply(&self, cpu: &mut S390Cpu) {
+        let registers = &self.registers;
+        cpu.clear_reset();
+        cpu.gpr = registers.gpr;
+        cpu.fpr = registers.fpr;
+        cpu.ar = registers.ar;
+        cpu.cr = registers.cr;
+        cpu.fpc = registers.fpc;
+        cpu.set_prefix(registers.prefix);
+        cpu.breaking_event = registers.breaking_event;
+        cpu.core.spaces_changed();
+        cpu.set_psw(Psw {
+            mask: registers.psw.0,
+            address: registers.psw.1,
+        });
+        cpu.set_state(match self.state {
+            SavedState::Stopped => CpuState::Stopped,
+            SavedState::Operating | SavedState::Crashed(_) => CpuState::Operating,
+            SavedState::Load(_) => CpuState::Load,
+            SavedState::CheckStop => CpuState::CheckStop,
+        });
+        match self.state {
+            SavedState::Crashed(crash) => cpu.control.crash(match crash {
+                SavedCrash::Program => Crash::ProgramLoop,
+                SavedCrash::Operation => Crash::OperationLoop,
+                SavedCrash::External => Crash::ExternalLoop,
+            }),
+            SavedState::Load(Some(reset)) => cpu.control.want_reset_again(match reset {
+                SavedReset::Reipl => ResetCause::GuestReipl,
+                SavedReset::Modified { keep_memory } => ResetCause::GuestModified { keep_memory },
+            }),
+            _ => {}
+        }
+        cpu.restore_clock_state(&registers.clock, self.last_unique);
+        cpu.control.handle.restore_latched(registers.latched);
+    }
+}
+
+impl Part for CpuPart<'_> {
+    fn name(&self) -> &'static str {
+        "s390x-cpu"
+    }
+
+    fn instance(&self) -> u32 {
+        u32::from(self.0.handle().address())
+    }
+
+    fn version(&self) -> u32 {
+        VERSION
+    }
+
+    fn max_bytes(&self) -> usize {
+        SMALL
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        let saved = self.0.visit(|cpu| SavedCpu::of(cpu));
+        save(self, &saved)
+    }
+
+    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
+        let saved: SavedCpu = match version {
+            1 => load::<SavedCpu1>(self, version, 1, payload)?.into(),
+            _ => load(self, version, VERSION, payload)?,
+        };
+        self.0.visit(|cpu| match saved.objection(cpu) {
+            Some(why) => Err(unsuitable(self, why)),
+            None => {
+                saved.apply(cpu);
+                Ok(())
+            }
+        })
+    }
+}
