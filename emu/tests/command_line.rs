@@ -436,8 +436,22 @@ fn every_mistake_is_one_line_that_names_the_argument_and_what_was_expected() {
             "-rtc driftfix=slew: machines of this architecture have no clock that loses ticks, expected driftfix=none",
         ),
         (
-            "-incoming tcp::1",
-            "-incoming tcp::1: this version does not offer migration, expected no such option",
+            "-incoming foo:1",
+            "-incoming foo:1: unknown migration protocol: 'foo:1' (known are unix:PATH, \
+             tcp:HOST:PORT, exec:COMMAND, file:PATH[,offset=N] and fd:NUMBER-OR-NAME); or 'defer'",
+        ),
+        (
+            "-incoming tcp:h:x",
+            "-incoming tcp:h:x: 'x' in 'tcp:h:x' is no port (0 to 65535); or 'defer'",
+        ),
+        (
+            "-object secret,id=s",
+            "-object secret,id=s: 'secret' is not a kind of object here, expected tls-creds-x509",
+        ),
+        (
+            "-global migration.downtime-limit=x",
+            "-global migration.downtime-limit=x: Parameter 'downtime-limit' expects an integer \
+             in the range of 0 to 2000000 ms",
         ),
         ("-hostclock sun", "-hostclock sun: expected linux or test"),
         (
