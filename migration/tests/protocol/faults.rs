@@ -67,7 +67,7 @@ fn run(fault: Fault, runs: bool) -> Case {
     }
     assert!(pair.outgoing.wait(HANG), "the source hangs: {fault:?}");
     let received = join(receiving);
-    let logs = proxy.finish();
+    let (logs, hit) = proxy.finish();
     let sending = sending.lock().unwrap().take().unwrap();
     pair.finish(sending);
 
@@ -89,6 +89,9 @@ fn run(fault: Fault, runs: bool) -> Case {
     let outcome = match (report.status, &report.x_warning) {
         (Status::Completed, None) => {
             assert!(started, "{fault:?}: nobody has the guest");
+            // (How many pings there are depends on how quick the host is.)
+            let found = !hit || !matches!(fault.kind, Kind::Flip(_));
+            assert!(found, "{fault:?} was not found");
             Outcome::Moved
         }
         (Status::Completed, Some(_)) => Outcome::Unconfirmed { started },
@@ -204,8 +207,6 @@ fn a_channel_that_flips_a_bit_anywhere() {
     for bit in [0, 7] {
         let cases = at_every_section(Kind::Flip(bit), &[0, 3, 50, 100]);
         let outcomes = run_all(&cases);
-        // A flip in the last reply is found, too, but then the guest is there.
-        assert_eq!(count(&outcomes, |one| *one == Outcome::Moved), 0);
         assert!(count(&outcomes, |one| *one == Outcome::Stayed) > cases.len() / 2);
     }
 }

@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -50,7 +52,9 @@ pub(crate) struct Proxy {
     threads: Vec<JoinHandle<()>>,
     ends: Arc<Mutex<Vec<UnixStream>>>,
     /// What went there and back.
-    pub(crate) logs: [Arc<Mutex<Vec<u8>>>; 2],
+    logs: [Arc<Mutex<Vec<u8>>>; 2],
+    /// Whether that byte came.
+    hit: Arc<AtomicBool>,
 }
 
 impl Proxy {
@@ -60,14 +64,15 @@ impl Proxy {
         let to = to.to_owned();
         let ends = Arc::<Mutex<Vec<UnixStream>>>::default();
         let logs: [Arc<Mutex<Vec<u8>>>; 2] = Default::default();
+        let hit = Arc::<AtomicBool>::default();
         let main = std::thread::spawn({
-            let (ends, logs) = (Arc::clone(&ends), logs.clone());
+            let (ends, logs, hit) = (Arc::clone(&ends), logs.clone(), Arc::clone(&hit));
             move || {
                 let (source, _) = listener.accept().unwrap();
                 let destination = UnixStream::connect(to).unwrap();
                 let both = [&source, &destination].map(|end| end.try_clone().unwrap());
                 ends.lock().unwrap().extend(both);
-                let stalled = Arc::new(std::sync::atomic::AtomicBool::new(false));
+                let stalled = Arc::new(AtomicBool::new(false));
                 std::thread::scope(|scope| {
                     for (way, from, to, log) in [
                         (Way::There, &source, &destination, &logs[0]),
@@ -75,7 +80,8 @@ impl Proxy {
                     ] {
                         let here = (fault.way == way && fault.kind != Kind::None).then_some(fault);
                         let (hook, stalled) = (Arc::clone(&hook), Arc::clone(&stalled));
-                        scope.spawn(move || forward(from, to, here, log, &hook, &stalled));
+                        let hit = Arc::clone(&hit);
+                        scope.spawn(move || forward(from, to, here, log, &hook, &stalled, &hit));
                     }
                 });
             }
@@ -84,18 +90,20 @@ impl Proxy {
             threads: vec![main],
             ends,
             logs,
+            hit,
         }
     }
 
-    /// Ends what is left of it.
-    pub(crate) fn finish(self) -> [Vec<u8>; 2] {
+    /// Ends what is left of it: what went there and back, and whether the byte of the fault came.
+    pub(crate) fn finish(self) -> ([Vec<u8>; 2], bool) {
         for end in self.ends.lock().unwrap().iter() {
             let _ = end.shutdown(Shutdown::Both);
         }
         for thread in self.threads {
             crate::pair::join(thread);
         }
-        self.logs.map(|log| log.lock().unwrap().clone())
+        let logs = self.logs.map(|log| log.lock().unwrap().clone());
+        (logs, self.hit.load(SeqCst))
     }
 }
 
@@ -105,9 +113,9 @@ fn forward(
     fault: Option<Fault>,
     log: &Mutex<Vec<u8>>,
     hook: &Hook,
-    stalled: &std::sync::atomic::AtomicBool,
+    stalled: &AtomicBool,
+    was_hit: &AtomicBool,
 ) {
-    use std::sync::atomic::Ordering::SeqCst;
     let mut buffer = vec![0; 1 << 16];
     let mut done = 0;
     let mut fault = fault;
@@ -130,6 +138,7 @@ fn forward(
         let bytes = &mut buffer[..count];
         let hit = fault.take_if(|fault| fault.at < done + count);
         if let Some(Fault { at, kind, .. }) = hit {
+            was_hit.store(true, SeqCst);
             let (before, rest) = bytes.split_at_mut(at.saturating_sub(done));
             if kind != Kind::None && !before.is_empty() && to.write_all(before).is_err() {
                 return;
