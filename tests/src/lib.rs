@@ -12,6 +12,7 @@ pub mod moving;
 pub mod process;
 pub mod qmp;
 pub mod self_checking;
+pub mod stall;
 
 pub use console::Console;
 pub use engines::engines;
