@@ -1,9 +1,10 @@
-//! Measures what the stream moves per second: RAM sections from one thread to another over a
-//! unix socket, and each stage by itself.
+//! Measures what the stream moves per second: RAM sections from one thread to another over
+//! sockets, and each end by itself.
 //!
 //!     cargo run --release -p migration --example throughput [MiB]
 
 use std::io::{self, IoSlice, Read, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use migration::ram::{
@@ -11,7 +12,9 @@ use migration::ram::{
     VERSION,
 };
 use migration::stream::{Header, Item, Purpose, Reader, Writer};
+use migration::transport::tls::{Credentials, Endpoint, Tls};
 use migration::transport::{Closer, Halves, Settings, Uri, connect, listen};
+use rustix::time::{ClockId, clock_gettime};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -98,9 +101,80 @@ fn receive<R: Read>(channel: R, ram: &mut Ram) -> Result<(), Failure> {
     Ok(())
 }
 
-fn report(what: &str, bytes: usize, wire: u64, took: Duration) {
-    let rate = bytes as f64 / took.as_secs_f64() / 1e9;
-    println!("{what:<28} {rate:7.2} GB/s of RAM, {wire} bytes in the stream");
+/// A clock of time and one of the processor time that the program has used.
+struct Watch(Instant, Duration);
+
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self(Instant::now(), processor_time())
+    }
+
+    fn report(self, what: &str, bytes: usize, wire: u64) {
+        let (took, used) = (self.0.elapsed(), processor_time() - self.1);
+        let gigabytes = bytes as f64 / 1e9;
+        println!(
+            "{what:<28} {:6.2} GB/s of RAM, {:5.3} processor s/GB, {:5.1} % in the stream",
+            gigabytes / took.as_secs_f64(),
+            used.as_secs_f64() / gigabytes,
+            wire as f64 * 100.0 / bytes as f64,
+        );
+    }
+}
+
+/// Credentials of both ends, each trusting the other.
+fn credentials(folder: &Path) -> Result<[Tls; 2], Failure> {
+    let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
+    for name in ["client", "server"] {
+        let file = |what| folder.join(format!("{name}-{what}.pem"));
+        std::fs::write(file("cert"), pair.cert.pem())?;
+        std::fs::write(file("key"), pair.signing_key.serialize_pem())?;
+    }
+    let load = |endpoint| {
+        Ok::<_, Failure>(Tls {
+            credentials: Credentials::load(folder, endpoint, false)?,
+            hostname: None,
+            authorize: None,
+        })
+    };
+    Ok([load(Endpoint::Client)?, load(Endpoint::Server)?])
+}
+
+fn settings(tls: Option<&Tls>) -> Settings<'_> {
+    Settings {
+        tls,
+        ..Settings::default()
+    }
+}
+
+/// Moves RAM through a channel: bytes in the stream.
+fn over(
+    place: &Uri,
+    tls: Option<&[Tls; 2]>,
+    source: &[u8],
+    target: &mut Ram,
+    compression: Compression,
+) -> Result<u64, Failure> {
+    let closer = || Closer::new(Duration::from_secs(30));
+    let listener = listen(place, &settings(tls.map(|ends| &ends[1])), &closer()?)?;
+    let to = listener.uri().clone();
+    std::thread::scope(|scope| {
+        let receiver = scope.spawn(|| match listener.accept()?.halves {
+            Halves::TwoWay(read, _write) => receive(read, target),
+            _ => Err("a socket has two ways".into()),
+        });
+        let channel = connect(&to, &settings(tls.map(|ends| &ends[0])), &closer()?)?;
+        let Halves::TwoWay(_read, write) = channel.halves else {
+            return Err("a socket has two ways".into());
+        };
+        let wire = send(write, source, compression)?;
+        receiver.join().map_err(|_| "the receiver panicked")??;
+        Ok(wire)
+    })
 }
 
 fn main() -> Result<(), Failure> {
@@ -109,7 +183,9 @@ fn main() -> Result<(), Failure> {
         .map_or(Ok(512), |text| text.parse())?;
     let size = mib << 20;
     let folder = tempfile::tempdir()?;
-    let uri: Uri = format!("unix:{}", folder.path().join("s").display()).parse()?;
+    let ends = credentials(folder.path())?;
+    let unix: Uri = format!("unix:{}", folder.path().join("s").display()).parse()?;
+    let tcp: Uri = "tcp:localhost:0".parse()?;
     for (kind, compression) in [
         ("random", Compression::None),
         ("zero", Compression::None),
@@ -118,48 +194,27 @@ fn main() -> Result<(), Failure> {
     ] {
         let source = ram(size, kind);
         for _ in 0..3 {
-            let start = Instant::now();
+            let watch = Watch::start();
             let wire = send(Sink, &source, compression)?;
-            report(&format!("{kind}: making it"), size, wire, start.elapsed());
+            watch.report(&format!("{kind}: making it"), size, wire);
         }
         let mut stream = Vec::with_capacity(size + size / 16);
-        send(&mut stream, &source, compression)?;
+        let wire = send(&mut stream, &source, compression)?;
         let mut target = Ram(vec![1; size]);
-        let start = Instant::now();
+        let watch = Watch::start();
         receive(stream.as_slice(), &mut target)?;
-        report(
-            &format!("{kind}: taking it apart"),
-            size,
-            0,
-            start.elapsed(),
-        );
+        watch.report(&format!("{kind}: taking it apart"), size, wire);
         drop(stream);
-        for _ in 0..3 {
-            let closer = Closer::new(Duration::from_secs(30))?;
-            let listener = listen(&uri, &Settings::default(), &closer)?;
-            let start = Instant::now();
-            let wire = std::thread::scope(|scope| {
-                let receiver = scope.spawn(|| -> Result<(), Failure> {
-                    match listener.accept()?.halves {
-                        Halves::TwoWay(read, _write) => receive(read, &mut target),
-                        _ => unreachable!("a socket has two ways"),
-                    }
-                });
-                let closer = Closer::new(Duration::from_secs(30))?;
-                let channel = connect(&uri, &Settings::default(), &closer)?;
-                let Halves::TwoWay(_read, write) = channel.halves else {
-                    unreachable!("a socket has two ways");
-                };
-                let wire = send(write, &source, compression)?;
-                receiver.join().expect("the receiver ends")?;
-                Ok::<u64, Failure>(wire)
-            })?;
-            report(
-                &format!("{kind}: over a unix socket"),
-                size,
-                wire,
-                start.elapsed(),
-            );
+        for (name, place, tls) in [
+            ("unix", &unix, None),
+            ("tcp", &tcp, None),
+            ("tcp with TLS", &tcp, Some(&ends)),
+        ] {
+            for _ in 0..3 {
+                let watch = Watch::start();
+                let wire = over(place, tls, &source, &mut target, compression)?;
+                watch.report(&format!("{kind}: over {name}"), size, wire);
+            }
         }
         assert!(target.0 == source, "what arrived is what was sent");
     }
