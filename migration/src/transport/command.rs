@@ -89,6 +89,8 @@ impl Drop for Running {
         if !self.ended {
             // It may have ended by itself meanwhile; until the wait its number stays its own.
             let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+            // It may have left its group.
+            let _ = self.child.kill();
             let _ = self.child.wait();
         }
     }

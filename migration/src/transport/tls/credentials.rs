@@ -1,6 +1,10 @@
 //! Keys and certificates, from a folder as QEMU's object `tls-creds-x509` has it:
 //! `ca-cert.pem`, `ca-crl.pem` (optional), `server-cert.pem`, `server-key.pem`,
 //! `client-cert.pem`, `client-key.pem`. `dh-params.pem` has no use in TLS 1.3.
+//!
+//! The receiver's certificate must have its host as a subject alternative name; a common name
+//! does not count (RFC 9525). A certificate that says what it is for must say so of its own end
+//! (server or client authentication).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
