@@ -225,9 +225,18 @@ fn source_says(
     expected: Status,
     say: impl Fn(&str, &mut Writer<UnixStream>) -> bool + Send + 'static,
 ) -> String {
+    source_says_within(10_000, expected, say)
+}
+
+/// The same with a time-out in milliseconds.
+fn source_says_within(
+    stall: u64,
+    expected: Status,
+    say: impl Fn(&str, &mut Writer<UnixStream>) -> bool + Send + 'static,
+) -> String {
     let pair = Pair::new(&Options::default());
     pair.settings
-        .change_parameters(|parameters| parameters.set("x-stall-timeout", Value::Number(100)))
+        .change_parameters(|parameters| parameters.set("x-stall-timeout", Value::Number(stall)))
         .unwrap();
     let destination = strange_destination(&pair, say);
     pair.source.cont();
@@ -288,7 +297,7 @@ fn a_destination_that_speaks_out_of_turn_does_not_get_the_guest() {
 #[test]
 fn a_destination_that_never_answers_is_given_up_after_the_time_out() {
     for cue in ["ping", "end"] {
-        let says = source_says(Status::Failed, move |came, _| came == cue);
+        let says = source_says_within(100, Status::Failed, move |came, _| came == cue);
         assert!(
             says.contains("no byte moved on the channel for 100 ms"),
             "{says}"

@@ -172,10 +172,10 @@ fn a_bandwidth_limit_is_kept_and_the_destination_does_not_take_the_wait_for_a_st
     for page in 0..256 {
         pair.source.ram.store(page, 0, page + 1);
     }
-    let limit = 2_000_000;
+    let limit = 400_000;
     set(&pair, "max-bandwidth", limit);
-    // A section of RAM alone takes 130 ms.
-    set(&pair, "x-stall-timeout", 60);
+    // A section of RAM alone takes 650 ms.
+    set(&pair, "x-stall-timeout", 400);
     pair.source.cont();
     let (report, received) = pair.migrate();
     assert_eq!(report.status, Status::Completed, "{report:?}");

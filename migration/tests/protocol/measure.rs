@@ -28,7 +28,7 @@ fn spread(mut values: Vec<f64>) -> String {
 #[test]
 #[ignore = "measures"]
 fn measure_an_offline_move_of_a_small_vm() {
-    for (mib, data_pages) in [(1, 9), (128, 400)] {
+    for (mib, data_pages, cycles) in [(1, 9, 1), (1, 9, 300), (128, 400, 1)] {
         let mut times = Vec::new();
         for _ in 0..50 {
             let options = Options {
@@ -39,8 +39,10 @@ fn measure_an_offline_move_of_a_small_vm() {
             for page in 0..data_pages {
                 pair.source.ram.store(page, 1, page + 1);
             }
-            pair.source.cont();
-            pair.source.pause();
+            for _ in 0..cycles {
+                pair.source.cont();
+                pair.source.pause();
+            }
             let receiving = pair.receive("move");
             let begun = Instant::now();
             let sending = pair.send("move");
@@ -50,7 +52,7 @@ fn measure_an_offline_move_of_a_small_vm() {
             pair.finish(sending);
         }
         println!(
-            "offline move, {mib} MiB, {data_pages} pages of data: {} ms",
+            "offline move, {mib} MiB, {data_pages} pages of data, after {cycles} stops: {} ms",
             spread(times)
         );
     }

@@ -243,7 +243,7 @@ fn the_pause_before_the_switch_over_lasts_until_somebody_says_so() {
         .unwrap();
     // Far shorter than the pause: the destination is kept from taking it for a stall.
     pair.settings
-        .change_parameters(|parameters| parameters.set("x-stall-timeout", Value::Number(60)))
+        .change_parameters(|parameters| parameters.set("x-stall-timeout", Value::Number(400)))
         .unwrap();
     pair.source.cont();
     let events = pair.outgoing.subscribe();
@@ -252,7 +252,7 @@ fn the_pause_before_the_switch_over_lasts_until_somebody_says_so() {
     let paused = MigrationEvent::Status(Status::PreSwitchover);
     while events.recv_timeout(crate::pair::HANG).unwrap() != paused {}
     assert_eq!(pair.source.state(), RunState::FinishMigrate);
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(1200));
     assert_eq!(pair.outgoing.status(), Some(Status::PreSwitchover));
     sending.go_on().unwrap();
     join(receiving).unwrap();
