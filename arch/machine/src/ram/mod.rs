@@ -10,6 +10,8 @@
 
 mod host_pages;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use migration::ram::PageSet;
 use vm_memory::bitmap::{AtomicBitmap, Bitmap};
 use vm_memory::{Bytes, GuestAddress, GuestMemory, GuestMemoryMmap, GuestMemoryRegion};
@@ -22,6 +24,8 @@ pub struct GuestRam {
     memory: GuestMemoryMmap<AtomicBitmap>,
     host: *mut u8,
     size: u64,
+    /// Where the last large write that went further than all before it ended.
+    filled: AtomicU64,
 }
 
 // SAFETY: `host` is the address of the mapping which `memory` owns for as long as `self` lives;
@@ -41,6 +45,9 @@ pub struct RamError {
 }
 
 pub use migration::vm::OutOfRam;
+
+/// Bytes from which on a write is large.
+const LARGE_WRITE: u64 = 8 * PAGE_SIZE;
 
 /// Zeros to write where the host does not take memory back.
 static ZEROS: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
@@ -62,7 +69,12 @@ impl GuestRam {
         let host = memory
             .get_host_address(GuestAddress(0))
             .map_err(|e| fail(e.to_string()))?;
-        Ok(Self { memory, host, size })
+        Ok(Self {
+            memory,
+            host,
+            size,
+            filled: AtomicU64::new(0),
+        })
     }
 
     /// Bytes of RAM; addresses from 0 to this, exclusive, exist.
@@ -112,9 +124,28 @@ impl GuestRam {
         if !self.contains(address, length) {
             return Err(OutOfRam { address, length });
         }
+        if length >= LARGE_WRITE {
+            self.find_memory(address, length);
+        }
         self.memory
             .write_slice(bytes, GuestAddress(address))
             .map_err(|_| OutOfRam { address, length })
+    }
+
+    /// Has the host find memory for the pages of a large write that goes further than all before
+    /// it, as RAM that is loaded or migrated in arrives in the order of addresses. Later writes go
+    /// where memory is, and asking again would only cost.
+    fn find_memory(&self, address: u64, length: u64) {
+        let (end, page) = (address + length, host_pages::page_bytes());
+        if self.filled.fetch_max(end, Ordering::Relaxed) > address {
+            return;
+        }
+        let (first, last) = (address.next_multiple_of(page), end / page * page);
+        if first < last {
+            let host = self.host.wrapping_add(first as usize);
+            // SAFETY: whole pages of this mapping, which vm-memory has made private and anonymous.
+            unsafe { host_pages::find_memory(host, (last - first) as usize) };
+        }
     }
 
     /// Sets a range to zero and marks its pages; the memory of whole pages of the host goes back to
