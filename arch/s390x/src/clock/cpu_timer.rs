@@ -16,8 +16,8 @@ pub enum CpuTimer {
         /// What it shows.
         value: u64,
     },
-    /// It was loaded, and stands until the CPU first runs: only then is the timeline where it was
-    /// when the timer was saved.
+    /// It was loaded by its value alone, and stands until the CPU first runs: only then is the
+    /// timeline where it was when the timer was saved.
     Loaded {
         /// What it shows.
         value: u64,
@@ -54,6 +54,14 @@ impl CpuTimer {
         } else {
             Self::Standing { value }
         };
+    }
+
+    /// Where on the timeline it shows zero, if it counts.
+    pub fn zero_at(self) -> Option<u64> {
+        match self {
+            Self::Running { zero_at } => Some(zero_at),
+            Self::Standing { .. } | Self::Loaded { .. } => None,
+        }
     }
 
     /// When it becomes negative; now, if it is; never, if it stands above.

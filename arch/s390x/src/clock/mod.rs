@@ -261,21 +261,36 @@ impl S390Cpu {
         }
     }
 
+    /// Where on the timeline the CPU timer shows zero, if it counts.
+    pub fn timer_zero_at(&self) -> Option<u64> {
+        self.control.clock.timer.zero_at()
+    }
+
     /// The last value that STORE CLOCK has given under the clock's present setting.
     pub fn last_unique(&self) -> Option<u64> {
         let of = self.control.clock.last_unique?;
         (of == self.control.shared.tod.setting()).then(|| self.core.clock.last_unique())
     }
 
-    /// Takes over what was saved: [`S390Cpu::clock_state`] and [`S390Cpu::last_unique`]. The
-    /// timeline and the TOD clock come later; the CPU looks at its timers when it runs.
-    pub fn restore_clock_state(&mut self, state: &ClockState, last_unique: Option<u64>) {
+    /// Takes over what was saved: [`S390Cpu::clock_state`], [`S390Cpu::timer_zero_at`] and
+    /// [`S390Cpu::last_unique`]. The timeline and the TOD clock come later; the CPU looks at its
+    /// timers when it runs.
+    pub fn restore_clock_state(
+        &mut self,
+        state: &ClockState,
+        timer_zero_at: Option<u64>,
+        last_unique: Option<u64>,
+    ) {
+        let counts = self.control.handle.state().runs_cpu_timer();
         let setting = self.control.shared.tod.setting();
         let clock = &mut self.control.clock;
         clock.comparator = state.comparator;
         clock.programmable = state.programmable;
-        clock.timer = CpuTimer::Loaded {
-            value: state.cpu_timer,
+        let value = state.cpu_timer;
+        clock.timer = match timer_zero_at {
+            Some(zero_at) if counts => CpuTimer::Running { zero_at },
+            None if counts => CpuTimer::Loaded { value },
+            _ => CpuTimer::Standing { value },
         };
         clock.wake_up.disarm();
         clock.armed = VmTime::NEVER;

@@ -14,7 +14,8 @@ use crate::cpu::psw::Psw;
 use crate::machine::vcpu::Vcpu;
 
 /// What [`CpuPart`] saves with: 2 has the load and check-stop states, a CPU that has crashed or
-/// waits for the reset it asked for, and the last value of STORE CLOCK.
+/// waits for the reset it asked for, the place of the CPU timer on the timeline, and the last
+/// value of STORE CLOCK.
 const VERSION: u32 = 2;
 
 /// Bytes of the prefix area, in which a prefix is a multiple of its size.
@@ -22,8 +23,7 @@ const PREFIX_AREA: u64 = 0x2000;
 
 /// A CPU.
 ///
-/// Its CPU timer is loaded before the timeline on which it counts, and stands until the CPU is
-/// looked after for the first time when the VM runs (R8).
+/// Its CPU timer is loaded before the timeline on which it counts, by its place there (R8).
 pub struct CpuPart<'a>(pub &'a Vcpu);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,14 +76,18 @@ struct SavedCpu1 {
 struct SavedCpu {
     state: SavedState,
     registers: Registers,
+    /// Where on the VM's timeline, in TOD units modulo 2^64, the CPU timer shows zero; none if it
+    /// stands.
+    timer_zero_at: Option<u64>,
     /// The last value that STORE CLOCK gave under the clock's present setting.
     last_unique: Option<u64>,
 }
 
 impl From<SavedCpu1> for SavedCpu {
     /// Version 1 took the load state and a crash for "not operating" and "operating": a CPU that
-    /// waited for a reset stays stopped, one that had crashed crashes again. STORE CLOCK goes on
-    /// from what the clock shows.
+    /// waited for a reset stays stopped, one that had crashed crashes again. The CPU timer goes on
+    /// when the CPU first runs, a little after the other clocks; STORE CLOCK goes on from what the
+    /// clock shows.
     fn from(old: SavedCpu1) -> Self {
         Self {
             state: if old.operating {
@@ -92,6 +96,7 @@ impl From<SavedCpu1> for SavedCpu {
                 SavedState::Stopped
             },
             registers: old.registers,
+            timer_zero_at: None,
             last_unique: None,
         }
     }
@@ -131,6 +136,7 @@ impl SavedCpu {
                 clock: cpu.clock_state(),
                 latched: control.handle.latched_words(),
             },
+            timer_zero_at: cpu.timer_zero_at(),
             last_unique: cpu.last_unique(),
         }
     }
@@ -188,7 +194,7 @@ impl SavedCpu {
             }),
             _ => {}
         }
-        cpu.restore_clock_state(&registers.clock, self.last_unique);
+        cpu.restore_clock_state(&registers.clock, self.timer_zero_at, self.last_unique);
         cpu.control.handle.restore_latched(registers.latched);
     }
 }

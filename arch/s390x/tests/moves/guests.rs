@@ -1,0 +1,129 @@
+//! Guests that check themselves, moved again and again while they do, from one engine to the
+//! other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use machine::{GuestEvent, ShutdownCause};
+use tod::FineSpan;
+use tod::ledger::Account;
+
+use crate::rig::{ENGINES, Kind, Screen, Vm};
+
+/// How long a guest stays before it is moved on.
+const STAY: Duration = Duration::from_millis(8);
+/// After so many moves it may finish where it is.
+const MOVES: usize = 40;
+/// Longer than any guest goes on without a word.
+const LONG: Duration = Duration::from_secs(300);
+
+/// Runs a guest to its end with moves in between: how many, and what it has said.
+fn run(kind: &Kind) -> (usize, GuestEvent, String) {
+    let screen = Arc::new(Screen::default());
+    let mut vm = Vm::start(kind, ENGINES[0], &screen);
+    for moves in 0.. {
+        let stay = if moves < MOVES { STAY } else { LONG };
+        if let Some(event) = vm.event(stay) {
+            let ledger = vm.clocks.ledger();
+            ledger.verify().unwrap();
+            // One that was never stopped has no account yet (R4).
+            let known = |account: &&Account| account.value().is_some();
+            for account in ledger.accounts().iter().filter(known) {
+                assert_eq!(account.unexplained(), FineSpan::ZERO, "{account:?}");
+                assert_eq!(account.granted(), FineSpan::ZERO, "{account:?}");
+            }
+            vm.end();
+            return (moves, event, screen.text());
+        }
+        assert!(moves < MOVES, "it does not end:\n{}", screen.text());
+        vm = vm.moved(kind, ENGINES[(moves + 1) % ENGINES.len()], &screen);
+    }
+    unreachable!("the loop returns or fails")
+}
+
+fn passes(name: &str, cmdline: &str, cpus: u32) {
+    let (moves, event, text) = run(&Kind::image(name, cmdline, cpus));
+    assert_eq!(event, GuestEvent::Shutdown(ShutdownCause::Guest), "{text}");
+    let failed: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("FAIL"))
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}\n{text}");
+    assert!(text.contains("EXIT: STATUS=1"), "{text}");
+    println!("{name} with {cpus} CPUs: {moves} moves");
+}
+
+#[test]
+fn one_cpu() {
+    for name in ["insn", "string", "decimal", "float", "pgm", "dat", "smc"] {
+        passes(name, "", 1);
+    }
+}
+
+#[test]
+fn interruptions_of_the_clock_comparator() {
+    passes("ckc", "", 1);
+}
+
+#[test]
+fn cpus_that_signal_each_other() {
+    for cpus in [2, 4] {
+        passes("smp", "rounds=40", cpus);
+    }
+}
+
+#[test]
+fn interlocked_updates() {
+    for cpus in [2, 4] {
+        passes("atomic", "rounds=40000", cpus);
+    }
+}
+
+#[test]
+fn translations_that_are_purged() {
+    for cpus in [2, 4] {
+        passes("smpdat", "rounds=60", cpus);
+    }
+}
+
+#[test]
+fn one_clock_for_all() {
+    for cpus in [2, 4] {
+        passes("smptod", "rounds=3000", cpus);
+    }
+}
+
+#[test]
+fn code_that_changes() {
+    for cpus in [2, 4] {
+        passes("smpcode", "rounds=160", cpus);
+    }
+}
+
+/// Debian's kernel up to its user space, moved all the way.
+#[test]
+fn debian() {
+    for cpus in [1, 2] {
+        let Some(kind) = Kind::debian(cpus) else {
+            return;
+        };
+        let screen = Arc::new(Screen::default());
+        let mut vm = Vm::start(&kind, ENGINES[0], &screen);
+        let mut moves = 0;
+        while !screen.text().contains("Run /init as init process") {
+            if let Some(event) = vm.event(Duration::from_millis(400)) {
+                panic!("{event:?}\n{}", screen.text());
+            }
+            vm = vm.moved(&kind, ENGINES[(moves + 1) % ENGINES.len()], &screen);
+            moves += 1;
+            assert!(moves < 2000, "it does not come up:\n{}", screen.text());
+        }
+        let text = screen.text();
+        for bad in ["stall", "lockup", "Kernel panic", "WARNING:", "BUG:"] {
+            assert!(!text.contains(bad), "{text}");
+        }
+        vm.clocks.ledger().verify().unwrap();
+        println!("Debian with {cpus} CPUs: {moves} moves");
+        vm.end();
+    }
+}

@@ -1,0 +1,82 @@
+//! States that older versions of this program have saved, kept as bytes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tod::RunState;
+
+use crate::rig::{ENGINES, Kind, Vm};
+
+/// Bytes written as hexadecimal digits in lines.
+fn saved(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/saved");
+    let text = std::fs::read_to_string(folder.join(name)).unwrap();
+    let digits: Vec<u8> = text
+        .chars()
+        .filter_map(|c| c.to_digit(16))
+        .map(|digit| digit as u8)
+        .collect();
+    digits.chunks(2).map(|two| two[0] << 4 | two[1]).collect()
+}
+
+fn vm() -> Vm {
+    let kind = Kind::image("hello", "", 2);
+    Vm::new(&kind, ENGINES[0], &Arc::default(), RunState::Inmigrate)
+}
+
+/// Version 1 has no load or check-stop state, no crash, and no last value of STORE CLOCK.
+#[test]
+fn a_cpu_of_version_1() {
+    let vm = vm();
+    let bytes = saved("s390x-cpu-1.hex");
+    vm.load_part(&("s390x-cpu", 1, 1, bytes.clone())).unwrap();
+    let text = vm.machine().registers(1).unwrap();
+    for value in [
+        "0704100180000000",
+        "0000000000012346",
+        "2222222222222222",
+        "4000000000000f0f",
+        "PREFIX=00016000",
+        "CPUTM=7fffffff00001234",
+    ] {
+        assert!(text.contains(value), "{value} is not in\n{text}");
+    }
+    assert_eq!(vm.machine().cpus()[1].state, "operating");
+    let parts = vm.save_parts();
+    let (_, _, version, new) = parts.last().unwrap();
+    assert_eq!(*version, 2);
+    // The state is 4 bytes then, and absent values are one each.
+    assert_eq!(new[..4], [1, 0, 0, 0]);
+    assert_eq!(new[4..new.len() - 2], bytes[1..]);
+    assert_eq!(new[new.len() - 2..], [0, 0]);
+    // Version 1's other state.
+    let mut stopped = bytes;
+    stopped[0] = 0;
+    vm.load_part(&("s390x-cpu", 1, 1, stopped)).unwrap();
+    assert_eq!(vm.machine().cpus()[1].state, "stopped");
+    vm.end();
+}
+
+#[test]
+fn a_console_of_version_1() {
+    let vm = vm();
+    let bytes = saved("s390x-sclp-1.hex");
+    vm.load_part(&("s390x-sclp", 0, 1, bytes.clone())).unwrap();
+    let parts = vm.save_parts();
+    assert!(parts.contains(&("s390x-sclp", 0, 1, bytes)));
+    vm.end();
+}
+
+/// What nobody has written yet is refused by its version.
+#[test]
+fn versions_to_come() {
+    let vm = vm();
+    for (name, instance, version, payload) in vm.save_parts() {
+        let error = vm
+            .load_part(&(name, instance, version + 1, payload))
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(name) && text.contains("version"), "{text}");
+    }
+    vm.end();
+}
