@@ -12,8 +12,6 @@ use tod::RunState;
 use crate::incoming::{self, IncomingError};
 use crate::outgoing::{self, OutgoingError};
 use crate::params::Settings;
-use crate::progress::Progress;
-use crate::stream::Purpose;
 use crate::vm::{DestinationVm, SourceVm};
 
 /// Writes a snapshot and flushes it; that it reaches its place (`fsync`) is the caller's. The
@@ -26,8 +24,7 @@ pub fn save(
     settings: &Settings,
     writer: impl Write,
 ) -> Result<u64, OutgoingError> {
-    let progress = Progress::default();
-    outgoing::save(vm, settings, &progress, Purpose::Snapshot, writer)
+    outgoing::save(vm, settings, writer)
 }
 
 /// Takes a stream over: RAM, parts and clocks. The guest stands; the run state that it was saved
@@ -36,8 +33,7 @@ pub fn save(
 /// # Errors
 /// [`IncomingError`]; the VM must not be started then, unless another stream is loaded.
 pub fn load(vm: &dyn DestinationVm, reader: impl Read) -> Result<RunState, IncomingError> {
-    let progress = Progress::default();
-    incoming::load_snapshot(vm, reader, &progress)
+    incoming::load_snapshot(vm, reader)
 }
 
 /// Looks a stream through to its end without changing anything: every checksum, every record of

@@ -345,11 +345,11 @@ fn finish_one_way(
 pub(crate) fn save(
     vm: &dyn SourceVm,
     settings: &Settings,
-    progress: &Progress,
-    purpose: Purpose,
     writer: impl Write,
 ) -> Result<u64, OutgoingError> {
-    let mut session = Session::begin(vm, settings, progress, purpose, writer, None)?;
+    // Nobody looks at it.
+    let progress = Progress::default();
+    let mut session = Session::begin(vm, settings, &progress, Purpose::Snapshot, writer, None)?;
     let mut held = Held::new(vm);
     let stopped = held.stop()?;
     let pages = vm.ram().touched();
