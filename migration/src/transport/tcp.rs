@@ -120,3 +120,31 @@ pub(super) fn accept(listener: TcpListener, closer: &Closer) -> io::Result<(Plai
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_leaves_this_host_is_warned_of() {
+        for local in ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"] {
+            let address: IpAddr = local.parse().unwrap();
+            assert_eq!(warning(address), None, "{local}");
+            assert_eq!(exposed((address, 1).into()), None, "{local}");
+        }
+        for far in [
+            "192.0.2.1",
+            "0.0.0.0",
+            "::",
+            "2001:db8::1",
+            "::ffff:192.0.2.1",
+        ] {
+            let address: IpAddr = far.parse().unwrap();
+            assert!(
+                warning(address).is_some_and(|text| text.contains(far)),
+                "{far}"
+            );
+            assert!(exposed((address, 1).into()).is_some(), "{far}");
+        }
+    }
+}
