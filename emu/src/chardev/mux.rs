@@ -15,6 +15,9 @@ pub trait MuxUser: Frontend {
     /// Input goes here from now on.
     fn focused(&self) {}
 
+    /// Input goes elsewhere from now on.
+    fn unfocused(&self) {}
+
     /// The break key: Ctrl-A b.
     fn break_key(&self) {}
 }
@@ -42,7 +45,8 @@ pub struct Mux {
 enum Asked {
     Nothing,
     Input(u8),
-    Focus,
+    /// The focus has left this one.
+    Focus(Arc<dyn MuxUser>),
     Break,
     Help,
     Exit,
@@ -88,8 +92,9 @@ impl Mux {
         match byte {
             ESCAPE => Asked::Input(ESCAPE),
             b'c' if state.users.len() > 1 => {
+                let before = Arc::clone(&state.users[state.focus]);
                 state.focus = (state.focus + 1) % state.users.len();
-                Asked::Focus
+                Asked::Focus(before)
             }
             b'b' => Asked::Break,
             b'h' | b'?' => Asked::Help,
@@ -118,7 +123,8 @@ impl Frontend for Mux {
             match self.key(*byte) {
                 Asked::Nothing => {}
                 Asked::Input(byte) => input.push(byte),
-                Asked::Focus => {
+                Asked::Focus(before) => {
+                    before.unfocused();
                     if let Some(user) = self.focus() {
                         user.focused();
                     }

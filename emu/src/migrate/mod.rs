@@ -358,10 +358,26 @@ impl Migrations {
             .and_then(|channel| {
                 incoming::receive(&vm, channel, &self.progress).map_err(|e| e.to_string())
             });
-        self.state().arrival = Arrival::Over;
-        if let Err(why) = result {
-            log::error!("load of migration failed: {why}");
-            self.vm.control.lost(exit_on_error);
+        let before = std::mem::replace(&mut self.state().arrival, Arrival::Over);
+        match result {
+            // The program ends: nobody waits for a guest any more.
+            Err(why) if matches!(before, Arrival::Over) => log::debug!("no guest comes: {why}"),
+            Err(why) => {
+                log::error!("load of migration failed: {why}");
+                self.vm.control.lost(exit_on_error);
+            }
+            Ok(_) => {}
+        }
+    }
+
+    /// As in QEMU, a guest that is moving is left alone.
+    fn check_idle(&self, tag: &str) -> Result<(), SnapshotError> {
+        match self.progress.status() {
+            Some(status) if !status.is_final() => Err(SnapshotError::Failed {
+                tag: tag.to_owned(),
+                why: "There's a migration process in progress".to_owned(),
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -371,6 +387,7 @@ impl Migrations {
     /// Any [`SnapshotError`]; there is no snapshot then, and one that was to be replaced is as
     /// before.
     pub fn save_snapshot(&self, tag: &str, replace: bool) -> Result<(), SnapshotError> {
+        self.check_idle(tag)?;
         let draft = self.snapshots.draft(tag, replace)?;
         let file = OpenOptions::new()
             .write(true)
@@ -400,6 +417,7 @@ impl Migrations {
     /// Any [`SnapshotError`]. A snapshot that is not whole, or not of such a VM, changes nothing;
     /// one that cannot be taken over although it is leaves the VM in `internal-error`.
     pub fn load_snapshot(&self, tag: &str) -> Result<(), SnapshotError> {
+        self.check_idle(tag)?;
         let path = self.snapshots.existing(tag)?;
         let fail = |source| SnapshotError::File {
             path: path.clone(),

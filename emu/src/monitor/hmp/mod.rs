@@ -3,6 +3,7 @@
 mod editor;
 mod progress;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub struct Hmp {
     shared: bool,
     /// Whether the other end is an interactive terminal that wants an echo.
     echo: bool,
+    /// Whether its user looks at it, and not at another that shares the device.
+    in_view: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -92,6 +95,7 @@ impl Hmp {
             port,
             shared,
             echo,
+            in_view: AtomicBool::new(!shared),
             inner: Mutex::new(inner),
         })
     }
@@ -117,8 +121,11 @@ impl Hmp {
                 env!("CARGO_PKG_VERSION")
             ));
         }
-        inner.editor.set_columns(terminal::columns());
-        self.port.write(inner.editor.show().as_bytes());
+        // While something is waited for, there is nothing to prompt for.
+        if inner.held.is_none() {
+            inner.editor.set_columns(terminal::columns());
+            self.port.write(inner.editor.show().as_bytes());
+        }
     }
 }
 
@@ -208,7 +215,8 @@ impl Hmp {
         let progress = self.context.migrations.progress();
         let mut drawn = false;
         while !progress.wait(REDRAW) {
-            if let Some(report) = progress.report().filter(|_| self.echo) {
+            let seen = self.echo && self.in_view.load(Ordering::Relaxed);
+            if let Some(report) = progress.report().filter(|_| seen) {
                 let columns = terminal::columns().unwrap_or(COLUMNS);
                 let line = progress::line(&report, columns);
                 self.port.write(format!("\r{line}\x1b[K").as_bytes());
@@ -256,9 +264,14 @@ impl Frontend for Hmp {
 
 impl MuxUser for Hmp {
     fn focused(&self) {
+        self.in_view.store(true, Ordering::Relaxed);
         let mut inner = self.inner();
         self.port.write(b"\r\n");
         self.greet(&mut inner);
+    }
+
+    fn unfocused(&self) {
+        self.in_view.store(false, Ordering::Relaxed);
     }
 }
 
