@@ -447,15 +447,20 @@ fn refusals_read_as_qemus() {
     assert_eq!(rig.end(), Ok(0));
 }
 
-/// Sends a command with a descriptor.
+/// Sends a command with a descriptor, which is taken.
 fn pass(line: &mut Line, text: &str, fd: impl AsFd) {
+    send_with(line, text, fd);
+    assert_eq!(line.read_line(), r#"{"return": {}}"#);
+}
+
+/// Sends a command with a descriptor.
+fn send_with(line: &mut Line, text: &str, fd: impl AsFd) {
     let fds = [fd.as_fd()];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     assert!(ancillary.push(SendAncillaryMessage::ScmRights(&fds)));
     let message = IoSlice::new(text.as_bytes());
     sendmsg(&line.stream, &[message], &mut ancillary, SendFlags::empty()).unwrap();
-    assert_eq!(line.read_line(), r#"{"return": {}}"#);
 }
 
 #[test]
@@ -485,6 +490,38 @@ fn a_guest_moves_through_descriptors_that_clients_pass() {
         refused(&mut here, "closefd", json!({ "fdname": "out" })),
         "File descriptor named 'out' not found"
     );
+    ok(&mut here, "quit", json!({}));
+    ok(&mut there, "quit", json!({}));
+    assert_eq!((source.end(), destination.end()), (Ok(0), Ok(0)));
+}
+
+#[test]
+fn a_guest_is_saved_into_a_descriptor_and_comes_out_of_the_file() {
+    let mut source = Rig::usual(&[]);
+    let mut here = source.qmp("qmp");
+    let file = std::fs::File::create(source.path("stream")).unwrap();
+    let added = {
+        let text = r#"{"execute":"add-fd","arguments":{"opaque":"a file"}}"#;
+        send_with(&mut here, text, file);
+        serde_json::from_str::<Value>(&here.read_line()).unwrap()
+    };
+    assert_eq!(added["return"]["fdset-id"], 0);
+    assert_eq!(
+        ok(&mut here, "query-fdsets", json!({}))[0]["fds"][0]["opaque"],
+        "a file"
+    );
+    ok(&mut here, "migrate", json!({ "uri": "file:/dev/fdset/0" }));
+    migration(&mut here, "completed");
+    ok(&mut here, "remove-fd", json!({ "fdset-id": 0 }));
+    assert_eq!(
+        refused(&mut here, "remove-fd", json!({ "fdset-id": 0 })),
+        "File descriptor named 'fdset-id:0' not found"
+    );
+    let address = format!("file:{}", source.path("stream").display());
+    let mut destination = Rig::usual(&["-incoming", &address]);
+    let mut there = destination.qmp("qmp");
+    migration(&mut there, "completed");
+    assert_eq!(state(&mut there), "running");
     ok(&mut here, "quit", json!({}));
     ok(&mut there, "quit", json!({}));
     assert_eq!((source.end(), destination.end()), (Ok(0), Ok(0)));

@@ -399,14 +399,14 @@ impl Owner {
         }
         if before.is_running() {
             self.stop(hold.state(), hold.cause(), None);
-            // What the guest did before it was stopped comes first: it may have shut down, and
-            // will not do so again elsewhere.
-            while let Ok(event) = self.guest.try_recv() {
-                self.guest_event(event);
-            }
-            if self.ending.is_some() {
-                return Err(Refusal::Ending);
-            }
+        }
+        // What the guest did before it was stopped comes first: it may have shut down, and will
+        // not do so again elsewhere.
+        while let Ok(event) = self.guest.try_recv() {
+            self.guest_event(event);
+        }
+        if self.ending.is_some() {
+            return Err(Refusal::Ending);
         }
         let then = match self.run.state() {
             state if state == hold.state() => before,
