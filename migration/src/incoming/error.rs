@@ -80,6 +80,9 @@ pub enum IncomingError {
     /// The VM refuses.
     #[error(transparent)]
     Vm(#[from] VmError),
+    /// This program has a fault.
+    #[error("the destination has come upon an internal error; see its log")]
+    Panic,
     /// Everything was here, but the source did not give the word to start.
     #[error(
         "everything was received, but the source did not hand the guest over ({0}): the guest is \

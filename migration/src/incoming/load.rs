@@ -154,9 +154,11 @@ impl Loader<'_> {
             }
             message::PASS => {
                 let pass: Pass = message::parse(section)?;
-                self.progress.pass(pass.number);
-                let left = pass.pages.saturating_mul(PAGE_BYTES as u64);
-                self.progress.ram(|ram| ram.remaining = left);
+                // Only the source tells passes by events, as in QEMU.
+                self.progress.ram(|ram| {
+                    ram.dirty_sync_count = pass.number;
+                    ram.remaining = pass.pages.saturating_mul(PAGE_BYTES as u64);
+                });
                 Ok(())
             }
             ram::SECTION => self.ram(section),

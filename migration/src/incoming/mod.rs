@@ -9,6 +9,7 @@ mod error;
 mod load;
 
 use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use crossbeam::channel::{RecvTimeoutError, bounded};
@@ -85,7 +86,14 @@ impl<'a, W: Write> Incoming<'a, W> {
         mut reader: impl Read,
         closer: &Closer,
     ) -> Result<(Started, Option<Stood>), IncomingError> {
-        let result = self.take(&mut reader);
+        // A fault of this program costs the migration, not the source's guest.
+        let taking = AssertUnwindSafe(|| self.take(&mut reader));
+        let result = catch_unwind(taking).unwrap_or_else(|panic| {
+            if self.fate.has_started() {
+                resume_unwind(panic);
+            }
+            Err(IncomingError::Panic)
+        });
         if let Err(error) = &result {
             self.fate = self.fate.after(DestinationEvent::Lost);
             self.vm.fail();

@@ -10,7 +10,7 @@ use migration::progress::Status;
 use tod::RunState;
 
 use crate::pair::{HANG, Options, Pair, join};
-use crate::proxy::{Fault, Hook, Kind, Proxy, Way, sections};
+use crate::proxy::{Fault, Hook, Kind, Proxy, Spot, Way, sections};
 
 const WAYS: [Way; 2] = [Way::There, Way::Back];
 
@@ -129,7 +129,7 @@ fn run(fault: Fault, runs: bool) -> Case {
 fn undisturbed(runs: bool) -> [Vec<(usize, String)>; 2] {
     let fault = Fault {
         way: Way::There,
-        at: 0,
+        at: Spot::Byte(0),
         kind: Kind::None,
     };
     let case = run(fault, runs);
@@ -172,6 +172,7 @@ fn at_every_section(kind: Kind, offsets: &[usize]) -> Vec<(Fault, bool)> {
             let (begin, end) = (pair[0].0, pair[1].0);
             for at in offsets {
                 let at = (begin + (end - begin) * at / 100).min(end - 1);
+                let at = Spot::Byte(at);
                 cases.push((Fault { way, at, kind }, runs));
             }
         }
@@ -228,7 +229,7 @@ fn faults_at_random_places() {
     let cases: Vec<_> = (0..300)
         .map(|_| {
             let way = WAYS[next(2)];
-            let at = next(lengths[way as usize] + 1);
+            let at = Spot::Byte(next(lengths[way as usize] + 1));
             let kind = match next(8) {
                 0 => Kind::Cut,
                 1 => Kind::HalfCut,
@@ -258,12 +259,10 @@ fn a_user_who_cancels_at_any_moment() {
 }
 
 /// A cut right before this section of this way.
-fn cut_before(way: Way, name: &str) -> Case {
-    let sections = &undisturbed(true)[way as usize];
-    let (at, _) = sections.iter().find(|(_, one)| one == name).unwrap();
+fn cut_before(way: Way, name: &'static str) -> Case {
     let fault = Fault {
         way,
-        at: *at,
+        at: Spot::Before(name),
         kind: Kind::Cut,
     };
     run(fault, true)
@@ -305,11 +304,9 @@ fn a_destination_that_was_told_runs_whether_its_answer_comes_or_not() {
 
 #[test]
 fn a_stall_is_called_so_on_both_sides() {
-    let sections = &undisturbed(true)[0];
-    let (at, _) = sections.iter().find(|(_, name)| name == "ram").unwrap();
     let fault = Fault {
         way: Way::There,
-        at: at + 500,
+        at: Spot::In("ram", 500),
         kind: Kind::Stall,
     };
     let case = run(fault, true);

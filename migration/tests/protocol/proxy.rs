@@ -38,11 +38,43 @@ pub(crate) enum Kind {
     Hook,
 }
 
-/// What goes wrong, before which byte of which way.
+/// Where something goes wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Spot {
+    /// Before this byte.
+    Byte(usize),
+    /// Before the first section of this name. (How many pings come before it depends on how quick
+    /// the host is.)
+    Before(&'static str),
+    /// So many bytes into that section.
+    In(&'static str, usize),
+}
+
+impl Spot {
+    /// Which of these bytes it is, of which the first has the number `done`.
+    fn find(self, done: usize, bytes: &[u8]) -> Option<usize> {
+        let (name, further) = match self {
+            Self::Byte(at) => {
+                let index = at.checked_sub(done)?;
+                return (index < bytes.len()).then_some(index);
+            }
+            Self::Before(name) => (name, 0),
+            Self::In(name, further) => (name, further),
+        };
+        // A section's head: 24 bytes, then the name, padded with zeros.
+        let mut padded = name.as_bytes().to_vec();
+        padded.resize(64, 0);
+        let found = bytes.windows(64).position(|window| window == padded)?;
+        let index = found.checked_sub(24)? + further;
+        (index < bytes.len()).then_some(index)
+    }
+}
+
+/// What goes wrong, and where on which way.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
     pub(crate) way: Way,
-    pub(crate) at: usize,
+    pub(crate) at: Spot,
     pub(crate) kind: Kind,
 }
 
@@ -136,10 +168,11 @@ fn forward(
             }
         }
         let bytes = &mut buffer[..count];
-        let hit = fault.take_if(|fault| fault.at < done + count);
-        if let Some(Fault { at, kind, .. }) = hit {
+        let hit = fault.and_then(|fault| Some((fault.kind, fault.at.find(done, bytes)?)));
+        if let Some((kind, index)) = hit {
+            fault = None;
             was_hit.store(true, SeqCst);
-            let (before, rest) = bytes.split_at_mut(at.saturating_sub(done));
+            let (before, rest) = bytes.split_at_mut(index);
             if kind != Kind::None && !before.is_empty() && to.write_all(before).is_err() {
                 return;
             }

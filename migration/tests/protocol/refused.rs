@@ -133,6 +133,14 @@ fn a_panic_costs_the_migration_and_not_the_guest() {
     let (source, _) = refused(&pair);
     assert!(source.contains("internal error"), "{source}");
     assert_eq!(pair.source.take_backs.load(Ordering::SeqCst), 1);
+
+    let pair = Pair::new(&Options::default());
+    pair.destination.faults.lock().unwrap().panic_in_load = true;
+    let (source, _) = refused(&pair);
+    assert!(
+        source.contains("refuses: the destination has come upon"),
+        "{source}"
+    );
 }
 
 #[test]

@@ -249,6 +249,7 @@ pub(crate) struct Faults {
     pub(crate) save_part: Option<String>,
     pub(crate) load_part: Option<String>,
     pub(crate) panic_in_save: bool,
+    pub(crate) panic_in_load: bool,
 }
 
 /// A VM.
@@ -498,6 +499,7 @@ impl DestinationVm for SimVm {
 
     /// Versions 1 and 2 are known.
     fn load_part(&self, part: &SavedPart) -> Result<(), PartError> {
+        assert!(!lock(&self.faults).panic_in_load, "asked for");
         if let Some(why) = lock(&self.faults).load_part.clone() {
             return Err(PartError::Unsuitable { name: "cpu", why });
         }
