@@ -166,6 +166,11 @@ pub(crate) mod sets {
         }
         set
     };
+    /// An even general register and the one after it.
+    pub(crate) fn pair(even: u8) -> GlobalSet {
+        let even = even & 14;
+        GlobalSet::of(gpr(even)).and(GlobalSet::of(gpr(even + 1)))
+    }
     /// General registers 0, 1 and 2.
     pub(crate) const GR0: GlobalSet = GlobalSet::of(gpr(0));
     pub(crate) const GR1: GlobalSet = GlobalSet::of(gpr(1));

@@ -3,7 +3,7 @@
 //! Not here: the block in which any other target is executed ([`crate::translate::block`]).
 
 use tcg::helper::{Effects, HelperDef};
-use tcg::{GlobalSet, Trap, mem};
+use tcg::{Access, GlobalSet, Trap, mem};
 
 use super::{decimal_format, operand, storage, translate_bytes};
 use crate::cpu::key;
@@ -46,7 +46,16 @@ fn execute(cpu: &mut S390Cpu, target: u64, modifier: u64) -> Result<u64, Trap> {
 
 /// The image of the instruction at an even address, byte 0 at bits 40-47.
 fn fetch(cpu: &mut S390Cpu, target: u64) -> Result<u64, Trap> {
+    /// The most bytes of an instruction.
+    const MOST: u64 = 6;
     let mode = cpu.flags().code_mode();
+    if target % mem::PAGE_SIZE <= mem::PAGE_SIZE - MOST {
+        let mut bytes = [0; 8];
+        let code = mem::span(cpu, mode, Access::Execute, target, MOST)?;
+        code.read(&cpu.core, &mut bytes[2..]);
+        let unused = 48 - 8 * u32::from(decode::length(bytes[2]));
+        return Ok(u64::from_be_bytes(bytes) >> unused << unused);
+    }
     let first = mem::fetch(cpu, mode, target)?;
     let mut image = u64::from(first) << 32;
     for halfword in 1..u64::from(decode::length((first >> 8) as u8) / 2) {

@@ -2,6 +2,7 @@
 //!
 //! Not here: CS, CSG, LAA and their kin, which are IR operations; PLO ([`super::plo`]).
 
+use std::sync::OnceLock;
 use std::sync::atomic::{Ordering, fence};
 
 use tcg::helper::{Effects, HelperDef};
@@ -11,9 +12,16 @@ use tcg::{Access, Trap, mem};
 use super::operand::{address, first, low_half, second};
 use crate::cpu::{ProgramCode, S390Cpu, sets};
 
-/// CDSG: `(r1, r3, address, space)`; the condition code.
-pub static CDSG: HelperDef =
-    HelperDef::new4("cdsg", Effects::ALL.within(sets::GPRS, sets::GPRS), cdsg);
+/// CDSG with these registers: `(r1, r3, address, space)`; the condition code. Each pair of pairs
+/// has a definition of its own, which says that no other register is touched.
+pub fn cdsg_of(r1: u8, r3: u8) -> &'static HelperDef {
+    static DEFS: [OnceLock<HelperDef>; 64] = [const { OnceLock::new() }; 64];
+    DEFS[usize::from(r1 >> 1 & 7) << 3 | usize::from(r3 >> 1 & 7)].get_or_init(|| {
+        let (target, other) = (sets::pair(r1), sets::pair(r3));
+        let effects = Effects::ALL.within(target.and(other), target);
+        HelperDef::new4("cdsg", effects, cdsg)
+    })
+}
 /// CSST: `(first address, second address, r3, spaces)`; the condition code.
 pub static CSST: HelperDef =
     HelperDef::new4("csst", Effects::ALL.within(sets::GPRS, sets::GPRS), csst);

@@ -6,6 +6,8 @@
 //! executed again, the others end with condition code 3. Not here: strings that end at a
 //! character ([`super::string`]).
 
+use std::sync::OnceLock;
+
 use tcg::helper::{Effects, HelperDef};
 use tcg::{Access, Trap, mem};
 
@@ -24,9 +26,15 @@ pub static CLCL: HelperDef = HelperDef::new3(
     Effects::GLOBALS.within(sets::GPRS, sets::GPRS),
     clcl,
 );
-/// MVCLE: `(r1, r3, pad, spaces)`; the condition code.
-pub static MVCLE: HelperDef =
-    HelperDef::new4("mvcle", Effects::ALL.within(sets::GPRS, sets::GPRS), mvcle);
+/// MVCLE with these registers: `(r1, r3, pad, spaces)`; the condition code. Each pair of pairs has
+/// a definition of its own, which says that no other register is touched.
+pub fn mvcle_of(r1: u8, r3: u8) -> &'static HelperDef {
+    static DEFS: [OnceLock<HelperDef>; 64] = [const { OnceLock::new() }; 64];
+    DEFS[usize::from(r1 >> 1 & 7) << 3 | usize::from(r3 >> 1 & 7)].get_or_init(|| {
+        let both = sets::pair(r1).and(sets::pair(r3));
+        HelperDef::new4("mvcle", Effects::ALL.within(both, both), mvcle)
+    })
+}
 /// CLCLE: `(r1, r3, pad, spaces)`; the condition code.
 pub static CLCLE: HelperDef = HelperDef::new4(
     "clcle",

@@ -60,7 +60,7 @@ pub(crate) fn cdsg(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     let [r1, r3] = tx.numbers([i.r1, i.r3]);
     let address = tx.ea2(i);
     let space = tx.data_mode_arg(i.b2);
-    let cc = tx.call(&h::CDSG, &[r1, r3, address, space]);
+    let cc = tx.call(h::cdsg_of(i.r1, i.r3), &[r1, r3, address, space]);
     tx.set_cc_value(cc);
     Flow::Next
 }

@@ -45,7 +45,23 @@ pub(crate) fn host_address_slow<G: Guest>(
 }
 
 /// The host address of one byte, by the TLB or by asking the architecture.
+#[inline]
 pub(crate) fn page_host<G: Guest>(
+    cpu: &mut G,
+    mode: MemMode,
+    access: Access,
+    address: u64,
+) -> Result<u64, Trap> {
+    match cpu.core().tlb.hit(access, mode, address, 1) {
+        Some(host) => Ok(host),
+        None => page_host_slow(cpu, mode, access, address),
+    }
+}
+
+/// [`page_host`] where the TLB has missed, or the mode's address space is to be asked for.
+#[cold]
+#[inline(never)]
+fn page_host_slow<G: Guest>(
     cpu: &mut G,
     mode: MemMode,
     access: Access,

@@ -31,6 +31,7 @@ struct Operand {
 }
 
 impl Operand {
+    #[inline]
     fn find<G: Guest>(
         cpu: &mut G,
         mode: MemMode,
@@ -97,6 +98,10 @@ pub fn copy_forward<G: Guest>(
     let source = Operand::find(cpu, from_mode, Access::Read, from, length)?;
     let target = Operand::find(cpu, to_mode, Access::Write, to, length)?;
     let core = cpu.core();
+    if target.second.is_none() && source.second.is_none() {
+        target.first.copy_from(core, &source.first);
+        return Ok(());
+    }
     in_step(&target, &source, |_, target, source| {
         target.copy_from(core, &source);
         None::<()>

@@ -41,22 +41,26 @@ pub fn span<G: Guest>(
 
 impl Span {
     /// Guest-absolute address of the first byte.
+    #[inline]
     pub fn absolute(&self) -> u64 {
         self.absolute
     }
 
     /// Bytes in it.
+    #[inline]
     pub fn len(&self) -> usize {
         self.length
     }
 
     /// True if it holds no byte.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
     /// The first `length` bytes (at most those there are).
     #[must_use]
+    #[inline]
     pub fn first(&self, length: usize) -> Self {
         Self {
             length: length.min(self.length),
@@ -66,6 +70,7 @@ impl Span {
 
     /// What is left after the first `count` bytes (at most those there are).
     #[must_use]
+    #[inline]
     pub fn skip(&self, count: usize) -> Self {
         let count = count.min(self.length);
         Self {
@@ -76,6 +81,7 @@ impl Span {
 
     /// The host address; 0-length spans have one too. Checked against this core's RAM, so that
     /// a span of another machine cannot reach beyond it.
+    #[inline]
     fn place(&self, core: &CpuCore) -> u64 {
         assert!(
             self.absolute + self.length as u64 <= core.ram_size,
@@ -85,6 +91,7 @@ impl Span {
     }
 
     /// Copies bytes out, as many as fit both.
+    #[inline]
     pub fn read(&self, core: &CpuCore, buffer: &mut [u8]) {
         let count = buffer.len().min(self.length);
         // SAFETY: checked by `place`.
@@ -92,6 +99,7 @@ impl Span {
     }
 
     /// Copies bytes in, as many as fit both.
+    #[inline]
     pub fn write(&self, core: &CpuCore, bytes: &[u8]) {
         let count = bytes.len().min(self.length);
         let place = self.place(core);
@@ -101,6 +109,7 @@ impl Span {
     }
 
     /// Sets every byte.
+    #[inline]
     pub fn fill(&self, core: &CpuCore, byte: u8) {
         let place = self.place(core);
         // SAFETY: checked by `place`.
@@ -110,6 +119,7 @@ impl Span {
 
     /// Copies from another span, byte by byte from left to right as observed, as many as fit
     /// both.
+    #[inline]
     pub fn copy_from(&self, core: &CpuCore, source: &Self) {
         let count = self.length.min(source.length);
         let (to, from) = (self.place(core), source.place(core));

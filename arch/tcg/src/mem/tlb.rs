@@ -130,6 +130,7 @@ impl Tlb {
     }
 
     /// The mode's tag, if it need not be asked for.
+    #[inline]
     pub(crate) fn tag(&self, mode: MemMode) -> Option<u64> {
         Some(self.tags[usize::from(mode.0)]).filter(|&tag| tag != 0)
     }

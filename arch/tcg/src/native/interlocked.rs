@@ -12,16 +12,33 @@ use super::lower::Lower;
 use super::memory::shape;
 use super::thunks;
 use crate::guest::Guest;
-use crate::ir::{AtomicOp, MemOp, MemSize, Ty, Val};
+use crate::ir::{AtomicOp, MemOp, MemSize, Op, Ty, Val};
 
 impl<G: Guest> Lower<'_, G> {
     pub(super) fn fence(&mut self) {
-        if !self.block_place.barriers {
+        if !self.block_place.barriers || self.is_fenced() {
             return;
         }
         // A locked operation is a full barrier, and cheaper than MFENCE.
         self.asm.lock();
         self.asm.alu_imm(Alu::Or, Width::W32, at(RSP, 0), 0);
+    }
+
+    /// Whether a fence was the last thing before the current op that had to do with memory.
+    fn is_fenced(&self) -> bool {
+        let before = self.ops[..self.now].iter().rev();
+        let mut last = before.take_while(|op| !matches!(op, Op::Call { .. }));
+        last.find(|op| {
+            matches!(
+                op,
+                Op::Fence
+                    | Op::Load { .. }
+                    | Op::Store { .. }
+                    | Op::CompareSwap { .. }
+                    | Op::Atomic { .. }
+            )
+        })
+        .is_some_and(|op| matches!(op, Op::Fence))
     }
 
     pub(super) fn compare_swap(&mut self, ty: Ty, mem: MemOp, addr: Val, expected: Val, new: Val) {

@@ -44,8 +44,8 @@ impl<G: Guest> Forward<G> {
         let high = self.test(high, a, b);
         let low = self.test(low, a, b);
         let one = self.constant(Ty::I32, 1);
-        let high = self.rewrite(Op::Bin(BinOp::Shl, Ty::I32, high, one));
-        self.rewrite(Op::Bin(BinOp::Or, Ty::I32, high, low))
+        let high = self.rewrite(&Op::Bin(BinOp::Shl, Ty::I32, high, one));
+        self.rewrite(&Op::Bin(BinOp::Or, Ty::I32, high, low))
     }
 
     /// A test that is not to be evaluated.
@@ -86,30 +86,30 @@ impl<G: Guest> Forward<G> {
             CcOperand::Imm(c) => return self.constant(ty, c),
             CcOperand::APlusImm(c) => {
                 let (a, c) = (self.convert(a, ty), self.constant(ty, c));
-                return self.rewrite(Op::Bin(BinOp::Add, ty, a, c));
+                return self.rewrite(&Op::Bin(BinOp::Add, ty, a, c));
             }
             CcOperand::AAndImm(c) => {
                 let (a, c) = (self.convert(a, ty), self.constant(ty, c));
-                return self.rewrite(Op::Bin(BinOp::And, ty, a, c));
+                return self.rewrite(&Op::Bin(BinOp::And, ty, a, c));
             }
             CcOperand::APlusA => {
                 let a = self.convert(a, ty);
                 let one = self.constant(ty, 1);
-                return self.rewrite(Op::Bin(BinOp::Shl, ty, a, one));
+                return self.rewrite(&Op::Bin(BinOp::Shl, ty, a, one));
             }
             CcOperand::AAndB => BinOp::And,
             CcOperand::APlusB => BinOp::Add,
             CcOperand::AMinusB => BinOp::Sub,
         };
         let (a, b) = (self.convert(a, ty), self.convert(b, ty));
-        self.rewrite(Op::Bin(op, ty, a, b))
+        self.rewrite(&Op::Bin(op, ty, a, b))
     }
 
     /// A recorded operand in the type of the comparison: truncated or zero-extended.
     fn convert(&mut self, v: Val, ty: Ty) -> Val {
         match (self.ty(v), ty) {
-            (Ty::I64, Ty::I32) => self.rewrite(Op::Trunc(v)),
-            (Ty::I32, Ty::I64) => self.rewrite(Op::Extend {
+            (Ty::I64, Ty::I32) => self.rewrite(&Op::Trunc(v)),
+            (Ty::I32, Ty::I64) => self.rewrite(&Op::Extend {
                 ty,
                 v,
                 bits: 32,

@@ -12,18 +12,21 @@ fn halves(part: Part) -> u8 {
 }
 
 /// The ops that count, renumbered.
-pub(super) fn remove(ops: Vec<Op>, globals: &[GlobalDecl]) -> Vec<Op> {
+pub(super) fn remove(mut ops: Vec<Op>, globals: &[GlobalDecl]) -> Vec<Op> {
     let keep = live(&ops, globals);
     let mut renamed = Vec::with_capacity(ops.len());
-    let mut kept: Vec<Op> = Vec::with_capacity(ops.len());
-    for (mut op, keep) in ops.into_iter().zip(keep) {
-        renamed.push(Val(kept.len() as u32));
+    let mut kept = 0;
+    // Renamed first and moved later: see `Forward::rewrite`.
+    for (op, &keep) in ops.iter_mut().zip(&keep) {
+        renamed.push(Val(kept));
         if keep {
             op.for_operands_mut(|v| *v = renamed[v.0 as usize]);
-            kept.push(op);
+            kept += 1;
         }
     }
-    kept
+    let mut keep = keep.into_iter();
+    ops.retain(|_| keep.next().unwrap_or(true));
+    ops
 }
 
 fn live(ops: &[Op], globals: &[GlobalDecl]) -> Vec<bool> {

@@ -23,11 +23,11 @@ fn is_commutative(op: BinOp) -> bool {
 
 impl<G: Guest> Forward<G> {
     /// Appends what an operation on values comes down to.
-    pub(super) fn fold(&mut self, op: Op) -> Val {
-        match op {
+    pub(super) fn fold(&mut self, op: &Op) -> Val {
+        match *op {
             Op::Un(un, ty, v) => match self.as_const(v) {
                 Some(c) => self.constant(ty, eval::un(un, ty, c)),
-                None => self.push(op),
+                None => self.push(*op),
             },
             Op::Bin(bin, ty, a, b) => self.bin(bin, ty, a, b),
             Op::Carry(carry, ty, a, b, c) => self.carry(carry, ty, a, b, c),
@@ -61,7 +61,7 @@ impl<G: Guest> Forward<G> {
                     && pos <= at
                     && at + bits <= pos + len
                 {
-                    return self.fold(Op::Deposit {
+                    return self.fold(&Op::Deposit {
                         ty,
                         base: inner,
                         v,
@@ -73,9 +73,9 @@ impl<G: Guest> Forward<G> {
                 if pos == 0 && len == 32 && ty == Ty::I64 && self.is_low(base) && self.is_low(v) {
                     return v;
                 }
-                self.push(op)
+                self.push(*op)
             }
-            op => self.push(op),
+            _ => self.push(*op),
         }
     }
 

@@ -80,7 +80,7 @@ impl<G: Guest> Forward<G> {
         // The low half of a known whole costs nothing; the high half is better read again.
         let whole = self.known.get(g, Part::Full);
         let v = match (part, whole) {
-            (Part::Low32, Some(whole)) => self.rewrite(Op::Trunc(whole)),
+            (Part::Low32, Some(whole)) => self.rewrite(&Op::Trunc(whole)),
             (Part::High32, Some(whole)) if self.as_const(whole).is_some() => {
                 let c = self.as_const(whole).unwrap_or(0) >> 32;
                 self.constant(Ty::I32, c)
@@ -108,7 +108,7 @@ impl<G: Guest> Forward<G> {
             _ => return None,
         };
         let v = self.widen(half);
-        Some(self.rewrite(Op::Deposit {
+        Some(self.rewrite(&Op::Deposit {
             ty: Ty::I64,
             base,
             v,
@@ -118,7 +118,7 @@ impl<G: Guest> Forward<G> {
     }
 
     fn widen(&mut self, v: Val) -> Val {
-        self.rewrite(Op::Extend {
+        self.rewrite(&Op::Extend {
             ty: Ty::I64,
             v,
             bits: 32,
@@ -144,7 +144,7 @@ impl<G: Guest> Forward<G> {
             && part == Part::Full
             && self.known.get(g, Part::Full) == Some(base)
         {
-            let half = self.rewrite(Op::Trunc(half));
+            let half = self.rewrite(&Op::Trunc(half));
             let part = if pos == 0 { Part::Low32 } else { Part::High32 };
             return self.put(g, part, half);
         }

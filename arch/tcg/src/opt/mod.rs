@@ -25,7 +25,7 @@ pub fn optimise<G: Guest>(block: &mut Block) {
     for mut op in ops {
         // Values that nothing was made for are never read: the block is well formed.
         op.for_operands_mut(|v| *v = renamed[v.0 as usize]);
-        renamed.push(pass.rewrite(op));
+        renamed.push(pass.rewrite(&op));
         if pass.is_ended() {
             break;
         }
@@ -104,8 +104,10 @@ impl<G: Guest> Forward<G> {
     }
 
     /// Appends what an op comes down to; the value that stands for its own.
-    fn rewrite(&mut self, op: Op) -> Val {
-        match op {
+    /// Its fields are read one by one: a copy of an op just changed, wider than what was
+    /// changed, waits until that has left the host's store buffer.
+    fn rewrite(&mut self, op: &Op) -> Val {
+        match *op {
             Op::Const(ty, c) => self.constant(ty, c),
             Op::Get(g, part) => self.get(g, part),
             Op::Put(g, part, v) => self.put(g, part, v),
@@ -113,7 +115,7 @@ impl<G: Guest> Forward<G> {
             Op::GetCc => self.get_cc(),
             Op::TestCc { mask } => self.test_cc(mask),
             Op::Call { def, .. } => {
-                let v = self.push(op);
+                let v = self.push(*op);
                 if def.effects.writes_globals {
                     self.known.forget(|g| def.effects.may_write(g));
                     if def.effects.may_write_cc() {
@@ -136,7 +138,7 @@ impl<G: Guest> Forward<G> {
                     v,
                     pred: None,
                 }),
-                None => self.push(op),
+                None => self.push(*op),
             },
             Op::ExitIf {
                 cond,
@@ -191,7 +193,7 @@ impl<G: Guest> Forward<G> {
                     pred: None,
                 })
             }
-            op => self.fold(op),
+            _ => self.fold(op),
         }
     }
 

@@ -42,7 +42,7 @@ pub(super) const ROWS: &[Row] = &[
     row("MVCL", 0x0e, RR, BASE, |tx, i| t::long(tx, i, &long::MVCL)),
     row("CLCL", 0x0f, RR, BASE, |tx, i| t::long(tx, i, &long::CLCL)),
     row("MVCLE", 0xa8, RSa, BASE, |tx, i| {
-        t::long_extended(tx, i, &long::MVCLE)
+        t::long_extended(tx, i, long::mvcle_of(i.r1, i.r3))
     }),
     row("CLCLE", 0xa9, RSa, BASE, |tx, i| {
         t::long_extended(tx, i, &long::CLCLE)

@@ -25,8 +25,18 @@ fn copy(
     from: (MemMode, u64),
     length: usize,
 ) -> Result<(), Trap> {
+    let bytes = length.min(PAGE_SIZE as usize);
+    let in_a_page = |at: u64| at % PAGE_SIZE <= PAGE_SIZE - bytes as u64;
+    if in_a_page(from.1) && in_a_page(to.1) {
+        let source = mem::span(cpu, from.0, Access::Read, from.1, bytes as u64)?;
+        let target = mem::span(cpu, to.0, Access::Write, to.1, bytes as u64)?;
+        if source.absolute().abs_diff(target.absolute()) >= bytes as u64 {
+            target.copy_from(&cpu.core, &source);
+            return Ok(());
+        }
+    }
     let mut buffer = [0; PAGE_SIZE as usize];
-    let buffer = &mut buffer[..length.min(PAGE_SIZE as usize)];
+    let buffer = &mut buffer[..bytes];
     mem::read_bytes(cpu, from.0, from.1, buffer)?;
     mem::write_bytes(cpu, to.0, to.1, buffer)
 }
