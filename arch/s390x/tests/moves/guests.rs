@@ -100,6 +100,38 @@ fn code_that_changes() {
     }
 }
 
+/// A snapshot is gone back to on the machine where the guest has gone on since, and ended.
+#[test]
+fn the_same_machine_again_and_again() {
+    for &engine in ENGINES {
+        for (name, cmdline, cpus) in [("smc", "", 1), ("dat", "", 1), ("smpdat", "rounds=20", 2)] {
+            let kind = Kind::image(name, cmdline, cpus);
+            let screen = Arc::new(Screen::default());
+            let mut vm = Vm::start(&kind, engine, &screen);
+            // Early enough that most of it is still to come.
+            std::thread::sleep(Duration::from_millis(1));
+            vm.stop();
+            let saved = vm.save();
+            for turn in 1..=4 {
+                vm.cont();
+                let event = vm.event(LONG);
+                let text = screen.text();
+                assert_eq!(
+                    event,
+                    Some(GuestEvent::Shutdown(ShutdownCause::Guest)),
+                    "{text}"
+                );
+                assert!(!text.contains("FAIL"), "{text}");
+                let ends = text.matches("EXIT: STATUS=1").count();
+                assert_eq!(ends, turn, "{name} on {engine:?}:\n{text}");
+                vm.stop();
+                vm.load(&saved);
+            }
+            vm.end();
+        }
+    }
+}
+
 /// Debian's kernel up to its user space, moved all the way.
 #[test]
 fn debian() {

@@ -54,13 +54,24 @@ enum Damage {
 #[derive(Debug, Clone)]
 struct SavedFrom(prop::sample::Index);
 
+/// Other values in the same places: mostly taken.
+fn values() -> impl Strategy<Value = Damage> {
+    let index = any::<prop::sample::Index>;
+    prop_oneof![
+        (index(), any::<u8>()).prop_map(|(at, byte)| Damage::Byte(at, byte)),
+        (index(), 0u8..8).prop_map(|(at, bit)| Damage::Bit(at, bit)),
+        (
+            index(),
+            prop_oneof![any::<u64>(), Just(0), Just(u64::MAX), Just(1 << 63)]
+        )
+            .prop_map(|(at, word)| Damage::Word(at, word)),
+    ]
+}
+
 fn damage() -> impl Strategy<Value = Damage> {
     let index = any::<prop::sample::Index>;
     prop_oneof![
-        4 => (index(), any::<u8>()).prop_map(|(at, byte)| Damage::Byte(at, byte)),
-        4 => (index(), 0u8..8).prop_map(|(at, bit)| Damage::Bit(at, bit)),
-        4 => (index(), prop_oneof![any::<u64>(), Just(0), Just(u64::MAX), Just(1 << 63)])
-            .prop_map(|(at, word)| Damage::Word(at, word)),
+        3 => values(),
         1 => index().prop_map(Damage::Cut),
         1 => prop::collection::vec(any::<u8>(), 1..40).prop_map(Damage::Grow),
         1 => index().prop_map(|at| Damage::From(SavedFrom(at))),
@@ -98,9 +109,12 @@ fn survives(engine: Engine, cases: u32) {
     );
     let vm = std::cell::RefCell::new(vm);
     let strategy = (
-        any::<prop::sample::Index>(),
-        prop::collection::vec(damage(), 1..6),
-        1u32..3,
+        prop_oneof![3 => Just(None), 2 => any::<prop::sample::Index>().prop_map(Some)],
+        prop_oneof![
+            5 => prop::collection::vec(values(), 1..4),
+            1 => prop::collection::vec(damage(), 1..6),
+        ],
+        prop_oneof![5 => Just(u32::MAX), 1 => 0u32..4],
     );
     let taken = std::cell::Cell::new(0);
     let mut runner = TestRunner::new(Config {
@@ -111,7 +125,11 @@ fn survives(engine: Engine, cases: u32) {
     let result = runner.run(&strategy, |(which, damages, version)| {
         let vm = &mut *vm.borrow_mut();
         vm.load(&saved);
-        let mut part = which.get(&saved.parts).clone();
+        // One of the CPUs, or any part.
+        let mut part = match which {
+            None => saved.parts[saved.parts.len() - 1 - damages.len() % 2].clone(),
+            Some(which) => which.get(&saved.parts).clone(),
+        };
         for damage in &damages {
             apply(&mut part.3, damage, &saved.parts);
         }

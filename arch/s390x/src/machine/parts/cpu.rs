@@ -145,7 +145,9 @@ impl SavedCpu {
     fn objection(&self, cpu: &S390Cpu) -> Option<String> {
         let registers = &self.registers;
         let prefix = registers.prefix;
-        if prefix % PREFIX_AREA != 0 || !cpu.control.shared.ram().contains(prefix, PREFIX_AREA) {
+        if !prefix.is_multiple_of(PREFIX_AREA)
+            || !cpu.control.shared.ram().contains(prefix, PREFIX_AREA)
+        {
             return Some(format!("its prefix {prefix:#x} is not in storage"));
         }
         if Fpc::new(registers.fpc).is_err() {
