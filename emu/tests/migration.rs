@@ -212,6 +212,40 @@ fn a_guest_that_never_ran_moves_as_such() {
 }
 
 #[test]
+fn a_guest_that_has_ended_or_crashed_moves_as_such() {
+    for (word, action, expected, cont) in [
+        (
+            "poweroff",
+            "shutdown=pause",
+            "shutdown",
+            Some("Resetting the Virtual Machine is required"),
+        ),
+        ("crash", "panic=pause", "guest-panicked", None),
+    ] {
+        let mut source = Rig::usual(&["-action", action]);
+        let mut here = source.qmp("qmp");
+        let mut console = source.connect("con");
+        console.send(&format!("{word}\n"));
+        while state(&mut here) == "running" {}
+        assert_eq!(state(&mut here), expected);
+        let (mut destination, mut there) = waiting(&[]);
+        ok(&mut here, "migrate", json!({ "uri": uri(&destination) }));
+        migration(&mut here, "completed");
+        migration(&mut there, "completed");
+        assert_eq!(state(&mut there), expected);
+        match cont {
+            Some(refusal) => assert_eq!(refused(&mut there, "cont", json!({})), refusal),
+            None => {
+                ok(&mut there, "cont", json!({}));
+            }
+        }
+        ok(&mut here, "quit", json!({}));
+        ok(&mut there, "quit", json!({}));
+        assert_eq!((source.end(), destination.end()), (Ok(0), Ok(0)));
+    }
+}
+
+#[test]
 fn before_the_switch_over_there_is_a_pause_and_users_wishes_are_kept() {
     let mut source = Rig::usual(&[]);
     let mut here = source.qmp("qmp");
