@@ -100,6 +100,10 @@ pub fn run(binary: &Path, case: &Case) -> Result<Moved, String> {
         "migrate-set-parameters",
         json!({ "max-bandwidth": 1u64 << 40 }),
     );
+    source.qmp.ok(
+        "migrate-set-capabilities",
+        json!({ "capabilities": [{ "capability": "events", "state": true }] }),
+    );
     let start = now_us();
     if !case.live {
         source.qmp.ok("stop", json!({}));
@@ -107,7 +111,8 @@ pub fn run(binary: &Path, case: &Case) -> Result<Moved, String> {
     source.qmp.command("migrate", json!({ "uri": address }))?;
     let stop = source.qmp.event("STOP")?;
     if !case.live {
-        source.migration(&["completed", "failed"]);
+        // Waited for, not asked for: asking takes time from who answers.
+        while source.qmp.event("MIGRATION")?["data"]["status"] != "completed" {}
         // QEMU forgets a cont that comes before it has loaded.
         while destination.state() == "inmigrate" {}
         destination.qmp.ok("cont", json!({}));
