@@ -97,6 +97,18 @@ pub struct BootSource {
     pub initrd: Option<PathBuf>,
     /// Kernel command line.
     pub cmdline: String,
+    /// When it is put into memory.
+    pub when: BootWhen,
+}
+
+/// When the boot image is put into memory and CPU 0 started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BootWhen {
+    /// When the machine is created, and at every system reset.
+    #[default]
+    Creation,
+    /// At a system reset only: the first guest comes from elsewhere, into memory that is fresh.
+    Reset,
 }
 
 /// `-name` and `-uuid`.

@@ -16,7 +16,7 @@ use tod::clock::{ClockManager, StartToken};
 use tod::host::HostClock;
 use tod::run::AllParked;
 
-pub use config::{Accel, BootSource, Engine, Identity, MachineConfig, RtcBase, Smp, Tcg};
+pub use config::{Accel, BootSource, BootWhen, Engine, Identity, MachineConfig, RtcBase, Smp, Tcg};
 pub use console::{ConsoleInput, ConsoleOutput};
 pub use event::{GuestEvent, PanicInfo, ResetCause, ShutdownCause};
 pub use ram::GuestRam;

@@ -60,6 +60,7 @@ fn run(name: &str, cmdline: &str) -> (GuestEvent, String) {
             kernel: Some(image(name)),
             initrd: None,
             cmdline: cmdline.into(),
+            ..BootSource::default()
         },
         identity: Identity::default(),
         rtc_base: RtcBase::Utc,
@@ -128,6 +129,7 @@ fn what_is_saved_comes_back_and_what_is_damaged_changes_nothing() {
             kernel: Some(image("hello")),
             initrd: None,
             cmdline: String::new(),
+            ..BootSource::default()
         },
         identity: Identity::default(),
         rtc_base: RtcBase::Utc,

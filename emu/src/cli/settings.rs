@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use machine::{Accel, BootSource, Identity, MachineConfig, MachineType, RtcBase, Smp};
+use machine::{Accel, BootSource, BootWhen, Identity, MachineConfig, MachineType, RtcBase, Smp};
 use migration::params::{Capabilities, Parameters};
 use migration::transport::Uri;
 
@@ -765,6 +765,9 @@ impl Draft {
                 "machines of this architecture have no clock that loses ticks, expected \
                  driftfix=none",
             ));
+        }
+        if self.guest != GuestSource::Boot {
+            self.boot.when = BootWhen::Reset;
         }
         self.add_defaults()?;
         self.check_chardevs()?;

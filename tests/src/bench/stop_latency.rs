@@ -112,6 +112,7 @@ fn stops(engine: Engine, cpus: u32, number: usize, count: usize) -> Result<Stops
             kernel: Some(image("tight")),
             initrd: None,
             cmdline: format!("loop={number}"),
+            ..BootSource::default()
         },
         identity: Identity::default(),
         rtc_base: RtcBase::Utc,

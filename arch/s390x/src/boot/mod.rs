@@ -361,6 +361,7 @@ mod tests {
             kernel: Some(path),
             initrd,
             cmdline: line.into(),
+            ..BootSource::default()
         }
     }
 

@@ -5,8 +5,8 @@
 use std::sync::{Arc, Mutex};
 
 use machine::{
-    Accel, Engine, GuestRam, Machine, MachineConfig, MachineError, MachineParts, MachineType,
-    RtcBase, Smp, Tcg,
+    Accel, BootWhen, Engine, GuestRam, Machine, MachineConfig, MachineError, MachineParts,
+    MachineType, RtcBase, Smp, Tcg,
 };
 use tcg::cpu::System;
 use tcg::system::trace;
@@ -79,7 +79,8 @@ impl MachineType for CcwVirtio {
             value: format!("{} MiB", config.ram_bytes >> 20),
             expected: error.to_string(),
         })?;
-        if let Some(boot) = &boot {
+        let at_once = config.boot.when == BootWhen::Creation;
+        if let Some(boot) = boot.as_ref().filter(|_| at_once) {
             // The image was checked against this much RAM.
             boot.load(|at, bytes| {
                 let _ = ram.write(at, bytes);
@@ -152,6 +153,7 @@ impl MachineType for CcwVirtio {
             threads: Mutex::default(),
         };
         match &machine.boot {
+            _ if !at_once => {}
             Some(boot) => machine.start_boot_cpu(boot.entry()),
             None => log::warn!("there is no -kernel, so all CPUs stay stopped"),
         }

@@ -293,6 +293,7 @@ fn image(name: &str, cmdline: &str) -> Source {
             kernel: Some(images.join(name)),
             initrd: None,
             cmdline: cmdline.into(),
+            ..BootSource::default()
         },
         ram_bytes: 32 << 20,
     }
@@ -368,6 +369,7 @@ fn debian() {
             kernel: Some(kernel),
             initrd: Some(initrd),
             cmdline: "console=ttysclp0".into(),
+            ..BootSource::default()
         },
         ram_bytes: 256 << 20,
     };

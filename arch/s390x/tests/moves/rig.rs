@@ -58,6 +58,7 @@ impl Kind {
                 kernel: Some(images.join(name)),
                 initrd: None,
                 cmdline: cmdline.into(),
+                ..BootSource::default()
             },
             cpus,
             ram_bytes: 64 << 20,
@@ -82,6 +83,7 @@ impl Kind {
                 kernel: Some(kernel),
                 initrd: Some(initrd),
                 cmdline: "console=ttysclp0".into(),
+                ..BootSource::default()
             },
             cpus,
             ram_bytes: 256 << 20,
