@@ -54,6 +54,26 @@ pub(crate) const SCRATCH_WORDS: usize = 192;
 /// The part of a vCPU that engines know. Plain fields are guest state.
 #[repr(C)]
 pub struct CpuCore {
+    /// Host address of guest-absolute 0, and bytes of RAM; `system` keeps it mapped.
+    pub(crate) ram_host: u64,
+    pub(crate) ram_size: u64,
+    /// Address of the code-line words, one a page of RAM; `system` keeps them.
+    pub(crate) lines: u64,
+    pub(crate) scratch: [u64; SCRATCH_WORDS],
+    pub(crate) tlb: Tlb,
+    pub(crate) native: native::State,
+    /// How generated code reads the guest's clock.
+    pub clock: ClockReader,
+    pub(crate) jumps: JumpCache,
+    pub(crate) running: Running,
+    /// What `translate` fetched (absolute address, halfword), while it runs.
+    pub(crate) fetched: Option<Vec<(u64, u16)>>,
+    shared: Arc<CpuShared>,
+    system: Arc<System>,
+    // From here on: near the guest's registers, which follow, so that generated code names these
+    // with few bytes.
+    /// Address of the attention word.
+    pub(crate) attention_at: u64,
     /// Guest address: of the current instruction in a helper or trap, of the next one between
     /// blocks.
     pub pc: u64,
@@ -71,22 +91,6 @@ pub struct CpuCore {
     /// Not 0: what the running block was made for may have changed; it is left after the
     /// current instruction.
     pub(crate) leave_block: AtomicU32,
-    /// Host address of guest-absolute 0, and bytes of RAM; `system` keeps it mapped.
-    pub(crate) ram_host: u64,
-    pub(crate) ram_size: u64,
-    /// Address of the code-line words, one a page of RAM; `system` keeps them.
-    pub(crate) lines: u64,
-    pub(crate) scratch: [u64; SCRATCH_WORDS],
-    pub(crate) tlb: Tlb,
-    pub(crate) native: native::State,
-    /// How generated code reads the guest's clock.
-    pub clock: ClockReader,
-    pub(crate) jumps: JumpCache,
-    pub(crate) running: Running,
-    /// What `translate` fetched (absolute address, halfword), while it runs.
-    pub(crate) fetched: Option<Vec<(u64, u16)>>,
-    shared: Arc<CpuShared>,
-    system: Arc<System>,
 }
 
 impl CpuCore {
@@ -94,11 +98,7 @@ impl CpuCore {
     pub fn new(system: Arc<System>) -> Self {
         let shared = system.register();
         let ram_host = system.ram().host_base().addr() as u64;
-        let native = native::State::new(
-            std::ptr::from_ref(shared.attention.word()).addr() as u64,
-            system.lines.base(),
-            ram_host,
-        );
+        let native = native::State::new(system.lines.base(), ram_host);
         Self {
             pc: 0,
             ilen: 0,
@@ -117,6 +117,7 @@ impl CpuCore {
             jumps: JumpCache::new(),
             running: Running::new(),
             fetched: None,
+            attention_at: std::ptr::from_ref(shared.attention.word()).addr() as u64,
             shared,
             system,
         }

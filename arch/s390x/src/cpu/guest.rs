@@ -87,7 +87,7 @@ unsafe impl Guest for S390Cpu {
         gpr(3),
         gpr(4),
         gpr(5),
-        gpr(12),
+        gpr(14),
         gpr(11),
         gpr(15),
     ];

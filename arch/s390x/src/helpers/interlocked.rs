@@ -18,7 +18,9 @@ pub fn cdsg_of(r1: u8, r3: u8) -> &'static HelperDef {
     static DEFS: [OnceLock<HelperDef>; 64] = [const { OnceLock::new() }; 64];
     DEFS[usize::from(r1 >> 1 & 7) << 3 | usize::from(r3 >> 1 & 7)].get_or_init(|| {
         let (target, other) = (sets::pair(r1), sets::pair(r3));
-        let effects = Effects::ALL.within(target.and(other), target);
+        let effects = Effects::ALL
+            .within(target.and(other), target)
+            .writing_at_trap(sets::NONE);
         HelperDef::new4("cdsg", effects, cdsg)
     })
 }

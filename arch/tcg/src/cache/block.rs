@@ -25,7 +25,7 @@ pub(crate) struct ExitSlot {
     /// Instructions of the block that were executed when it is taken.
     pub(crate) insns: u32,
     /// What the interpreter writes into the CPU when it takes the exit, and at which offset: a
-    /// register's, or 0, which is the core's `pc` and is set anew by whoever leaves.
+    /// register's, or that of the core's `pc`, which is set anew by whoever leaves.
     pub(crate) value: u64,
     pub(crate) put_at: u32,
 }

@@ -845,7 +845,7 @@ impl<'a, G: Guest> Lower<'a, G> {
 
     fn new_exit(&mut self, pc: u64, put: Option<(u16, u64)>) -> u16 {
         let number = self.exits.len() as u16;
-        let (put_at, value) = put.unwrap_or((0, 0));
+        let (put_at, value) = put.unwrap_or((std::mem::offset_of!(CpuCore, pc) as u16, 0));
         self.exits.push(ExitSlot {
             pc,
             insns: self.begun,

@@ -98,7 +98,7 @@ pub(super) enum Ending {
 impl<G: Guest> Lower<'_, G> {
     /// The entry; the offset of the one that does not look at the attention word.
     pub(super) fn prologue(&mut self) -> usize {
-        let word = self.core(thunks::state(std::mem::offset_of!(State, attention)));
+        let word = self.core(std::mem::offset_of!(CpuCore, attention_at));
         self.asm.mov(Width::W64, RAX, word);
         self.asm.alu_imm(Alu::Cmp, Width::W32, at(RAX, 0), 0);
         let label = self.asm.label();

@@ -61,9 +61,12 @@ fn pins<G: Guest>() -> impl Iterator<Item = (Reg, Global, usize)> {
     })
 }
 
-/// rbp = address of the CPU + this: the first globals are within a byte's displacement.
+/// rbp = address of the CPU + this: the first globals are within a byte's displacement, and so is
+/// the core's end where they follow it.
 fn bias<G: Guest>() -> i32 {
-    G::GLOBALS.first().map_or(0, |decl| decl.offset as i32) + 128
+    const NEAR: usize = size_of::<CpuCore>() - std::mem::offset_of!(CpuCore, attention_at);
+    let first = G::GLOBALS.first().map_or(0, |decl| decl.offset);
+    (first + 128 - NEAR) as i32
 }
 
 /// What the host can do beyond x86-64's first version.
@@ -270,8 +273,6 @@ pub(crate) fn enter<G: Guest>(cpu: &mut G, native: &Native, entry: u64) -> Leave
 pub(crate) struct State {
     /// Addresses of the shared pieces of code.
     pub(crate) thunks: [u64; THUNKS],
-    /// The attention word.
-    pub(crate) attention: u64,
     /// Address of the code-line word of host page 0.
     pub(crate) lines: u64,
     /// Address of the jump table.
@@ -331,11 +332,10 @@ fn jump_slot(pc: u64) -> usize {
 }
 
 impl State {
-    pub(crate) fn new(attention: u64, lines: u64, ram_host: u64) -> Self {
+    pub(crate) fn new(lines: u64, ram_host: u64) -> Self {
         let table = Box::new([NO_JUMP; JUMPS]);
         Self {
             thunks: [0; THUNKS],
-            attention,
             lines: lines.wrapping_sub(ram_host >> 12 << 3),
             jumps: std::ptr::from_ref(&*table).addr() as u64,
             jump_tags: [0; crate::mem::tlb::MODES],
