@@ -1,0 +1,3 @@
+//! The clocks of an x86 guest.
+
+pub mod rtc;
