@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use machine::{
-    Accel, BootSource, ConsoleOutput, Engine, GuestEvent, Identity, Machine, MachineConfig,
-    MachineParts, PanicInfo, RtcBase, ShutdownCause, Smp,
+    Accel, BootSource, BootWhen, ConsoleOutput, Engine, GuestEvent, Identity, Machine,
+    MachineConfig, MachineParts, PanicInfo, ResetCause, RtcBase, ShutdownCause, Smp,
 };
 use tod::clock::ClockManager;
 use tod::host::{HostClock, LinuxHost};
@@ -43,6 +43,16 @@ fn image(name: &str) -> PathBuf {
 
 /// Runs a guest to its first event; its console text.
 fn run(name: &str, cmdline: &str) -> (GuestEvent, String) {
+    run_after(name, cmdline, BootWhen::Creation, |_| {})
+}
+
+/// [`run`], with something done to the machine first.
+fn run_after(
+    name: &str,
+    cmdline: &str,
+    when: BootWhen,
+    first: impl FnOnce(&dyn Machine),
+) -> (GuestEvent, String) {
     let host: Arc<dyn HostClock> = Arc::new(LinuxHost::new());
     let timebase = Timebase::new(host.clone()).unwrap();
     let timeline = Timeline::new(&timebase);
@@ -60,7 +70,7 @@ fn run(name: &str, cmdline: &str) -> (GuestEvent, String) {
             kernel: Some(image(name)),
             initrd: None,
             cmdline: cmdline.into(),
-            ..BootSource::default()
+            when,
         },
         identity: Identity::default(),
         rtc_base: RtcBase::Utc,
@@ -73,6 +83,7 @@ fn run(name: &str, cmdline: &str) -> (GuestEvent, String) {
         console: Some(screen.clone()),
     };
     let machine = s390x::machine::TYPE.create(&config, parts).unwrap();
+    first(&*machine);
     let mut control = RunControl::new(RunState::Prelaunch, Running(machine), clocks);
     control.cont(Cause::Launch).unwrap();
     let limit = Instant::now() + Duration::from_secs(120);
@@ -94,6 +105,19 @@ fn run(name: &str, cmdline: &str) -> (GuestEvent, String) {
 #[test]
 fn a_guest_greets_and_stops_itself() {
     let (event, text) = run("hello", "");
+    assert_eq!(event, GuestEvent::Shutdown(ShutdownCause::Guest), "{text}");
+    assert!(text.to_lowercase().contains("hello"), "{text:?}");
+}
+
+/// A machine for a guest from elsewhere is empty; a reset boots it all the same.
+#[test]
+fn what_is_booted_at_a_reset_is_not_in_memory_before() {
+    let (event, text) = run_after("hello", "", BootWhen::Reset, |machine| {
+        assert!(machine.migration_ram().is_fresh());
+        assert_eq!(machine.cpus()[0].state, "stopped");
+        machine.reset(ResetCause::HostMonitor).unwrap();
+        assert!(!machine.migration_ram().is_fresh());
+    });
     assert_eq!(event, GuestEvent::Shutdown(ShutdownCause::Guest), "{text}");
     assert!(text.to_lowercase().contains("hello"), "{text:?}");
 }
