@@ -14,6 +14,7 @@ pub mod machines;
 pub mod migrate;
 pub mod monitor;
 mod process;
+pub mod qtest;
 pub mod terminal;
 
 pub use assemble::{main_with, run_inside};

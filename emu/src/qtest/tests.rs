@@ -1,0 +1,275 @@
+//! The protocol, with the x86 real-time clock and some memory as the machine.
+
+use super::{Direction, Server, Target, Width};
+use tod::value::{ns_from_units_ceil, units_from_ns};
+use tod::{Tod, UnixTime};
+use x86::clock::rtc::{Output, Rtc, RtcConfig, spec};
+
+/// 2026-11-22 06:05:04 UTC.
+const START_S: i64 = 1_795_327_504;
+
+struct Bench {
+    rtc: Rtc,
+    start: Tod,
+    ns: u64,
+    memory: Vec<u8>,
+    big_endian: bool,
+    stopped: bool,
+    lines: Vec<(u32, bool)>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let start = Tod::from_unix(UnixTime::new(START_S, 0).unwrap()).unwrap();
+        Self {
+            rtc: Rtc::new(RtcConfig::default(), start),
+            start,
+            ns: 0,
+            memory: vec![0; 0x10000],
+            big_endian: false,
+            stopped: false,
+            lines: Vec::new(),
+        }
+    }
+
+    fn now(&self) -> Tod {
+        self.start.wrapping_add(units_from_ns(self.ns.into()))
+    }
+
+    fn follow(&mut self) {
+        for output in self.rtc.take_outputs() {
+            match output {
+                Output::Raise => self.lines.push((spec::IRQ.into(), true)),
+                Output::Lower => self.lines.push((spec::IRQ.into(), false)),
+                Output::TimeChanged { .. } | Output::OffsetLoaded { .. } => {}
+            }
+        }
+    }
+}
+
+impl Target for Bench {
+    fn is_big_endian(&self) -> bool {
+        self.big_endian
+    }
+
+    fn read_port(&mut self, port: u16, width: Width) -> u32 {
+        let value = match (port, width) {
+            (spec::INDEX_PORT | spec::DATA_PORT, Width::Byte) => {
+                self.rtc.read_port(port, self.now()).into()
+            }
+            _ => u32::MAX,
+        };
+        self.follow();
+        value
+    }
+
+    fn write_port(&mut self, port: u16, width: Width, value: u32) {
+        if width == Width::Byte {
+            self.rtc.write_port(port, value as u8, self.now());
+        }
+        self.follow();
+    }
+
+    fn read_memory(&mut self, address: u64, bytes: &mut [u8]) {
+        for (offset, byte) in bytes.iter_mut().enumerate() {
+            if let Some(there) = self.memory.get(address as usize + offset) {
+                *byte = *there;
+            }
+        }
+    }
+
+    fn write_memory(&mut self, address: u64, bytes: &[u8]) {
+        for (offset, byte) in bytes.iter().enumerate() {
+            if let Some(there) = self.memory.get_mut(address as usize + offset) {
+                *there = *byte;
+            }
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.ns
+    }
+
+    fn next_deadline_ns(&self) -> Option<u64> {
+        let due = self.rtc.next_event()?;
+        u64::try_from(ns_from_units_ceil(due.signed_units_since(self.start))).ok()
+    }
+
+    fn move_to(&mut self, ns: u64) {
+        if !self.stopped {
+            self.ns = ns;
+            self.rtc.advance(self.now());
+            self.follow();
+        }
+    }
+
+    fn intercept(&mut self, direction: Direction, device: &str) -> bool {
+        direction == Direction::In && device == "ioapic"
+    }
+
+    fn take_lines(&mut self) -> Vec<(u32, bool)> {
+        std::mem::take(&mut self.lines)
+    }
+}
+
+fn ask(server: &mut Server<Bench>, line: &str) -> String {
+    server.receive(format!("{line}\n").as_bytes()).unwrap()
+}
+
+fn write(server: &mut Server<Bench>, register: u8, value: u8) -> String {
+    let mut replies = ask(server, &format!("outb 0x70 {register:#x}"));
+    replies += &ask(server, &format!("outb 0x71 {value:#x}"));
+    replies
+}
+
+fn read(server: &mut Server<Bench>, register: u8) -> String {
+    assert_eq!(ask(server, &format!("outb 0x70 {register:#x}")), "OK\n");
+    ask(server, "inb 0x71")
+}
+
+#[test]
+fn ports_are_read_and_written() {
+    let mut server = Server::new(Bench::new());
+    assert_eq!(ask(&mut server, "endianness"), "OK little\n");
+    assert_eq!(read(&mut server, 0x0B), "OK 0x0002\n");
+    assert_eq!(read(&mut server, 0x04), "OK 0x0006\n");
+    assert_eq!(ask(&mut server, "inw 0x71"), "OK 0xffff\n");
+    assert_eq!(ask(&mut server, "inl 0x71"), "OK 0xffffffff\n");
+    assert_eq!(ask(&mut server, "inb 0x80"), "OK 0x00ff\n");
+    assert_eq!(ask(&mut server, "frob"), "FAIL Unknown command 'frob'\n");
+}
+
+#[test]
+fn commands_come_in_pieces_and_in_heaps() {
+    let mut server = Server::new(Bench::new());
+    assert_eq!(server.receive(b"outb 0x70 0x"), Ok(String::new()));
+    assert_eq!(
+        server.receive(b"d\ninb 0x71\n\nendian"),
+        Ok("OK\nOK 0x0080\n".into())
+    );
+    assert_eq!(server.receive(b"ness\n"), Ok("OK little\n".into()));
+    assert_eq!(
+        server.receive(b"\xFF\xFE\n"),
+        Ok("FAIL Unknown command '\u{FFFD}\u{FFFD}'\n".into())
+    );
+    assert!(server.receive(&vec![b'x'; super::MAX_LINE + 1]).is_err());
+}
+
+#[test]
+fn memory_is_read_and_written_in_the_guests_byte_order() {
+    for big_endian in [false, true] {
+        let mut server = Server::new(Bench {
+            big_endian,
+            ..Bench::new()
+        });
+        let order = if big_endian { "big" } else { "little" };
+        assert_eq!(ask(&mut server, "endianness"), format!("OK {order}\n"));
+        assert_eq!(ask(&mut server, "writel 0x100 0x11223344"), "OK\n");
+        let bytes = if big_endian { "11223344" } else { "44332211" };
+        assert_eq!(
+            ask(&mut server, "read 0x100 5"),
+            format!("OK 0x{bytes}00\n")
+        );
+        assert_eq!(ask(&mut server, "readl 0x100"), "OK 0x0000000011223344\n");
+        let word = if big_endian { "1122" } else { "3344" };
+        assert_eq!(
+            ask(&mut server, "readw 0x100"),
+            format!("OK 0x000000000000{word}\n")
+        );
+        assert_eq!(ask(&mut server, "writeq 0x108 0x8877665544332211"), "OK\n");
+        assert_eq!(ask(&mut server, "readq 0x108"), "OK 0x8877665544332211\n");
+        assert_eq!(ask(&mut server, "writeb 0x108 0x1ff"), "OK\n");
+        assert_eq!(ask(&mut server, "readb 0x108"), "OK 0x00000000000000ff\n");
+        assert_eq!(ask(&mut server, "write 0x200 4 0xabcd"), "OK\n");
+        assert_eq!(ask(&mut server, "read 0x200 4"), "OK 0xabcd0000\n");
+        assert_eq!(ask(&mut server, "memset 0x200 3 0x5a"), "OK\n");
+        assert_eq!(ask(&mut server, "memset 0x200 0 0xff"), "OK\n");
+        assert_eq!(ask(&mut server, "read 0x200 4"), "OK 0x5a5a5a00\n");
+        assert!(ask(&mut server, "memset 0 0x1000000001 0").starts_with("FAIL"));
+        assert!(ask(&mut server, "read 0x200 0").starts_with("FAIL"));
+        assert!(ask(&mut server, "read 0x200 0x1000001").starts_with("FAIL"));
+        // Where there is no memory.
+        assert_eq!(
+            ask(&mut server, "readb 0xfffffffff"),
+            "OK 0x0000000000000000\n"
+        );
+        assert_eq!(
+            ask(&mut server, "memset 0xffffffffffffff00 0x1000 1"),
+            "OK\n"
+        );
+    }
+}
+
+#[test]
+fn virtual_time_moves_by_commands_only() {
+    let mut server = Server::new(Bench::new());
+    assert_eq!(
+        ask(&mut server, "clock_step"),
+        "FAIL cannot advance clock to the next deadline because there is no pending deadline\n"
+    );
+    assert_eq!(ask(&mut server, "clock_step 1000000000"), "OK 1000000000\n");
+    assert_eq!(read(&mut server, 0x00), "OK 0x0005\n");
+    assert_eq!(
+        ask(&mut server, "clock_step 0"),
+        "FAIL could not advance time\n"
+    );
+    assert_eq!(ask(&mut server, "clock_set 1500000000"), "OK 1500000000\n");
+    assert_eq!(ask(&mut server, "clock_set 3"), "FAIL 1500000000\n");
+    server.target().stopped = true;
+    assert_eq!(
+        ask(&mut server, "clock_step 1000"),
+        "FAIL could not advance time\n"
+    );
+}
+
+#[test]
+fn interrupts_are_told_before_the_reply_and_only_when_the_level_changes() {
+    let mut server = Server::new(Bench::new());
+    assert_eq!(
+        ask(&mut server, "irq_intercept_in pic"),
+        "FAIL Unknown device\n"
+    );
+    assert_eq!(ask(&mut server, "irq_intercept_in ioapic"), "OK\n");
+    assert_eq!(ask(&mut server, "irq_intercept_in ioapic"), "OK\n");
+    assert_eq!(
+        ask(&mut server, "irq_intercept_out ioapic"),
+        "FAIL IRQ intercept already enabled\n"
+    );
+    // An alarm two seconds from now, as a test program sets it.
+    write(&mut server, 0x01, 0x06);
+    write(&mut server, 0x03, 0xC0);
+    write(&mut server, 0x05, 0xC0);
+    assert_eq!(write(&mut server, 0x0B, 0x22), "OK\nOK\n");
+    assert_eq!(ask(&mut server, "clock_step 1000000000"), "OK 1000000000\n");
+    assert_eq!(
+        ask(&mut server, "clock_step 1000000000"),
+        "IRQ raise 8\nOK 2000000000\n"
+    );
+    assert_eq!(ask(&mut server, "clock_step 1"), "OK 2000000001\n");
+    assert_eq!(ask(&mut server, "outb 0x70 0xc"), "OK\n");
+    assert_eq!(ask(&mut server, "inb 0x71"), "IRQ lower 8\nOK 0x00f0\n");
+}
+
+#[test]
+fn timers_fire_at_their_own_deadlines_during_a_step() {
+    let mut server = Server::new(Bench::new());
+    ask(&mut server, "irq_intercept_in ioapic");
+    // 2 Hz.
+    write(&mut server, 0x0A, 0x2F);
+    write(&mut server, 0x0B, 0x42);
+    assert_eq!(
+        ask(&mut server, "clock_step"),
+        "IRQ raise 8\nOK 500000000\n"
+    );
+    assert_eq!(read(&mut server, 0x0C), "IRQ lower 8\nOK 0x00c0\n");
+    assert_eq!(
+        ask(&mut server, "clock_step 700000000"),
+        "IRQ raise 8\nOK 1200000000\n"
+    );
+    assert_eq!(read(&mut server, 0x0C), "IRQ lower 8\nOK 0x00d0\n");
+    assert_eq!(
+        ask(&mut server, "clock_step"),
+        "IRQ raise 8\nOK 1500000000\n",
+        "the period has kept its place"
+    );
+}
