@@ -311,7 +311,8 @@ impl Rtc {
         self.drive_line();
     }
 
-    /// When the reference shows what is returned, or more, an interrupt becomes due.
+    /// When the reference shows what is returned, or more, an interrupt becomes due, or a period
+    /// ends while the guest has not acknowledged the one before.
     #[must_use]
     pub fn next_event(&self) -> Option<Tod> {
         let waits_for = |bit| self.b & bit != 0 && self.c & bit == 0;
@@ -332,8 +333,9 @@ impl Rtc {
                 consider(at.map(|at| units_of(at) - offset));
             }
         }
-        if waits_for(c::PF) {
-            consider(self.periodic.next(self.a));
+        // Also while its flag is up: a test's virtual time steps from period to period.
+        if self.b & b::PIE != 0 {
+            consider(self.periodic.next(self.a, self.c & c::PF != 0));
         }
         next.map(tod_of)
     }

@@ -125,11 +125,12 @@ impl Periodic {
         again
     }
 
-    /// When the flag will be raised, with its interrupt enabled and the flag down.
-    pub(super) fn next(&self, rate: u8) -> Option<i128> {
+    /// When the next period ends or, if the flag is not `raised`, a missed one is given back. For
+    /// an interrupt that is enabled.
+    pub(super) fn next(&self, rate: u8, raised: bool) -> Option<i128> {
         let ticks = period_ticks(rate)?;
         let end = self.last + i128::from(ticks) * TICK_UNITS;
-        Some(if self.owed_ticks >= ticks {
+        Some(if !raised && self.owed_ticks >= ticks {
             end.min(self.gives_back(ticks))
         } else {
             end

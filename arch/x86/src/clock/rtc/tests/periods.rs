@@ -67,6 +67,21 @@ fn a_year_at_1024_hz_loses_nothing() {
 }
 
 #[test]
+fn periods_are_events_also_for_a_guest_that_does_not_acknowledge() {
+    let mut bench = Bench::new();
+    bench.seconds(1);
+    // The flag is up already, so the line rises at once.
+    bench.write(spec::REG_A, 0x2D);
+    bench.write(spec::REG_B, b::HOURS_24 | b::PIE);
+    assert!(bench.rtc.irq());
+    for period in 1..=3 {
+        let due = bench.now().wrapping_add(period * spec::SECOND_UNITS / 8);
+        assert_eq!(bench.rtc.next_event(), Some(due));
+        bench.rtc.advance(due);
+    }
+}
+
+#[test]
 fn rate_zero_is_none() {
     let mut bench = Bench::new();
     bench.write(spec::REG_A, 0x20);

@@ -133,7 +133,9 @@ impl Random {
 /// the model's at every moment.
 fn step(rtc: &mut Rtc, model: &mut Model, now: &mut Tod, units: i128) {
     let end = now.wrapping_add(units);
-    while let Some(due) = rtc.next_event()
+    // No event lets the line fall.
+    while !rtc.irq()
+        && let Some(due) = rtc.next_event()
         && due.signed_units_since(end) <= 0
     {
         let left = due.signed_units_since(*now);
