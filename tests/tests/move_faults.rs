@@ -223,7 +223,11 @@ fn a_cancelled_move_can_be_made_again() {
         assert_eq!(answer["status"], "cancelled", "{answer}");
         assert!(source.runs());
         source.report();
-        assert_eq!(destination.emu.wait(60).code(), Some(1));
+        match destination.emu.ends_within(Duration::from_secs(5)) {
+            Some(status) => assert_eq!(status.code(), Some(1)),
+            // Cancelled before it had connected: the destination waits for somebody else.
+            None => assert_eq!(destination.state(), "inmigrate"),
+        }
     }
     let meeting = Meeting::new();
     let address = meeting.address("channel");
