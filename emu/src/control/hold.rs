@@ -27,7 +27,7 @@ impl Hold {
     }
 
     /// The ledger's word for it.
-    pub(super) fn cause(self) -> Cause {
+    pub(crate) fn cause(self) -> Cause {
         match self {
             Self::FinishMigrate => Cause::Migration,
             Self::SaveVm | Self::RestoreVm => Cause::Snapshot,

@@ -67,13 +67,6 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    fn cause(&self) -> Cause {
-        match self.hold {
-            Hold::FinishMigrate => Cause::Migration,
-            Hold::SaveVm | Hold::RestoreVm => Cause::Snapshot,
-        }
-    }
-
     fn release(&self, release: Release) {
         // A program that is ending has no run state any more, and its guest does not run.
         let _ = self.vm.control.release(release);
@@ -124,7 +117,7 @@ impl SourceVm for Source {
     }
 
     fn save_clocks(&self) -> SavedClocks {
-        self.vm.clocks.on_save(self.cause())
+        self.vm.clocks.on_save(self.hold.cause())
     }
 
     fn hand_over(&self) {
