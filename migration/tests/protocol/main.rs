@@ -5,7 +5,6 @@
 mod broken;
 mod faults;
 mod live;
-mod measure;
 mod moves;
 mod pair;
 mod proxy;
