@@ -202,7 +202,7 @@ fn clocks_and_logs() {
     let settings =
         good("-rtc base=2000-01-01,clock=vm,driftfix=none -d int,clock -D log -hostclock test");
     assert_eq!(
-        settings.config.rtc_base,
+        settings.config.rtc.base,
         RtcBase::Date {
             unix_s: 946_684_800
         }

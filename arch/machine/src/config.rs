@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use tod::Policy;
+
 /// Everything that decides what machine is built.
 #[derive(Debug, Clone)]
 pub struct MachineConfig {
@@ -21,8 +23,8 @@ pub struct MachineConfig {
     pub boot: BootSource,
     /// `-name` and `-uuid`.
     pub identity: Identity,
-    /// `-rtc base=`: what the guest's time of day is at creation.
-    pub rtc_base: RtcBase,
+    /// `-rtc`: what the guest's time of day is at creation, and how its RTC goes on from there.
+    pub rtc: RtcOptions,
     /// `-d` items that concern the machine (`in_asm`, `op`, `out_asm`, `int`, ...), as given.
     pub trace: Vec<String>,
 }
@@ -120,10 +122,56 @@ pub struct Identity {
     pub uuid: Option<[u8; 16]>,
 }
 
+/// `-rtc`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RtcOptions {
+    /// `base=`: where the guest's time of day starts.
+    pub base: RtcBase,
+    /// `clock=`: what an RTC runs by.
+    pub clock: RtcClock,
+    /// `driftfix=`: what becomes of an RTC's missed periodic interrupts.
+    pub drift_fix: DriftFix,
+}
+
+/// `-rtc clock=`: what an RTC runs by. A machine without an RTC does not ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RtcClock {
+    /// The host's clock: it counts the time during which the VM stands, too.
+    Host,
+    /// The host's monotonic clock, with the same consequence.
+    Rt,
+    /// The VM's own time: it stands while the VM stands.
+    #[default]
+    Vm,
+}
+
+impl RtcClock {
+    /// What the RTC does about time during which the VM stood.
+    #[must_use]
+    pub fn policy(self) -> Policy {
+        match self {
+            Self::Host | Self::Rt => Policy::CatchUp,
+            Self::Vm => Policy::Freeze,
+        }
+    }
+}
+
+/// `-rtc driftfix=`: what becomes of periodic interrupts that come before the guest has
+/// acknowledged the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DriftFix {
+    /// They are lost.
+    #[default]
+    None,
+    /// They are given back, faster than they would come.
+    Slew,
+}
+
 /// `-rtc base=`: where the guest's time of day starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RtcBase {
     /// The host's UTC.
+    #[default]
     Utc,
     /// The host's local time: UTC plus this many seconds.
     Localtime {

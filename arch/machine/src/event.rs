@@ -10,6 +10,11 @@ pub enum GuestEvent {
     Reset(ResetCause),
     /// The guest has crashed.
     Panicked(PanicInfo),
+    /// The guest has changed its real-time clock's date.
+    RtcChange {
+        /// The date now less what `-rtc base=` leads to, in seconds: cumulative.
+        offset_s: i64,
+    },
     /// The emulator met a state that it cannot go on from. Never a guest's ordinary doing.
     InternalError(String),
 }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod console;
 pub mod event;
 pub mod ram;
+pub mod rtc;
 
 use std::sync::Arc;
 
@@ -16,10 +17,14 @@ use tod::clock::{ClockManager, StartToken};
 use tod::host::HostClock;
 use tod::run::AllParked;
 
-pub use config::{Accel, BootSource, BootWhen, Engine, Identity, MachineConfig, RtcBase, Smp, Tcg};
+pub use config::{
+    Accel, BootSource, BootWhen, DriftFix, Engine, Identity, MachineConfig, RtcBase, RtcClock,
+    RtcOptions, Smp, Tcg,
+};
 pub use console::{ConsoleInput, ConsoleOutput};
 pub use event::{GuestEvent, PanicInfo, ResetCause, ShutdownCause};
 pub use ram::GuestRam;
+pub use rtc::{RealTimeClock, RtcTime};
 
 /// Why a machine could not be built, started or inspected. Reads as one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -165,6 +170,11 @@ pub trait Machine: Send + Sync {
 
     /// The operator console's input side, if the machine has a console.
     fn console_input(&self) -> Option<Arc<dyn ConsoleInput>>;
+
+    /// The machine's battery-backed clock, if it has one (x86: the MC146818).
+    fn rtc(&self) -> Option<Arc<dyn RealTimeClock>> {
+        None
+    }
 
     /// Guest RAM.
     fn ram(&self) -> &GuestRam;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use machine::{
     Accel, BootSource, BootWhen, ConsoleOutput, Engine, GuestEvent, Identity, Machine,
-    MachineConfig, MachineParts, PanicInfo, ResetCause, RtcBase, ShutdownCause, Smp,
+    MachineConfig, MachineParts, PanicInfo, ResetCause, RtcOptions, ShutdownCause, Smp,
 };
 use tod::clock::ClockManager;
 use tod::host::{HostClock, LinuxHost};
@@ -73,7 +73,7 @@ fn run_after(
             when,
         },
         identity: Identity::default(),
-        rtc_base: RtcBase::Utc,
+        rtc: RtcOptions::default(),
         trace: Vec::new(),
     };
     let parts = MachineParts {
@@ -156,7 +156,7 @@ fn what_is_saved_comes_back_and_what_is_damaged_changes_nothing() {
             ..BootSource::default()
         },
         identity: Identity::default(),
-        rtc_base: RtcBase::Utc,
+        rtc: RtcOptions::default(),
         trace: Vec::new(),
     };
     let parts = MachineParts {

@@ -2,19 +2,11 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use machine::RtcBase;
+use machine::{DriftFix, RtcBase, RtcClock, RtcOptions};
 
 use super::{CliError, KeyVals};
 
-/// `-rtc`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rtc {
-    pub(super) base: RtcBase,
-    /// `driftfix=slew`: lost ticks of a periodic timer are to be given back.
-    pub(super) slew: bool,
-}
-
-pub(super) fn parse_rtc(option: &str, value: &str) -> Result<Rtc, CliError> {
+pub(super) fn parse_rtc(option: &str, value: &str) -> Result<RtcOptions, CliError> {
     let mut kv = KeyVals::parse(option, value, None)?;
     let base = match kv.take("base")? {
         None => RtcBase::Utc,
@@ -31,13 +23,25 @@ pub(super) fn parse_rtc(option: &str, value: &str) -> Result<Rtc, CliError> {
             })?,
         },
     };
-    // Guest clocks follow the VM's timeline whichever of these is given.
-    kv.choice("clock", &[("host", ()), ("rt", ()), ("vm", ())])?;
-    let slew = kv
-        .choice("driftfix", &[("none", false), ("slew", true)])?
-        .unwrap_or(false);
+    // Of the RTC only: other guest clocks follow the VM's timeline.
+    let clock = kv.choice(
+        "clock",
+        &[
+            ("host", RtcClock::Host),
+            ("rt", RtcClock::Rt),
+            ("vm", RtcClock::Vm),
+        ],
+    )?;
+    let drift_fix = kv.choice(
+        "driftfix",
+        &[("none", DriftFix::None), ("slew", DriftFix::Slew)],
+    )?;
     kv.finish()?;
-    Ok(Rtc { base, slew })
+    Ok(RtcOptions {
+        base,
+        clock: clock.unwrap_or_default(),
+        drift_fix: drift_fix.unwrap_or_default(),
+    })
 }
 
 /// Seconds since 1970 of a date in UTC.
@@ -95,7 +99,15 @@ mod tests {
             "-rtc clock=moon: parameter 'clock' does not accept value 'moon', expected one of: \
              host, rt, vm"
         );
-        assert!(parse_rtc("-rtc", "driftfix=slew").unwrap().slew);
+        assert_eq!(
+            parse_rtc("-rtc", "driftfix=slew,clock=host"),
+            Ok(RtcOptions {
+                base: RtcBase::Utc,
+                clock: RtcClock::Host,
+                drift_fix: DriftFix::Slew,
+            })
+        );
+        assert_eq!(parse_rtc("-rtc", "base=utc"), Ok(RtcOptions::default()));
         assert_eq!(
             parse_rtc("-rtc", "foo=1").unwrap_err().to_string(),
             "-rtc foo=1: invalid parameter 'foo', expected one of: base, clock, driftfix"

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use machine::{Accel, BootSource, BootWhen, Identity, MachineConfig, MachineType, RtcBase, Smp};
+use machine::{
+    Accel, BootSource, BootWhen, DriftFix, Identity, MachineConfig, MachineType, RtcOptions, Smp,
+};
 use migration::params::{Capabilities, Parameters};
 use migration::transport::Uri;
 
@@ -197,7 +199,7 @@ struct Draft {
     boot: BootSource,
     append: Option<(String, String)>,
     identity: Identity,
-    rtc: Option<(String, clock::Rtc)>,
+    rtc: Option<(String, RtcOptions)>,
     chardevs: Vec<ChardevSpec>,
     monitors: Vec<MonitorSpec>,
     console: Option<(String, String)>,
@@ -757,7 +759,7 @@ impl Draft {
             return Err(CliError::new("-initrd", "only allowed with -kernel"));
         }
         if let Some((argument, rtc)) = &self.rtc
-            && rtc.slew
+            && rtc.drift_fix == DriftFix::Slew
             && kind.arch() != "x86_64"
         {
             return Err(CliError::new(
@@ -783,7 +785,7 @@ impl Draft {
                 accel: self.accel.unwrap_or(Accel::Tcg(machine::Tcg::default())),
                 boot: self.boot,
                 identity: self.identity,
-                rtc_base: self.rtc.map_or(RtcBase::Utc, |(_, rtc)| rtc.base),
+                rtc: self.rtc.map(|(_, rtc)| rtc).unwrap_or_default(),
                 trace: self
                     .log
                     .items

@@ -37,6 +37,7 @@ pub const NAMES: &[&str] = &[
     "POWERDOWN",
     "RESET",
     "RESUME",
+    "RTC_CHANGE",
     "SHUTDOWN",
     "STOP",
 ];
@@ -57,6 +58,14 @@ impl Event {
             data: Some(data),
             ..Self::new(name)
         }
+    }
+
+    /// `RTC_CHANGE`.
+    pub(super) fn rtc_change(offset_s: i64) -> Self {
+        Self::with(
+            "RTC_CHANGE",
+            json!({ "offset": offset_s, "qom-path": crate::monitor::RTC_PATH }),
+        )
     }
 
     /// `SHUTDOWN`.

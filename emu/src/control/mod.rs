@@ -8,6 +8,7 @@
 mod event;
 mod hold;
 mod owner;
+mod throttle;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -12,6 +12,7 @@ use tod::run::{RunControl, Vcpus};
 use tod::{AllParked, Cause, ClockEvent, ClockManager, RunState, StartToken};
 
 use super::hold::Held;
+use super::throttle::Throttle;
 use super::{ControlEnd, Event, Events, Hold, Refusal, Release, Request};
 use crate::chardev::{Port, Relief};
 use crate::cli::{Actions, PanicAction, RebootAction, ShutdownAction};
@@ -88,6 +89,7 @@ pub struct Owner {
     settings: Arc<Settings>,
     launch: Launch,
     held: Option<Held>,
+    rtc_changes: Throttle,
     ending: Option<Ending>,
 }
 
@@ -138,6 +140,7 @@ impl Owner {
             guest: parts.guest,
             launch: parts.control.launch,
             held: None,
+            rtc_changes: Throttle::new(),
             control: parts.control,
             events: parts.events,
             actions: parts.actions,
@@ -158,8 +161,12 @@ impl Owner {
         let silence = never();
         loop {
             if let Some(ending) = self.ending {
+                if let Some(event) = self.rtc_changes.flush() {
+                    self.events.emit(&event);
+                }
                 return ending;
             }
+            let rtc_changes = self.rtc_changes.end();
             let ticks = if self.run.state().is_running() {
                 &ticks
             } else {
@@ -184,6 +191,11 @@ impl Owner {
                     Ok(event) => self.tell_migration(event),
                     Err(_) => self.migration = never(),
                 },
+                recv(rtc_changes) -> _ => {
+                    if let Some(event) = self.rtc_changes.expired() {
+                        self.events.emit(&event);
+                    }
+                }
                 recv(ticks) -> _ => self.clocks.tick(),
             }
         }
@@ -263,6 +275,11 @@ impl Owner {
                 let _ = self.reset(cause);
             }
             GuestEvent::Panicked(info) => self.panicked(&info),
+            GuestEvent::RtcChange { offset_s } => {
+                if let Some(event) = self.rtc_changes.offer(Event::rtc_change(offset_s)) {
+                    self.events.emit(&event);
+                }
+            }
             GuestEvent::InternalError(what) => {
                 log::error!("internal error: {what}");
                 self.stop(RunState::InternalError, Cause::InternalError, None);

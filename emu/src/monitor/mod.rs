@@ -26,6 +26,9 @@ use crate::chardev::{Port, Relief};
 use crate::control::{Control, Refusal};
 use crate::migrate::Migrations;
 
+/// Where the machine's real-time clock is in QAPI's object tree.
+pub(crate) const RTC_PATH: &str = "/machine/rtc";
+
 /// What commands work with.
 pub struct Context {
     /// Run control.

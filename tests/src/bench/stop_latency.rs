@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use machine::{
     Accel, BootSource, ConsoleOutput, Engine, Identity, Machine, MachineConfig, MachineParts,
-    RtcBase, Smp,
+    RtcOptions, Smp,
 };
 use tod::clock::{ClockManager, StartToken};
 use tod::host::{HostClock, LinuxHost};
@@ -115,7 +115,7 @@ fn stops(engine: Engine, cpus: u32, number: usize, count: usize) -> Result<Stops
             ..BootSource::default()
         },
         identity: Identity::default(),
-        rtc_base: RtcBase::Utc,
+        rtc: RtcOptions::default(),
         trace: Vec::new(),
     };
     let parts = MachineParts {

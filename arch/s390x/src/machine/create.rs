@@ -88,7 +88,7 @@ impl MachineType for CcwVirtio {
         }
 
         let timebase = parts.clocks.timebase();
-        let clock = guest_clock(timebase, config.rtc_base)?;
+        let clock = guest_clock(timebase, config.rtc.base)?;
         let tcg = match config.accel {
             Accel::Tcg(tcg) => tcg,
             _ => Tcg::default(),

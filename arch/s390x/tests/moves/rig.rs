@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam::channel::Receiver;
 use machine::{
     Accel, BootSource, ConsoleOutput, Engine, GuestEvent, Identity, Machine, MachineConfig,
-    MachineParts, RtcBase, Smp,
+    MachineParts, RtcOptions, Smp,
 };
 use migration::PartError;
 use migration::ram::PageSet;
@@ -137,7 +137,7 @@ impl Vm {
             accel: Accel::Tcg(engine.into()),
             boot: kind.boot.clone(),
             identity: Identity::default(),
-            rtc_base: RtcBase::Utc,
+            rtc: RtcOptions::default(),
             trace: Vec::new(),
         };
         let parts = MachineParts {

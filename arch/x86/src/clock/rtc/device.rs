@@ -8,6 +8,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use machine::RealTimeClock;
 use migration::{Part, PartError};
 use tod::run::RunListener;
 use tod::{Cause, EpochClock, FineTod, Timeline, Timer, Tod, VmDuration, VmTime};
@@ -89,24 +90,9 @@ impl RtcDevice {
         self.with(Rtc::reset);
     }
 
-    /// The date now (`rtc-time`).
-    pub fn time(&self) -> RtcTime {
-        self.with(|rtc, now| rtc.time(now))
-    }
-
-    /// The date less the reference, in whole seconds.
-    pub fn offset_s(&self) -> i64 {
-        self.with(|rtc, now| rtc.offset_s(now))
-    }
-
     /// [`Rtc::set_offset`].
     pub fn set_offset(&self, offset_s: i64) {
         self.with(|rtc, now| rtc.set_offset(offset_s, now));
-    }
-
-    /// [`Rtc::reset_reinjection`].
-    pub fn reset_reinjection(&self) {
-        self.with(|rtc, _| rtc.reset_reinjection());
     }
 
     /// Whether NMI is masked.
@@ -172,6 +158,20 @@ impl RtcDevice {
     /// As soon as the VM runs, look at what time it is.
     fn look_when_running(&self) {
         self.lock().timer.arm(VmTime::ZERO);
+    }
+}
+
+impl RealTimeClock for RtcDevice {
+    fn time(&self) -> RtcTime {
+        self.with(|rtc, now| rtc.time(now))
+    }
+
+    fn offset_s(&self) -> i64 {
+        self.with(|rtc, now| rtc.offset_s(now))
+    }
+
+    fn reset_reinjection(&self) {
+        self.with(|rtc, _| rtc.reset_reinjection());
     }
 }
 

@@ -25,6 +25,7 @@ pub mod xen;
 #[cfg(test)]
 mod tests;
 
+pub use machine::RtcTime;
 use tod::Tod;
 
 use alarm::Alarm;
@@ -54,23 +55,6 @@ pub enum Output {
         /// As above.
         offset_s: i64,
     },
-}
-
-/// The date as QEMU's property `rtc-time` shows it: C's `struct tm`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct RtcTime {
-    /// Years since 1900.
-    pub tm_year: i64,
-    /// Months, 0 to 11.
-    pub tm_mon: i64,
-    /// Day of the month, from 1.
-    pub tm_mday: i64,
-    /// Hours, 0 to 23.
-    pub tm_hour: i64,
-    /// Minutes.
-    pub tm_min: i64,
-    /// Seconds.
-    pub tm_sec: i64,
 }
 
 /// The date's counter, in TOD units since 1970.

@@ -1,44 +1,10 @@
-//! `-rtc base=...,clock=...,driftfix=...`, as values.
+//! What a machine chooses of an RTC, and the time it starts with. `-rtc` itself is in [`machine::config`].
 
-use machine::RtcBase;
+pub use machine::{DriftFix, RtcBase, RtcClock};
 use tod::value::TodRangeError;
-use tod::{HostReading, Policy, Tod, UnixTime};
+use tod::{HostReading, Tod, UnixTime};
 
 use super::spec::SECOND_UNITS;
-
-/// `clock=`: what the RTC runs by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RtcClock {
-    /// The host's clock: it counts the time during which the VM stands, too.
-    Host,
-    /// The host's monotonic clock, with the same consequence.
-    Rt,
-    /// The VM's own time: it stands while the VM stands.
-    #[default]
-    Vm,
-}
-
-impl RtcClock {
-    /// What the RTC does about time during which the VM stood.
-    #[must_use]
-    pub fn policy(self) -> Policy {
-        match self {
-            Self::Host | Self::Rt => Policy::CatchUp,
-            Self::Vm => Policy::Freeze,
-        }
-    }
-}
-
-/// `driftfix=`: what becomes of periodic interrupts that come before the guest has acknowledged
-/// the one before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DriftFix {
-    /// They are lost.
-    #[default]
-    None,
-    /// They are given back, faster than they would come.
-    Slew,
-}
 
 /// What a time means that a program wrote while register B's SET held the registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

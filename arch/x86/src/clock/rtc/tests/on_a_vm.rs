@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use machine::RealTimeClock;
 use migration::{Part, PartError};
 use tod::run::Layer;
 use tod::{
