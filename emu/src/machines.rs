@@ -3,4 +3,8 @@
 use machine::MachineType;
 
 /// Every kind, the default one first.
-pub const MACHINES: &[&dyn MachineType] = &[s390x::machine::TYPE];
+pub const MACHINES: &[&dyn MachineType] = &[
+    s390x::machine::TYPE,
+    x86::machine::PC,
+    x86::machine::MICROVM,
+];

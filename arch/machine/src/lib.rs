@@ -107,6 +107,11 @@ pub trait MachineType: Sync {
     /// RAM without `-m`, in bytes.
     fn default_ram_bytes(&self) -> u64;
 
+    /// What executes guest code without `-accel`.
+    fn default_accel(&self) -> Accel {
+        Accel::Tcg(Tcg::default())
+    }
+
     /// CPU models accepted by `-cpu`, the default one first.
     fn cpu_models(&self) -> &'static [&'static str];
 

@@ -1,3 +1,5 @@
-//! The x86 machine. So far its clocks, beginning with the MC146818 real-time clock.
+//! The x86 machine: a PC without PCI, whose CPUs are KVM's.
 
 pub mod clock;
+pub mod machine;
+pub mod memory;

@@ -782,7 +782,7 @@ impl Draft {
                 cpu: self.cpu.map(|(model, _)| model),
                 smp: self.smp.unwrap_or_default(),
                 ram_bytes: self.ram_bytes.unwrap_or_else(|| kind.default_ram_bytes()),
-                accel: self.accel.unwrap_or(Accel::Tcg(machine::Tcg::default())),
+                accel: self.accel.unwrap_or_else(|| kind.default_accel()),
                 boot: self.boot,
                 identity: self.identity,
                 rtc: self.rtc.map(|(_, rtc)| rtc).unwrap_or_default(),

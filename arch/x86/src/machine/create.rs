@@ -1,0 +1,134 @@
+//! Building a machine from its configuration.
+//!
+//! Not here: reading the command line, and what a built machine does ([`super`]).
+
+use std::sync::Arc;
+
+use machine::{
+    Accel, GuestRam, Machine, MachineConfig, MachineError, MachineParts, MachineType, Smp,
+};
+use tod::VcpuGate;
+
+use super::{Execution, Shared, X86Machine};
+use crate::memory::Memory;
+
+/// Least RAM: what is below 1 MiB on every PC, and something to run in.
+const MIN_RAM_BYTES: u64 = 2 << 20;
+/// Most RAM.
+const MAX_RAM_BYTES: u64 = 1 << 40;
+/// Most CPUs: APIC identifiers are 8 bits wide and 255 means all of them.
+const MAX_CPUS: u32 = 254;
+
+/// A machine that `-machine` names.
+struct X86Type {
+    names: &'static [&'static str],
+    description: &'static str,
+}
+
+/// A PC without PCI.
+pub static PC: &dyn MachineType = &X86Type {
+    names: &["pc", "pc-i440fx"],
+    description: "PC: CPUs, serial console, RTC, power management ports; no PCI, no disks",
+};
+
+/// The least that boots.
+pub static MICROVM: &dyn MachineType = &X86Type {
+    names: &["microvm"],
+    description: "the same devices, for tools that ask for QEMU's microvm",
+};
+
+impl MachineType for X86Type {
+    fn names(&self) -> &'static [&'static str] {
+        self.names
+    }
+
+    fn description(&self) -> &'static str {
+        self.description
+    }
+
+    fn arch(&self) -> &'static str {
+        "x86_64"
+    }
+
+    fn default_ram_bytes(&self) -> u64 {
+        128 << 20
+    }
+
+    fn default_accel(&self) -> Accel {
+        Accel::Kvm
+    }
+
+    fn cpu_models(&self) -> &'static [&'static str] {
+        &["host", "max"]
+    }
+
+    fn create(
+        &self,
+        config: &MachineConfig,
+        parts: MachineParts<'_>,
+    ) -> Result<Box<dyn Machine>, MachineError> {
+        check_accel(config.accel)?;
+        let cpus = check_smp(config.smp)?;
+        if !(MIN_RAM_BYTES..=MAX_RAM_BYTES).contains(&config.ram_bytes) {
+            return Err(MachineError::Option {
+                option: "-m",
+                value: format!("{} bytes", config.ram_bytes),
+                expected: format!(
+                    "expected {} MiB to {} GiB",
+                    MIN_RAM_BYTES >> 20,
+                    MAX_RAM_BYTES >> 30
+                ),
+            });
+        }
+        let ram = GuestRam::new(config.ram_bytes).map_err(|error| MachineError::Option {
+            option: "-m",
+            value: format!("{} MiB", config.ram_bytes >> 20),
+            expected: error.to_string(),
+        })?;
+        let shared = Arc::new(Shared {
+            memory: Memory::new(Arc::new(ram)),
+            gate: VcpuGate::new(Vec::new()),
+            events: parts.events,
+        });
+        Ok(Box::new(X86Machine {
+            shared,
+            execution: Execution::Qtest { cpus },
+        }))
+    }
+}
+
+fn check_accel(accel: Accel) -> Result<(), MachineError> {
+    let refused = |value: &str, expected: &str| {
+        Err(MachineError::Option {
+            option: "-accel",
+            value: value.into(),
+            expected: expected.into(),
+        })
+    };
+    match accel {
+        Accel::Qtest => Ok(()),
+        Accel::Tcg(_) => refused(
+            "tcg",
+            "x86 guests run under kvm only, and under qtest without executing anything",
+        ),
+        Accel::Kvm => match std::fs::exists("/dev/kvm") {
+            Ok(true) => refused("kvm", "not there yet"),
+            _ => refused(
+                "kvm",
+                "this host has no /dev/kvm, and x86 guests run under kvm only; -accel qtest \
+                 builds the machine without executing anything",
+            ),
+        },
+    }
+}
+
+fn check_smp(smp: Smp) -> Result<u32, MachineError> {
+    match smp.cpus {
+        count @ 1..=MAX_CPUS => Ok(count),
+        count => Err(MachineError::Option {
+            option: "-smp",
+            value: count.to_string(),
+            expected: format!("expected 1 to {MAX_CPUS} CPUs"),
+        }),
+    }
+}
