@@ -1,6 +1,6 @@
 //! The trait between a clock and its manager, and what passes over it.
 
-use super::EpochClock;
+use super::{EpochClock, Scale};
 use crate::timebase::HostReading;
 use crate::value::{FineSpan, FineTod, Tod};
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,12 @@ pub enum Ready {
 /// `at.counter`, though the calls come later: a stop's by as long as the host
 /// takes to wake run control.
 pub trait ClockBackend: Send {
+    /// What the clock counts. A guest's TOD or RTC is a date; a counter's frequency may change
+    /// when a saved state is loaded.
+    fn scale(&self) -> Scale {
+        Scale::Date
+    }
+
     /// Reads the clock. Also called while it runs and vCPUs are in the guest.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use super::report::{ClockReport, ClockStateReport, ClocksReport};
 use super::start::Start;
 use super::{
     Captured, ClockBackend, ClockError, ClockEvent, ClockState, Downtime, EpochClock, Fallback,
-    FaultPoint, Phase, Policy, Ready, StartToken, StoppedAt,
+    FaultPoint, Phase, Policy, Ready, Scale, StartToken, StoppedAt,
 };
 use crate::ledger::{Entry, Event, Exactness, Ledger};
 use crate::run::{AllParked, Cause};
@@ -361,13 +361,17 @@ impl Clock {
         };
         let guest = guest.or_else(|| self.backend.capture(at).ok().map(|captured| captured.value));
         let host = at.realtime_tod();
+        let scale = self.backend.scale();
+        let date = guest.filter(|_| scale == Scale::Date);
         ClockReport {
             name: self.name.clone(),
             policy: self.policy,
             state,
+            scale,
             guest: guest.map(FineTod::tod),
+            shown: guest.map(|guest| scale.show(guest)),
             host,
-            gap_ns: guest.map(|guest| to_ns(FineTod::from(host).since(guest))),
+            gap_ns: date.map(|guest| to_ns(FineTod::from(host).since(guest))),
             error_ns: self.last_error_ns,
             failures: self.failures,
         }

@@ -10,6 +10,7 @@ mod gap;
 mod manager;
 mod report;
 mod saved;
+pub mod scale;
 mod start;
 mod transfer;
 
@@ -19,6 +20,7 @@ pub use gap::{Arrival, BootMoment, Downtime, HostOffset, SavedAt, Stood, Stopped
 pub use manager::{ClockManager, RegisterError};
 pub use report::{ClockReport, ClockStateReport, ClocksReport};
 pub use saved::{SavedClock, SavedClocks, SavedValue};
+pub use scale::{Hz, Scale, Shown};
 pub(crate) use start::InGuest;
 pub use start::StartToken;
 pub use transfer::LoadError;

@@ -1,6 +1,6 @@
 //! The clocks as monitors show them (`info clock`, `query-clock`).
 
-use super::{Arrival, Policy, StoppedAt};
+use super::{Arrival, Policy, Scale, Shown, StoppedAt};
 use crate::timebase::HostReading;
 use crate::value::{Tod, VmTime};
 use serde::Serialize;
@@ -48,12 +48,18 @@ pub struct ClockReport {
     /// Its state.
     #[serde(flatten)]
     pub state: ClockStateReport,
+    /// What it counts.
+    #[serde(flatten)]
+    pub scale: Scale,
     /// What the guest reads (or will, when it runs on); none when the clock
     /// cannot be read.
     pub guest: Option<Tod>,
-    /// The host's CLOCK_REALTIME, as the same kind of value.
+    /// The same in the clock's own terms.
+    pub shown: Option<Shown>,
+    /// The host's CLOCK_REALTIME, as the same kind of value as a date's `guest`.
     pub host: Tod,
-    /// Host less guest: how far the guest is behind the host's wallclock.
+    /// Host less guest: how far the guest is behind the host's wallclock. None of a clock that
+    /// shows no date.
     pub gap_ns: Option<i64>,
     /// The error bound of the last capture; none before the first.
     pub error_ns: Option<u64>,
