@@ -1,5 +1,6 @@
 //! The x86 machine: a PC without PCI, whose CPUs are KVM's.
 
+pub mod board;
 pub mod clock;
 pub mod kvm;
 pub mod machine;
