@@ -4,6 +4,7 @@
 //! [`Machine`] and is listed once in `emu`. The crate holds no device, no instruction and no
 //! policy: who runs, stops or quits is decided by `emu`'s run control.
 
+pub mod bench;
 pub mod config;
 pub mod console;
 pub mod event;
@@ -17,6 +18,7 @@ use tod::clock::{ClockManager, StartToken};
 use tod::host::HostClock;
 use tod::run::AllParked;
 
+pub use bench::{Bench, LineEnd, NoSuchLine};
 pub use config::{
     Accel, BootSource, BootWhen, DriftFix, Engine, Identity, MachineConfig, RtcBase, RtcClock,
     RtcOptions, Smp, Tcg,
@@ -178,6 +180,11 @@ pub trait Machine: Send + Sync {
 
     /// The machine's battery-backed clock, if it has one (x86: the MC146818).
     fn rtc(&self) -> Option<Arc<dyn RealTimeClock>> {
+        None
+    }
+
+    /// The way in for a test that drives the devices, if the machine offers one.
+    fn bench(&self) -> Option<&dyn Bench> {
         None
     }
 

@@ -3,6 +3,7 @@
 //! Not here: what CPUs do ([`crate::cpu`], [`crate::translate`]) and who runs the machine (the
 //! program's run control).
 
+pub mod bench;
 pub mod create;
 pub mod diagnose;
 pub mod ebcdic;
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use machine::{
-    AddressSpace, ConsoleInput, CpuSummary, GuestRam, Machine, MachineError, ResetCause,
+    AddressSpace, Bench, ConsoleInput, CpuSummary, GuestRam, Machine, MachineError, ResetCause,
 };
 use tod::clock::StartToken;
 use tod::run::AllParked;
@@ -139,6 +140,10 @@ impl Machine for S390xMachine {
             .sclp
             .has_console()
             .then(|| Arc::new(inspect::Keyboard(shared)) as _)
+    }
+
+    fn bench(&self) -> Option<&dyn Bench> {
+        Some(self)
     }
 
     fn ram(&self) -> &GuestRam {

@@ -28,12 +28,18 @@ pub struct Lines {
     intercept: Mutex<Intercept>,
 }
 
-/// Whom the lines go to.
+/// Who is told of lines beside, or instead of, the controller.
 enum Intercept {
-    /// The interrupt controller.
+    /// Nobody.
     Off,
-    /// A test: what was driven since it last asked, in order.
-    On(Vec<(u32, bool)>),
+    /// A test, instead: what was driven since it last asked, in order.
+    Inputs(Vec<(u32, bool)>),
+    /// A test, beside: what one device has driven, as the line of that number.
+    Output {
+        gsi: u32,
+        number: u32,
+        driven: Vec<(u32, bool)>,
+    },
 }
 
 impl Lines {
@@ -54,24 +60,38 @@ impl Lines {
 
     /// A device drives a line.
     pub fn set(&self, gsi: u32, level: bool) {
-        if let Intercept::On(driven) = &mut *self.intercepted() {
-            driven.push((gsi, level));
-            return;
+        match &mut *self.intercepted() {
+            Intercept::Inputs(driven) => {
+                driven.push((gsi, level));
+                return;
+            }
+            Intercept::Output {
+                gsi: of,
+                number,
+                driven,
+            } if *of == gsi => driven.push((*number, level)),
+            Intercept::Off | Intercept::Output { .. } => {}
         }
         self.sink.set(gsi, level);
     }
 
-    /// A test drives an input of the controller, past the intercept.
+    /// A test drives an input of the controller, past any intercept.
     pub fn force(&self, gsi: u32, level: bool) {
         self.sink.set(gsi, level);
     }
 
     /// From now on the lines end at [`Lines::take`] instead of the controller.
-    pub fn intercept(&self) {
-        let mut intercept = self.intercepted();
-        if matches!(*intercept, Intercept::Off) {
-            *intercept = Intercept::On(Vec::new());
-        }
+    pub fn intercept_inputs(&self) {
+        *self.intercepted() = Intercept::Inputs(Vec::new());
+    }
+
+    /// From now on [`Lines::take`] tells of this one, which a device calls its `number`th.
+    pub fn intercept_output(&self, gsi: u32, number: u32) {
+        *self.intercepted() = Intercept::Output {
+            gsi,
+            number,
+            driven: Vec::new(),
+        };
     }
 
     /// Lines that were driven since the last call, with their levels, in order; none without an
@@ -79,7 +99,7 @@ impl Lines {
     pub fn take(&self) -> Vec<(u32, bool)> {
         match &mut *self.intercepted() {
             Intercept::Off => Vec::new(),
-            Intercept::On(driven) => std::mem::take(driven),
+            Intercept::Inputs(driven) | Intercept::Output { driven, .. } => std::mem::take(driven),
         }
     }
 }
@@ -98,18 +118,28 @@ mod tests {
     }
 
     #[test]
-    fn intercepted_lines_no_longer_reach_the_controller() {
+    fn intercepted_inputs_no_longer_reach_the_controller() {
         let controller = Arc::new(Controller::default());
         let lines = Lines::new(Arc::clone(&controller) as _);
         lines.set(8, true);
         assert_eq!(lines.take(), []);
-        lines.intercept();
+        lines.intercept_inputs();
         lines.set(8, false);
-        lines.intercept();
         lines.set(4, true);
         lines.force(5, true);
         assert_eq!(lines.take(), [(8, false), (4, true)]);
         assert_eq!(lines.take(), []);
         assert_eq!(*controller.0.lock().unwrap(), [(8, true), (5, true)]);
+    }
+
+    #[test]
+    fn an_intercepted_output_still_reaches_the_controller() {
+        let controller = Arc::new(Controller::default());
+        let lines = Lines::new(Arc::clone(&controller) as _);
+        lines.intercept_output(8, 0);
+        lines.set(8, true);
+        lines.set(4, true);
+        assert_eq!(lines.take(), [(0, true)]);
+        assert_eq!(*controller.0.lock().unwrap(), [(8, true), (4, true)]);
     }
 }

@@ -10,6 +10,7 @@ use machine::{
 use tod::VcpuGate;
 
 use super::{Execution, Shared, X86Machine};
+use crate::board::{Board, BoardError, BoardParts, NoController};
 use crate::memory::Memory;
 
 /// Least RAM: what is below 1 MiB on every PC, and something to run in.
@@ -85,8 +86,17 @@ impl MachineType for X86Type {
             value: format!("{} MiB", config.ram_bytes >> 20),
             expected: error.to_string(),
         })?;
+        let board = Board::new(BoardParts {
+            clocks: parts.clocks,
+            rtc: config.rtc,
+            console: parts.console,
+            events: parts.events.clone(),
+            lines: Arc::new(NoController),
+        })
+        .map_err(|error| board_error(config, error))?;
         let shared = Arc::new(Shared {
             memory: Memory::new(Arc::new(ram)),
+            board,
             gate: VcpuGate::new(Vec::new()),
             events: parts.events,
         });
@@ -94,6 +104,19 @@ impl MachineType for X86Type {
             shared,
             execution: Execution::Qtest { cpus },
         }))
+    }
+}
+
+/// Names the option that a board's error is about.
+fn board_error(config: &MachineConfig, error: BoardError) -> MachineError {
+    let (option, value) = match &error {
+        BoardError::Base(_) => ("-rtc base", format!("{:?}", config.rtc.base)),
+        BoardError::Clock(_) | BoardError::Ports(_) => ("-machine", config.machine.clone()),
+    };
+    MachineError::Option {
+        option,
+        value,
+        expected: error.to_string(),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Not here: what CPUs do ([`crate::cpu`]) and who runs the machine (the program's run control).
 
+pub mod bench;
 pub mod create;
 pub mod inspect;
 
@@ -9,12 +10,14 @@ use std::sync::Arc;
 
 use crossbeam::channel::Sender;
 use machine::{
-    AddressSpace, ConsoleInput, CpuSummary, GuestEvent, GuestRam, Machine, MachineError, ResetCause,
+    AddressSpace, Bench, ConsoleInput, CpuSummary, GuestEvent, GuestRam, Machine, MachineError,
+    RealTimeClock, ResetCause,
 };
 use tod::VcpuGate;
 use tod::clock::StartToken;
 use tod::run::AllParked;
 
+use crate::board::Board;
 use crate::memory::Memory;
 
 pub use create::{MICROVM, PC};
@@ -23,6 +26,8 @@ pub use create::{MICROVM, PC};
 pub struct Shared {
     /// RAM.
     pub memory: Memory,
+    /// Devices.
+    pub board: Board,
     /// Where the CPUs' threads park.
     pub gate: VcpuGate,
     /// Where run control listens.
@@ -68,6 +73,7 @@ impl Machine for X86Machine {
     }
 
     fn reset(&self, _cause: ResetCause) -> Result<(), MachineError> {
+        self.shared.board.reset();
         Ok(())
     }
 
@@ -76,7 +82,15 @@ impl Machine for X86Machine {
     }
 
     fn console_input(&self) -> Option<Arc<dyn ConsoleInput>> {
-        None
+        self.shared.board.console_input()
+    }
+
+    fn rtc(&self) -> Option<Arc<dyn RealTimeClock>> {
+        Some(Arc::clone(self.shared.board.rtc()) as _)
+    }
+
+    fn bench(&self) -> Option<&dyn Bench> {
+        Some(self)
     }
 
     fn ram(&self) -> &GuestRam {
@@ -129,7 +143,7 @@ impl Machine for X86Machine {
     }
 
     fn parts(&self) -> Vec<Box<dyn migration::Part + '_>> {
-        Vec::new()
+        self.shared.board.parts()
     }
 
     fn shut_down(&self) {
