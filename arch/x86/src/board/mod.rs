@@ -5,7 +5,9 @@
 //! here: interrupt controllers and interval timers, which KVM has.
 
 pub mod bus;
+pub mod fw_cfg;
 pub mod lines;
+pub mod test_device;
 
 use std::sync::Arc;
 
