@@ -111,7 +111,7 @@ impl Event {
         match event {
             ClockEvent::Stopped { clock, value } => Self::with(
                 "CLOCK_STOPPED",
-                json!({ "clock": clock, "value": crate::monitor::tod_value(*value) }),
+                json!({ "clock": clock, "value": crate::monitor::shown_value(*value) }),
             ),
             ClockEvent::Started {
                 clock,
@@ -121,7 +121,7 @@ impl Event {
                 "CLOCK_STARTED",
                 json!({
                     "clock": clock,
-                    "value": crate::monitor::tod_value(*value),
+                    "value": crate::monitor::shown_value(*value),
                     "granted-ns": granted_ns,
                 }),
             ),

@@ -2,20 +2,30 @@
 
 use std::fmt::Write as _;
 
+use machine::RtcTime;
 use serde_json::{Value, json, to_value};
-use tod::clock::{ClockReport, ClockStateReport};
+use tod::clock::{ClockReport, ClockStateReport, Scale, Shown};
 use tod::ledger::Entry;
-use tod::{FaultPoint, Policy, Tod};
+use tod::{FaultPoint, FineTod, Policy, Tod};
 
 use super::hmp::Session;
-use super::{Args, Context, Failure, tod_value, utc};
+use super::{Args, Context, Failure, shown_value, utc};
+
+/// The clock that a machine's RTC runs by; the guest's date is that and an offset.
+const RTC: &str = "rtc";
 
 /// Ledger entries shown without a count.
 const SHOWN_ENTRIES: usize = 10;
 
 pub(super) fn query(context: &Context, _: &Args) -> Result<Value, Failure> {
     let report = context.clocks.report();
-    let clocks: Vec<Value> = report.clocks.iter().map(clock_value).collect();
+    let mut clocks: Vec<Value> = report.clocks.iter().map(clock_value).collect();
+    if let Some(rtc) = context.machine.rtc()
+        && let Some(clock) = clocks.iter_mut().find(|clock| clock["name"] == RTC)
+    {
+        clock["date"] = json!(rtc_date(rtc.time()));
+        clock["offset"] = json!(rtc.offset_s());
+    }
     Ok(json!({
         "timeline-ns": report.timeline_ns,
         "counter": report.counter,
@@ -35,8 +45,14 @@ fn clock_value(clock: &ClockReport) -> Value {
             "policy".into(),
             to_value(clock.policy).unwrap_or(Value::Null),
         );
-        object.insert("guest".into(), clock.guest.map_or(Value::Null, tod_value));
-        object.insert("host".into(), tod_value(clock.host));
+        if let Ok(Value::Object(scale)) = to_value(clock.scale) {
+            object.extend(scale);
+        }
+        let guest = clock.shown.map_or(Value::Null, shown_value);
+        object.insert("guest".into(), guest);
+        if clock.scale == Scale::Date {
+            object.insert("host".into(), shown_value(Shown::Date(clock.host)));
+        }
         object.insert("gap-ns".into(), json!(clock.gap_ns));
         object.insert("error-ns".into(), json!(clock.error_ns));
         object.insert("failures".into(), json!(clock.failures));
@@ -62,25 +78,17 @@ pub(super) fn show(context: &Context, _: &Session, _: &Value) -> String {
             Policy::Slew { rate_ppm } => format!("slew: makes up for a gap at {rate_ppm} ppm"),
         };
         let _ = writeln!(text, "  policy    {policy}");
-        match clock.guest {
-            Some(guest) => {
-                let _ = writeln!(
-                    text,
-                    "  guest     {:02x}.{:016x}  {}",
-                    guest.epoch_index(),
-                    guest.clock(),
-                    utc(guest)
-                );
-            }
-            None => text.push_str("  guest     cannot be read\n"),
+        if let Some(rtc) = context.machine.rtc().filter(|_| clock.name == RTC) {
+            let (date, offset) = (rtc_date(rtc.time()), rtc.offset_s());
+            let _ = writeln!(text, "  date      {date}, {offset} s from what it runs by");
         }
-        let _ = writeln!(
-            text,
-            "  host      {:02x}.{:016x}  {}",
-            clock.host.epoch_index(),
-            clock.host.clock(),
-            utc(clock.host)
-        );
+        let guest = clock.shown.map(|value| long(value, clock.scale));
+        let guest = guest.as_deref().unwrap_or("cannot be read");
+        let _ = writeln!(text, "  guest     {guest}");
+        if clock.scale == Scale::Date {
+            let host = long(Shown::Date(clock.host), Scale::Date);
+            let _ = writeln!(text, "  host      {host}");
+        }
         if let Some(gap) = clock.gap_ns {
             let _ = writeln!(
                 text,
@@ -114,10 +122,66 @@ pub(super) fn show(context: &Context, _: &Session, _: &Value) -> String {
         );
     }
     let first = ledger.entries().len().saturating_sub(SHOWN_ENTRIES);
+    let scales = Scales::of(context);
     for entry in ledger.entries().skip(first) {
-        text.push_str(&entry_line(entry));
+        text.push_str(&entry_line(entry, &scales));
     }
     text
+}
+
+/// A clock's value in full.
+fn long(value: Shown, scale: Scale) -> String {
+    match (value, scale) {
+        (Shown::Date(date), _) => format!("{}  {}", hex(date), utc(date)),
+        (Shown::ElapsedNs(ns), _) => format!("{} since its start", seconds(i128::from(ns))),
+        (Shown::Cycles(cycles), Scale::Cycles { hz }) => {
+            format!("{cycles} cycles at {} Hz", hz.get())
+        }
+        (Shown::Cycles(cycles), _) => format!("{cycles} cycles"),
+    }
+}
+
+/// A clock's value in the ledger's lines.
+fn short(value: Shown) -> String {
+    match value {
+        Shown::Date(date) => hex(date),
+        Shown::ElapsedNs(ns) => seconds(i128::from(ns)),
+        Shown::Cycles(cycles) => format!("{cycles} cycles"),
+    }
+}
+
+fn hex(tod: Tod) -> String {
+    format!("{:02x}.{:016x}", tod.epoch_index(), tod.clock())
+}
+
+/// As ISO 8601 has it, of whatever zone the guest keeps its RTC in.
+fn rtc_date(time: RtcTime) -> String {
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
+        time.tm_year + 1900,
+        time.tm_mon + 1,
+        time.tm_mday,
+        time.tm_hour,
+        time.tm_min,
+        time.tm_sec
+    )
+}
+
+/// What each clock's values are. The ledger has them all in one form.
+struct Scales(Vec<(String, Scale)>);
+
+impl Scales {
+    fn of(context: &Context) -> Self {
+        let report = context.clocks.report();
+        let clocks = report.clocks.into_iter();
+        Self(clocks.map(|clock| (clock.name, clock.scale)).collect())
+    }
+
+    fn show(&self, clock: Option<&str>, value: Tod) -> Shown {
+        let known = self.0.iter().find(|(name, _)| Some(name.as_str()) == clock);
+        let scale = known.map_or(Scale::Date, |(_, scale)| *scale);
+        scale.show(FineTod::from(value))
+    }
 }
 
 fn state_text(state: &ClockStateReport) -> String {
@@ -168,7 +232,7 @@ fn brief(value: &Value) -> String {
     }
 }
 
-fn entry_line(entry: &Entry) -> String {
+fn entry_line(entry: &Entry, scales: &Scales) -> String {
     let event = to_value(&entry.event).map_or_else(|e| e.to_string(), |value| brief(&value));
     let exactness = to_value(entry.exactness).map_or_else(|e| e.to_string(), |value| brief(&value));
     let mut line = format!(
@@ -179,13 +243,13 @@ fn entry_line(entry: &Entry) -> String {
     if let Some(clock) = &entry.clock {
         let _ = write!(line, " {clock}");
     }
-    let hex = |tod: Tod| format!("{:02x}.{:016x}", tod.epoch_index(), tod.clock());
+    let brief_value = |value| short(scales.show(entry.clock.as_deref(), value));
     match (entry.before, entry.after) {
         (Some(before), Some(after)) if before == after => {
-            let _ = write!(line, " {}", hex(before));
+            let _ = write!(line, " {}", brief_value(before));
         }
         (before, after) => {
-            let show = |tod: Option<Tod>| tod.map_or_else(|| "?".to_owned(), hex);
+            let show = |tod: Option<Tod>| tod.map_or_else(|| "?".to_owned(), brief_value);
             if before.is_some() || after.is_some() {
                 let _ = write!(line, " {} -> {}", show(before), show(after));
             }
@@ -207,7 +271,9 @@ pub(super) fn hmp_ledger(context: &Context, _: &mut Session, rest: &str) -> Resu
     };
     let ledger = context.clocks.ledger();
     let first = ledger.entries().len().saturating_sub(count);
-    Ok(ledger.entries().skip(first).map(entry_line).collect())
+    let scales = Scales::of(context);
+    let entries = ledger.entries().skip(first);
+    Ok(entries.map(|entry| entry_line(entry, &scales)).collect())
 }
 
 pub(super) fn query_ledger(context: &Context, args: &Args) -> Result<Value, Failure> {
@@ -220,7 +286,9 @@ pub(super) fn query_ledger(context: &Context, args: &Args) -> Result<Value, Fail
             .ok_or_else(|| Failure::generic("Parameter 'limit' expects a count"))?,
     };
     let first = ledger.entries().len().saturating_sub(limit);
-    let entries: Vec<Value> = ledger.entries().skip(first).map(entry_value).collect();
+    let scales = Scales::of(context);
+    let entries = ledger.entries().skip(first);
+    let entries: Vec<Value> = entries.map(|entry| entry_value(entry, &scales)).collect();
     let accounts: Vec<Value> = ledger
         .accounts()
         .iter()
@@ -245,7 +313,12 @@ pub(super) fn query_ledger(context: &Context, args: &Args) -> Result<Value, Fail
     Ok(value)
 }
 
-fn entry_value(entry: &Entry) -> Value {
+fn entry_value(entry: &Entry, scales: &Scales) -> Value {
+    let value = |value: Option<Tod>| {
+        value.map_or(Value::Null, |value| {
+            shown_value(scales.show(entry.clock.as_deref(), value))
+        })
+    };
     json!({
         "number": entry.number,
         "event": to_value(&entry.event).unwrap_or(Value::Null),
@@ -256,8 +329,8 @@ fn entry_value(entry: &Entry) -> Value {
             "realtime-ns": entry.at.realtime_ns,
             "error-ns": entry.at.error_ns(),
         },
-        "before": entry.before.map_or(Value::Null, tod_value),
-        "after": entry.after.map_or(Value::Null, tod_value),
+        "before": value(entry.before),
+        "after": value(entry.after),
         "granted-ns": ns(entry.granted.as_ns()),
         "exactness": to_value(entry.exactness).unwrap_or(Value::Null),
     })

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use machine::{Accel, Identity, Machine, MachineType};
 use serde_json::{Map, Value, json};
+use tod::clock::Shown;
 use tod::{ClockManager, HostPusher, Tod};
 
 use crate::chardev::{Port, Relief};
@@ -118,8 +119,17 @@ impl From<Refusal> for Failure {
 pub(crate) type Args = Map<String, Value>;
 
 /// A TOD value for programs: both parts, and the date that it stands for.
-pub(crate) fn tod_value(tod: Tod) -> Value {
+fn tod_value(tod: Tod) -> Value {
     json!({ "epoch-index": tod.epoch_index(), "clock": tod.clock(), "utc": utc(tod) })
+}
+
+/// A clock's value for programs, in the clock's own terms.
+pub(crate) fn shown_value(value: Shown) -> Value {
+    match value {
+        Shown::Date(tod) => tod_value(tod),
+        Shown::ElapsedNs(ns) => json!({ "ns": ns }),
+        Shown::Cycles(cycles) => json!({ "cycles": cycles }),
+    }
 }
 
 /// The date that a TOD value stands for, to the nanosecond.

@@ -544,7 +544,7 @@ impl Inner {
                 };
                 let event = ClockEvent::Stopped {
                     clock: clock.name.clone(),
-                    value: base.tod(),
+                    value: clock.backend.scale().show(base.value),
                 };
                 let values = (index, Some(base.value), Some(base.value), FineSpan::ZERO);
                 self.push(
@@ -626,7 +626,7 @@ impl Inner {
                 };
                 let event = ClockEvent::Started {
                     clock: clock.name.clone(),
-                    value: value.tod(),
+                    value: clock.backend.scale().show(value.value),
                     granted_ns: u64::try_from(granted.as_ns()).unwrap_or(0),
                 };
                 let values = (index, Some(base.value), Some(value.value), granted);

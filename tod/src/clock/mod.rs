@@ -26,7 +26,7 @@ pub use start::StartToken;
 pub use transfer::LoadError;
 
 use crate::timebase::HostReading;
-use crate::value::{FineSpan, Tod};
+use crate::value::FineSpan;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -133,14 +133,14 @@ pub enum ClockEvent {
         /// The clock's name.
         clock: String,
         /// Its value.
-        value: Tod,
+        value: Shown,
     },
     /// It was installed and runs.
     Started {
         /// The clock's name.
         clock: String,
         /// Its value.
-        value: Tod,
+        value: Shown,
         /// How far it was moved forward over the gap, in nanoseconds.
         granted_ns: u64,
     },
