@@ -365,6 +365,26 @@ impl Timebase {
         self.reading_locked(&mut self.inner())
     }
 
+    /// The mapping at a host counter that was read a moment ago, or is about to be.
+    #[must_use]
+    pub fn host_at(&self, counter: u64) -> FineTod {
+        let mapping = self.inner().mapping;
+        let ticks = i128::from(counter) - i128::from(mapping.counter_base);
+        let since = FineSpan::from_bits(ticks * i128::from(mapping.mult));
+        mapping.base.wrapping_add(since)
+    }
+
+    /// The first host counter at which the mapping shows `host` or more.
+    #[must_use]
+    pub fn counter_at(&self, host: FineTod) -> u64 {
+        let mapping = self.inner().mapping;
+        let span = host.since(mapping.base).bits();
+        let mult = i128::from(mapping.mult);
+        let ticks = span.div_euclid(mult) + i128::from(span.rem_euclid(mult) != 0);
+        let counter = i128::from(mapping.counter_base).saturating_add(ticks);
+        u64::try_from(counter.max(0)).unwrap_or(u64::MAX)
+    }
+
     /// A reading of the moment of the call: what it costs to take it is not in it.
     pub(crate) fn reading_at_call(&self) -> HostReading {
         let mut inner = self.inner();
@@ -373,9 +393,10 @@ impl Timebase {
         inner.moved(&reading, counter.min(reading.counter))
     }
 
-    /// All of `tracks` run on from where they stand, since the reading that is returned: the last
-    /// thing that is read, so that what else this costs is before it.
-    pub(crate) fn start(&self, tracks: &[&Track]) -> HostReading {
+    /// All of `tracks` run on from where they stand, since the reading that is returned: the one
+    /// at counter `from`, or else the last thing that is read, so that what else this costs is
+    /// before it.
+    pub(crate) fn start(&self, tracks: &[&Track], from: Option<u64>) -> HostReading {
         let mut inner = self.inner();
         let reading = self.reading_locked(&mut inner);
         let standing: Vec<_> = tracks
@@ -385,7 +406,8 @@ impl Timebase {
                 Epoch::Running { .. } => None,
             })
             .collect();
-        let at = inner.moved(&reading, self.source.read().max(reading.counter));
+        let from = from.unwrap_or_else(|| self.source.read().max(reading.counter));
+        let at = inner.moved(&reading, from);
         for (track, value) in standing {
             track.publish_running(&inner, value, at.host);
         }

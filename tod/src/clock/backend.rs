@@ -68,6 +68,9 @@ pub enum Ready {
     Runs,
     /// It stands at the value that was set; this is what makes it run on.
     Stands(Arc<EpochClock>),
+    /// It was set as by [`ClockBackend::install`], and the machine's [`super::Launcher`] sets it
+    /// once more when the VM starts.
+    Launched,
 }
 
 /// One guest clock, as the manager handles it.

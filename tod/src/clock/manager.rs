@@ -12,7 +12,7 @@ use super::report::{ClockReport, ClockStateReport, ClocksReport};
 use super::start::Start;
 use super::{
     Captured, ClockBackend, ClockError, ClockEvent, ClockState, Downtime, EpochClock, Fallback,
-    FaultPoint, Phase, Policy, Ready, Scale, StartToken, StoppedAt,
+    FaultPoint, Launcher, Phase, Policy, Ready, Scale, StartToken, StoppedAt,
 };
 use crate::ledger::{Entry, Event, Exactness, Ledger};
 use crate::run::{AllParked, Cause};
@@ -120,7 +120,7 @@ impl StartingClock {
     fn standing(&self) -> Option<Arc<EpochClock>> {
         match &self.ready {
             Ready::Stands(clock) => Some(Arc::clone(clock)),
-            Ready::Runs => None,
+            Ready::Runs | Ready::Launched => None,
         }
     }
 }
@@ -130,6 +130,7 @@ pub(super) struct Inner {
     pub(super) phase: VmPhase,
     pub(super) ledger: Ledger,
     listeners: Vec<Sender<ClockEvent>>,
+    launcher: Option<Arc<dyn Launcher>>,
 }
 
 /// The manager of all guest clocks of a VM.
@@ -151,6 +152,7 @@ impl ClockManager {
                 phase: VmPhase::Fresh,
                 ledger: Ledger::default(),
                 listeners: Vec::new(),
+                launcher: None,
             }),
         })
     }
@@ -198,6 +200,11 @@ impl ClockManager {
             install_faults: 0,
         });
         Ok(())
+    }
+
+    /// What starts the clocks that a kernel keeps, from the next start on.
+    pub fn set_launcher(&self, launcher: Arc<dyn Launcher>) {
+        self.inner().launcher = Some(launcher);
     }
 
     /// A channel that gets every event from now on.
@@ -278,7 +285,7 @@ impl ClockManager {
             .map(|index| inner.start_clock(index, &at, cause))
             .collect();
         let standing = clocks.iter().filter_map(StartingClock::standing).collect();
-        let start = Start::new(&self.timeline, standing);
+        let start = Start::new(&self.timeline, standing, inner.launcher.clone());
         let token = StartToken::new(&start);
         inner.phase = VmPhase::Starting(Starting {
             start,
@@ -436,16 +443,22 @@ impl Inner {
         let start = Arc::clone(&starting.start);
         let stopped = starting.stopped;
         let clocks = std::mem::take(&mut starting.clocks);
+        let has_failed = |clock: &str| start.failures().iter().any(|(name, _)| name == clock);
         for (clock, started) in self.clocks.iter_mut().zip(clocks) {
             let late = at.host.since(started.since.host);
             let account = self.ledger.account_mut(&clock.name, at.host);
+            let launched = self.launcher.is_some() && !has_failed(&clock.name);
             let granted = match started.ready {
                 Ready::Stands(_) => {
                     account.book_standing(at.host);
                     FineSpan::ZERO
                 }
+                Ready::Launched if launched => {
+                    account.book_standing(at.host);
+                    FineSpan::ZERO
+                }
                 // It ran while no vCPU did.
-                Ready::Runs => account.book_free_run(at.host),
+                Ready::Runs | Ready::Launched => account.book_free_run(at.host),
             };
             if let ClockState::Slewing { left, moved } = &mut clock.state {
                 *left = left.wrapping_add(late.wrapping_sub(granted));
@@ -457,6 +470,11 @@ impl Inner {
                 entry.at = at;
                 entry.granted = entry.granted.wrapping_add(granted);
                 entry.after = value.map(|value| value.wrapping_add(granted).tod());
+            }
+        }
+        for (name, error) in start.failures() {
+            if let Some(index) = self.clocks.iter().position(|clock| clock.name == *name) {
+                self.fall_back(index, Phase::Install, &error.to_string(), &at, false);
             }
         }
         self.phase = VmPhase::Running(start);

@@ -7,6 +7,7 @@
 mod backend;
 mod epoch_clock;
 mod gap;
+mod launch;
 mod manager;
 mod report;
 mod saved;
@@ -17,6 +18,7 @@ mod transfer;
 pub use backend::{Captured, ClockBackend, ClockError, Ready};
 pub use epoch_clock::EpochClock;
 pub use gap::{Arrival, BootMoment, Downtime, HostOffset, SavedAt, Stood, StoppedAt};
+pub use launch::{Launched, Launcher};
 pub use manager::{ClockManager, RegisterError};
 pub use report::{ClockReport, ClockStateReport, ClocksReport};
 pub use saved::{SavedClock, SavedClocks, SavedValue};

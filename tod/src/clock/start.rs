@@ -13,7 +13,7 @@
 //! [`InGuest`] (they run), [`AllParked`] (nobody is inside). This module books
 //! nothing; see [`super::ClockManager`]. Where vCPUs are, [`crate::VcpuGate`] knows.
 
-use super::EpochClock;
+use super::{ClockError, EpochClock, Launcher};
 use crate::run::AllParked;
 use crate::timebase::HostReading;
 use crate::timeline::Timeline;
@@ -24,30 +24,56 @@ pub(super) struct Start {
     timeline: Arc<Timeline>,
     /// The clocks that stand until then.
     clocks: Vec<Arc<EpochClock>>,
-    at: OnceLock<HostReading>,
+    /// What starts those that a kernel keeps.
+    launcher: Option<Arc<dyn Launcher>>,
+    begun: OnceLock<Begun>,
+}
+
+/// What came of it.
+struct Begun {
+    at: HostReading,
+    failures: Vec<(String, ClockError)>,
 }
 
 impl Start {
     /// A start that is to come, of the timeline and of clocks that stand.
-    pub(super) fn new(timeline: &Arc<Timeline>, clocks: Vec<Arc<EpochClock>>) -> Arc<Self> {
+    pub(super) fn new(
+        timeline: &Arc<Timeline>,
+        clocks: Vec<Arc<EpochClock>>,
+        launcher: Option<Arc<dyn Launcher>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             timeline: Arc::clone(timeline),
             clocks,
-            at: OnceLock::new(),
+            launcher,
+            begun: OnceLock::new(),
         })
     }
 
     /// The reading from which the clocks have run; none before they do.
     pub(super) fn at(&self) -> Option<HostReading> {
-        self.at.get().copied()
+        self.begun.get().map(|begun| begun.at)
+    }
+
+    /// The clocks that the launcher could not set, once the VM has started.
+    pub(super) fn failures(&self) -> &[(String, ClockError)] {
+        self.begun.get().map_or(&[], |begun| &begun.failures)
     }
 
     /// Starts the clocks, unless they have been; the reading from which they run.
     pub(super) fn begin(&self) -> HostReading {
         self.timeline.release();
-        let at = *self.at.get_or_init(|| self.timeline.start(&self.clocks));
+        let begun = self.begun.get_or_init(|| {
+            let launcher = self.launcher.as_ref();
+            let launched = launcher.map(|launcher| launcher.launch());
+            let launched = launched.unwrap_or_default();
+            Begun {
+                at: self.timeline.start(&self.clocks, launched.from),
+                failures: launched.failures,
+            }
+        });
         self.timeline.wake();
-        at
+        begun.at
     }
 }
 

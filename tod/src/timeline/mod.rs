@@ -156,12 +156,13 @@ impl Timeline {
         value
     }
 
-    /// Runs on from where it stands, together with `clocks`, since the reading that is returned.
-    /// To be followed by [`Timeline::wake`].
-    pub(crate) fn start(&self, clocks: &[Arc<EpochClock>]) -> HostReading {
+    /// Runs on from where it stands, together with `clocks`, since the reading that is returned:
+    /// the one at counter `from`, a moment ago, or one of now. To be followed by
+    /// [`Timeline::wake`].
+    pub(crate) fn start(&self, clocks: &[Arc<EpochClock>], from: Option<u64>) -> HostReading {
         let clocks = clocks.iter().map(|clock| clock.track());
         let tracks: Vec<_> = std::iter::once(&self.core.track).chain(clocks).collect();
-        self.timebase().start(&tracks)
+        self.timebase().start(&tracks, from)
     }
 
     /// Timers fire again when the timeline runs.

@@ -4,10 +4,11 @@
 use crate::vm::{SECOND, Vm};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tod::clock::{Launcher, Ready};
 use tod::ledger::{Entry, Event};
 use tod::{
-    Captured, Cause, ClockBackend, ClockError, ClockState, FaultPoint, FineSpan, HostReading,
-    Policy, Tod, VmDuration,
+    Captured, Cause, ClockBackend, ClockError, ClockState, FaultPoint, FineSpan, FineTod,
+    HostReading, Policy, Tod, VmDuration,
 };
 
 /// How long a host takes to wake a thread.
@@ -171,6 +172,116 @@ fn what_a_kernel_s_clock_runs_before_the_first_vcpu_is_granted() {
     assert_eq!(account.granted(), FineSpan::from_ns(WAKING));
     assert_eq!(account.run(), FineSpan::from_ns(SECOND));
     assert_eq!(account.unexplained(), FineSpan::ZERO);
+}
+
+/// The same, set once more by the launcher when the VM starts, for a moment that is past by then.
+struct Launched(Kernel);
+
+impl ClockBackend for Launched {
+    fn capture(&mut self, at: &HostReading) -> Result<Captured, ClockError> {
+        self.0.capture(at)
+    }
+
+    fn install(&mut self, value: &Captured, at: &HostReading) -> Result<(), ClockError> {
+        self.0.install(value, at)
+    }
+
+    fn make_ready(&mut self, value: &Captured, at: &HostReading) -> Result<Ready, ClockError> {
+        self.install(value, at).map(|()| Ready::Launched)
+    }
+}
+
+struct Launch {
+    clock: Arc<tod::EpochClock>,
+    host: tod::SimHost,
+    timebase: Arc<tod::Timebase>,
+    value: FineTod,
+    fails: bool,
+}
+
+/// How long the launcher takes after the moment from which the clocks run.
+const LAUNCHING: u64 = 5_000;
+
+impl Launcher for Launch {
+    fn launch(&self) -> tod::clock::Launched {
+        let at = self.timebase.reading();
+        let failures = match self.fails {
+            true => vec![("tod".into(), ClockError::Injected)],
+            false => {
+                let value = Captured {
+                    value: self.value,
+                    error_ns: 0,
+                    stepped: None,
+                };
+                ClockBackend::install(&mut Arc::clone(&self.clock), &value, &at).unwrap();
+                vec![]
+            }
+        };
+        self.host.advance(LAUNCHING);
+        let from = Some(at.counter);
+        tod::clock::Launched { from, failures }
+    }
+}
+
+fn launched(fails: bool) -> (Vm, Arc<tod::EpochClock>, Arc<tod::EpochClock>) {
+    let mut vm = Vm::new();
+    let clock = tod::EpochClock::at_host_time(&vm.timebase);
+    let backend = Launched(Kernel(Arc::clone(&clock)));
+    vm.clocks
+        .register("tod", Box::new(backend), Policy::Freeze)
+        .unwrap();
+    let other = vm.clock("other", Policy::Freeze);
+    vm.cont();
+    vm.stop();
+    vm.host.advance(SECOND);
+    let ClockState::Stopped { base, .. } = vm.clocks.state("tod").unwrap() else {
+        panic!("it has stopped");
+    };
+    vm.clocks.set_launcher(Arc::new(Launch {
+        clock: Arc::clone(&clock),
+        host: vm.host.clone(),
+        timebase: Arc::clone(&vm.timebase),
+        value: base.value,
+        fails,
+    }));
+    vm.cont_late();
+    vm.host.advance(WAKING);
+    vm.run.vcpus().enter();
+    vm.host.advance(SECOND);
+    vm.stop();
+    (vm, clock, other)
+}
+
+#[test]
+fn all_clocks_run_from_the_moment_that_the_launcher_says() {
+    let (vm, clock, other) = launched(false);
+    assert_eq!(clock.now().units_since(other.now()), 0);
+    let ledger = vm.clocks.ledger();
+    ledger.verify().unwrap();
+    for name in ["tod", "other"] {
+        let account = ledger.account(name).unwrap();
+        assert_eq!(account.granted(), FineSpan::ZERO, "{name}");
+        assert_eq!(account.run(), FineSpan::from_ns(SECOND + LAUNCHING));
+        assert_eq!(account.unexplained(), FineSpan::ZERO);
+    }
+    let ran = u128::from(vm.timeline.now().units());
+    assert_eq!(ran, units(SECOND + LAUNCHING));
+}
+
+#[test]
+fn a_clock_that_could_not_be_launched_has_run_since_it_was_made_ready() {
+    let (vm, ..) = launched(true);
+    let ledger = vm.clocks.ledger();
+    ledger.verify().unwrap();
+    let account = ledger.account("tod").unwrap();
+    assert_eq!(account.granted(), FineSpan::from_ns(WAKING));
+    assert_eq!(account.run(), FineSpan::from_ns(SECOND + LAUNCHING));
+    assert_eq!(account.unexplained(), FineSpan::ZERO);
+    let fallbacks = ledger.entries().filter(|entry| {
+        matches!(&entry.event, Event::Fallback { error, .. } if error.contains("asked for"))
+    });
+    assert_eq!(fallbacks.count(), 1);
+    assert_eq!(vm.clocks.report().clocks[0].failures, 1);
 }
 
 #[test]
