@@ -25,8 +25,34 @@ pub struct MachineConfig {
     pub identity: Identity,
     /// `-rtc`: what the guest's time of day is at creation, and how its RTC goes on from there.
     pub rtc: RtcOptions,
+    /// `-device`, as far as they are the machine's own.
+    pub devices: Vec<Device>,
     /// `-d` items that concern the machine (`in_asm`, `op`, `out_asm`, `int`, ...), as given.
     pub trace: Vec<String>,
+}
+
+/// `-device`: what is added to a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// `isa-debug-exit`: a guest's write to one of its ports ends the program.
+    IsaDebugExit {
+        /// `iobase`: the first port.
+        io_base: u16,
+        /// `iosize`: how many ports, at least 1; all are below 0x10000.
+        io_bytes: u16,
+    },
+    /// `pc-testdev`: what test suites for PCs drive the machine with from inside.
+    PcTestdev,
+}
+
+impl Device {
+    /// The driver's name, as `-device` has it.
+    pub fn driver(self) -> &'static str {
+        match self {
+            Self::IsaDebugExit { .. } => "isa-debug-exit",
+            Self::PcTestdev => "pc-testdev",
+        }
+    }
 }
 
 /// `-smp`: how many CPUs.

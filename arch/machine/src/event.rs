@@ -15,6 +15,12 @@ pub enum GuestEvent {
         /// The date now less what `-rtc base=` leads to, in seconds: cumulative.
         offset_s: i64,
     },
+    /// The guest ends the program, with this exit status, whatever `-action` says (x86:
+    /// `isa-debug-exit`).
+    Exit {
+        /// The program's exit status.
+        status: u8,
+    },
     /// The emulator met a state that it cannot go on from. Never a guest's ordinary doing.
     InternalError(String),
 }

@@ -73,6 +73,7 @@ fn run_after(
             when,
         },
         identity: Identity::default(),
+        devices: Vec::new(),
         rtc: RtcOptions::default(),
         trace: Vec::new(),
     };
@@ -156,6 +157,7 @@ fn what_is_saved_comes_back_and_what_is_damaged_changes_nothing() {
             ..BootSource::default()
         },
         identity: Identity::default(),
+        devices: Vec::new(),
         rtc: RtcOptions::default(),
         trace: Vec::new(),
     };

@@ -95,12 +95,6 @@ pub(super) fn accelerators() -> String {
         .into()
 }
 
-pub(super) fn devices() -> String {
-    "Devices:\n\
-     sclpconsole   the operator console (VT220), chardev=ID\n"
-        .into()
-}
-
 pub(super) fn chardevs() -> String {
     "Available chardev kinds:\n  stdio\n  null\n  file\n  pipe\n  socket\n".into()
 }

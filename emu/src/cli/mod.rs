@@ -7,6 +7,7 @@
 
 mod chardevs;
 mod clock;
+mod devices;
 mod help;
 mod keyval;
 mod machine;

@@ -124,7 +124,7 @@ const OPTIONS: &[OptionSpec] = &[
     ),
     option(
         "device",
-        "sclpconsole[,chardev=ID]",
+        "DRIVER[,PROP=VALUE...]",
         "a device; 'help' lists them",
     ),
     option(

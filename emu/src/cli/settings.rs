@@ -4,14 +4,15 @@ use std::fmt;
 use std::path::PathBuf;
 
 use machine::{
-    Accel, BootSource, BootWhen, DriftFix, Identity, MachineConfig, MachineType, RtcOptions, Smp,
+    Accel, BootSource, BootWhen, Device, DriftFix, Identity, MachineConfig, MachineType,
+    RtcOptions, Smp,
 };
 use migration::params::{Capabilities, Parameters};
 use migration::transport::Uri;
 
 use super::chardevs::{ChardevKind, ChardevSpec};
 use super::options::{Given, Options};
-use super::{CliError, Invocation, KeyVals, clock, help, machine as shape, objects};
+use super::{CliError, Invocation, KeyVals, clock, devices, help, machine as shape, objects};
 use crate::migrate::TlsCredsX509;
 
 /// Everything that the program needs to know to run.
@@ -192,6 +193,7 @@ pub enum HostClockChoice {
 #[derive(Default)]
 struct Draft {
     machine: Option<(String, String)>,
+    devices: Vec<(Device, String)>,
     accel: Option<Accel>,
     cpu: Option<(String, String)>,
     smp: Option<Smp>,
@@ -268,7 +270,7 @@ fn list_asked_for(
             Some(help::cpu_models(pick_machine(machine, program, types)?))
         }
         "accel" => Some(help::accelerators()),
-        "device" => Some(help::devices()),
+        "device" => Some(devices::help()),
         "chardev" => Some(help::chardevs()),
         "d" => Some(help::log_items()),
         _ => None,
@@ -520,23 +522,17 @@ impl Draft {
     }
 
     fn take_device(&mut self, typed: &str, value: &str) -> Result<(), CliError> {
-        let mut kv = KeyVals::parse(typed, value, Some("driver"))?;
-        let driver = kv.require("driver", "a device")?;
-        if driver != "sclpconsole" {
-            return Err(kv.error(format!(
-                "no device '{driver}' in this version, expected one of: sclpconsole"
-            )));
+        let asked = devices::parse_device(typed, value)?;
+        match asked.wanted {
+            devices::Wanted::Console { chardev } => {
+                self.explicit_serial = true;
+                if let Some(chardev) = chardev {
+                    self.set_console(chardev, asked.argument)?;
+                }
+            }
+            devices::Wanted::Device(device) => self.devices.push((device, asked.argument)),
         }
-        let argument = kv.argument().to_owned();
-        let chardev = kv.take("chardev")?;
-        // Named for management programs; there is one of it.
-        kv.take("id")?;
-        kv.finish()?;
-        self.explicit_serial = true;
-        match chardev {
-            Some(chardev) => self.set_console(chardev, argument),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn take_mon(&mut self, typed: &str, value: &str) -> Result<(), CliError> {
@@ -768,6 +764,9 @@ impl Draft {
                  driftfix=none",
             ));
         }
+        for (device, argument) in &self.devices {
+            devices::check(kind.arch(), *device, argument)?;
+        }
         if self.guest != GuestSource::Boot {
             self.boot.when = BootWhen::Reset;
         }
@@ -785,6 +784,7 @@ impl Draft {
                 accel: self.accel.unwrap_or_else(|| kind.default_accel()),
                 boot: self.boot,
                 identity: self.identity,
+                devices: self.devices.into_iter().map(|(device, _)| device).collect(),
                 rtc: self.rtc.map(|(_, rtc)| rtc).unwrap_or_default(),
                 trace: self
                     .log

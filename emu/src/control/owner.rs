@@ -280,6 +280,12 @@ impl Owner {
                     self.events.emit(&event);
                 }
             }
+            GuestEvent::Exit { status } => {
+                let cause = ShutdownCause::Guest;
+                self.events
+                    .emit(&Event::shutdown(cause.by_guest(), cause.name()));
+                self.ending.get_or_insert(Ending { cause, status });
+            }
             GuestEvent::InternalError(what) => {
                 log::error!("internal error: {what}");
                 self.stop(RunState::InternalError, Cause::InternalError, None);

@@ -115,6 +115,7 @@ fn stops(engine: Engine, cpus: u32, number: usize, count: usize) -> Result<Stops
             ..BootSource::default()
         },
         identity: Identity::default(),
+        devices: Vec::new(),
         rtc: RtcOptions::default(),
         trace: Vec::new(),
     };

@@ -137,6 +137,7 @@ impl Vm {
             accel: Accel::Tcg(engine.into()),
             boot: kind.boot.clone(),
             identity: Identity::default(),
+            devices: Vec::new(),
             rtc: RtcOptions::default(),
             trace: Vec::new(),
         };
