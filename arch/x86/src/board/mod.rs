@@ -5,6 +5,7 @@
 //! here: interrupt controllers and interval timers, which KVM has.
 
 pub mod bus;
+pub mod debug_exit;
 pub mod fw_cfg;
 pub mod lines;
 pub mod test_device;
@@ -12,7 +13,7 @@ pub mod test_device;
 use std::sync::Arc;
 
 use crossbeam::channel::Sender;
-use machine::{ConsoleInput, ConsoleOutput, GuestEvent, RtcOptions};
+use machine::{ConsoleInput, ConsoleOutput, Device, GuestEvent, RtcOptions};
 use migration::Part;
 use tod::clock::RegisterError;
 use tod::run::{Layer, RunListener};
@@ -21,6 +22,8 @@ use tod::{ClockManager, EpochClock};
 
 use crate::clock::rtc::{Output, RtcConfig, RtcDevice, RtcListener, RtcPart, base_time, spec};
 use bus::{PortBus, PortDevice, PortsTaken};
+use debug_exit::DebugExit;
+use fw_cfg::{FwCfg, FwCfgItems, FwCfgPart};
 pub use lines::{InterruptSink, Lines, NoController};
 
 /// What a board is built from.
@@ -29,6 +32,10 @@ pub struct BoardParts<'a> {
     pub clocks: &'a ClockManager,
     /// `-rtc`.
     pub rtc: RtcOptions,
+    /// `-device`.
+    pub devices: &'a [Device],
+    /// What a guest without firmware tables is told of the machine.
+    pub fw_cfg: FwCfgItems,
     /// Where the serial port's output goes; without it there is no serial port.
     pub console: Option<Arc<dyn ConsoleOutput>>,
     /// Where resets, power-off and a date that the guest changes are told.
@@ -56,6 +63,7 @@ pub struct Board {
     bus: PortBus,
     lines: Arc<Lines>,
     rtc: Arc<RtcDevice>,
+    fw_cfg: Arc<FwCfg>,
 }
 
 impl Board {
@@ -65,13 +73,29 @@ impl Board {
     /// [`BoardError`].
     pub fn new(parts: BoardParts<'_>) -> Result<Self, BoardError> {
         let lines = Arc::new(Lines::new(parts.lines));
-        let rtc = new_rtc(parts.clocks, parts.rtc, &lines, parts.events)?;
+        let rtc = new_rtc(parts.clocks, parts.rtc, &lines, parts.events.clone())?;
+        let fw_cfg = Arc::new(FwCfg::new(parts.fw_cfg));
         let mut bus = PortBus::default();
         bus.add(
             spec::INDEX_PORT..=spec::DATA_PORT,
             Arc::new(RtcPorts(Arc::clone(&rtc))),
         )?;
-        Ok(Self { bus, lines, rtc })
+        bus.add(fw_cfg::PORTS, Arc::clone(&fw_cfg) as _)?;
+        for device in parts.devices {
+            match *device {
+                Device::IsaDebugExit { io_base, io_bytes } => bus.add(
+                    io_base..=io_base.saturating_add(io_bytes - 1),
+                    Arc::new(DebugExit::new(parts.events.clone())),
+                )?,
+                Device::PcTestdev => test_device::add(&mut bus, &lines)?,
+            }
+        }
+        Ok(Self {
+            bus,
+            lines,
+            rtc,
+            fw_cfg,
+        })
     }
 
     /// The guest reads `bytes.len()` bytes, 1, 2 or 4, from a port.
@@ -105,6 +129,7 @@ impl Board {
     /// System reset.
     pub fn reset(&self) {
         self.rtc.reset();
+        self.fw_cfg.reset();
     }
 
     /// What wants to know when the VM stops and runs on.
@@ -116,7 +141,10 @@ impl Board {
     /// The parts that are saved and moved, in the order of the stream.
     #[must_use]
     pub fn parts(&self) -> Vec<Box<dyn Part + '_>> {
-        vec![Box::new(RtcPart::new(&self.rtc))]
+        vec![
+            Box::new(RtcPart::new(&self.rtc)),
+            Box::new(FwCfgPart::new(&self.fw_cfg)),
+        ]
     }
 }
 

@@ -72,7 +72,7 @@ mod tests {
         let lines = Arc::new(Lines::new(Arc::new(NoController)));
         let mut bus = PortBus::default();
         add(&mut bus, &lines).unwrap();
-        lines.intercept();
+        lines.intercept_inputs();
         bus.write(0xE0, &[1, 2, 3, 4]);
         bus.write(0xE2, &[9]);
         bus.write(0xE4, &[5, 6, 7, 8]);

@@ -10,8 +10,9 @@ use machine::{
 use tod::VcpuGate;
 
 use super::{Execution, Shared, X86Machine};
+use crate::board::fw_cfg::FwCfgItems;
 use crate::board::{Board, BoardError, BoardParts, NoController};
-use crate::memory::Memory;
+use crate::memory::{Layout, Memory};
 
 /// Least RAM: what is below 1 MiB on every PC, and something to run in.
 const MIN_RAM_BYTES: u64 = 2 << 20;
@@ -89,6 +90,16 @@ impl MachineType for X86Type {
         let board = Board::new(BoardParts {
             clocks: parts.clocks,
             rtc: config.rtc,
+            devices: &config.devices,
+            fw_cfg: FwCfgItems {
+                cpus: cpus as u16,
+                max_cpus: cpus as u16,
+                ram_bytes: config.ram_bytes,
+                ram: Layout::new(config.ram_bytes)
+                    .stretches()
+                    .map(|stretch| (stretch.address, stretch.bytes))
+                    .collect(),
+            },
             console: parts.console,
             events: parts.events.clone(),
             lines: Arc::new(NoController),
