@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crossbeam::channel::Sender;
 use tod::clock::{ClockManager, StartToken};
 use tod::host::HostClock;
-use tod::run::AllParked;
+use tod::run::{AllParked, Layer, RunListener};
 
 pub use bench::{Bench, LineEnd, NoSuchLine};
 pub use config::{
@@ -228,6 +228,11 @@ pub trait Machine: Send + Sync {
 
     /// The parts that save and restore themselves, in the order of the stream.
     fn parts(&self) -> Vec<Box<dyn migration::Part + '_>>;
+
+    /// What of the machine wants to know when the VM stops and runs on, in order of addition.
+    fn listeners(&self) -> Vec<(Layer, Box<dyn RunListener>)> {
+        Vec::new()
+    }
 
     /// Ends all vCPU threads. Called once, at quit; the machine cannot run afterwards.
     fn shut_down(&self);

@@ -128,12 +128,16 @@ impl Owner {
             console: parts.console,
             relief: Mutex::default(),
         };
+        let mut run = RunControl::new(
+            parts.control.launch.state(),
+            vcpus,
+            Arc::clone(&parts.clocks),
+        );
+        for (layer, listener) in parts.machine.listeners() {
+            run.add_listener(layer, listener);
+        }
         Self {
-            run: RunControl::new(
-                parts.control.launch.state(),
-                vcpus,
-                Arc::clone(&parts.clocks),
-            ),
+            run,
             machine: parts.machine,
             clock_events: parts.clocks.subscribe(),
             clocks: parts.clocks,

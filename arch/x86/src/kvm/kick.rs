@@ -8,8 +8,13 @@
     reason = "a signal handler, a signal, a byte in the mapped kvm_run"
 )]
 
+use std::mem::offset_of;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
+
+use kvm_ioctls::VcpuFd;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::KvmError;
 
@@ -46,36 +51,55 @@ fn signal() -> libc::c_int {
     libc::SIGRTMIN()
 }
 
-/// Makes one vCPU leave the guest. Lives as long as the vCPU that it came from.
+/// Makes one vCPU leave the guest, from any thread. Has the vCPU's shared page mapped for itself.
 #[derive(Debug)]
 pub struct Kicker {
-    /// `immediate_exit` in the vCPU's `kvm_run`, which is mapped.
-    flag: *const AtomicU8,
+    page: *mut libc::c_void,
     /// The thread that runs the vCPU; 0 while there is none.
     thread: AtomicI32,
 }
 
-// SAFETY: `flag` is an atomic that is mapped as long as the vCPU lives, which is as long as this.
+// SAFETY: `page` is a mapping that belongs to this alone and is accessed atomically.
 unsafe impl Send for Kicker {}
 // SAFETY: as above.
 unsafe impl Sync for Kicker {}
 
+/// Bytes that are mapped: the flag is in the first page.
+const MAPPED: usize = 4096;
+
 impl Kicker {
-    /// For the vCPU whose `immediate_exit` lies at `flag`.
+    /// For a vCPU.
     ///
-    /// # Safety
-    /// `flag` stays valid as long as the kicker is used, and is accessed by the kernel and
-    /// atomically only.
-    pub(super) unsafe fn new(flag: *mut u8) -> Self {
-        Self {
-            flag: flag.cast(),
-            thread: AtomicI32::new(0),
+    /// # Errors
+    /// [`KvmError::Call`]: its shared page cannot be mapped.
+    pub(super) fn new(vcpu: &VcpuFd) -> Result<Self, KvmError> {
+        // SAFETY: a new mapping of a file that this crate's vCPU owns; the kernel allows any
+        // number of them. The length is at most what the kernel offers, which is a page at least.
+        let page = unsafe {
+            mmap(
+                std::ptr::null_mut(),
+                MAPPED,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED,
+                BorrowedFd::borrow_raw(vcpu.as_raw_fd()),
+                0,
+            )
         }
+        .map_err(|source| KvmError::Call {
+            action: "mapping a vCPU's shared page",
+            source: source.into(),
+        })?;
+        Ok(Self {
+            page,
+            thread: AtomicI32::new(0),
+        })
     }
 
+    /// `immediate_exit` in the vCPU's `kvm_run`.
     fn flag(&self) -> &AtomicU8 {
-        // SAFETY: see `new`.
-        unsafe { &*self.flag }
+        let at = offset_of!(kvm_bindings::kvm_run, immediate_exit);
+        // SAFETY: within the mapped page; the kernel only reads it, and this type alone writes it.
+        unsafe { AtomicU8::from_ptr(self.page.cast::<u8>().add(at)) }
     }
 
     /// The calling thread runs the vCPU from now on.
@@ -103,5 +127,12 @@ impl Kicker {
     /// Forgets kicks up to now. What they were for is looked at afterwards.
     pub fn clear(&self) {
         self.flag().store(0, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Kicker {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is this one's own. It fails only for a range that is none.
+        let _ = unsafe { munmap(self.page, MAPPED) };
     }
 }

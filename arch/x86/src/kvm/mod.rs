@@ -50,6 +50,21 @@ pub struct IrqChips {
     chips: Vec<kvm_irqchip>,
 }
 
+/// The controllers, in the order of [`IrqChips`].
+const CHIPS: [u32; 3] = [
+    KVM_IRQCHIP_PIC_MASTER,
+    KVM_IRQCHIP_PIC_SLAVE,
+    KVM_IRQCHIP_IOAPIC,
+];
+
+impl IrqChips {
+    /// Whether it is the state of all controllers, each once.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.chips.iter().map(|chip| chip.chip_id).eq(CHIPS)
+    }
+}
+
 impl Vm {
     /// A virtual machine with this RAM, interrupt controllers, and a PIT where the host has one.
     ///
@@ -188,13 +203,8 @@ impl Vm {
                 .map(|()| chip)
                 .map_err(KvmError::call("reading an interrupt controller"))
         };
-        let chips = [
-            KVM_IRQCHIP_PIC_MASTER,
-            KVM_IRQCHIP_PIC_SLAVE,
-            KVM_IRQCHIP_IOAPIC,
-        ];
         Ok(IrqChips {
-            chips: chips.into_iter().map(chip).collect::<Result<_, _>>()?,
+            chips: CHIPS.into_iter().map(chip).collect::<Result<_, _>>()?,
         })
     }
 
@@ -209,6 +219,12 @@ impl Vm {
                 .map_err(KvmError::call("setting an interrupt controller"))?;
         }
         Ok(())
+    }
+
+    /// Whether the host has an interval timer for the guest.
+    #[must_use]
+    pub fn has_pit(&self) -> bool {
+        self.has_pit
     }
 
     /// The interval timer's state; none where the host has no interval timer.

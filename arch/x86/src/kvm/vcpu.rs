@@ -3,8 +3,6 @@
 //! Not here: its thread ([`crate::cpu`]) and what its registers mean.
 #![allow(unsafe_code, reason = "reads the kvm_run page that the kernel shares")]
 
-use std::mem::offset_of;
-
 use kvm_bindings::{KVM_EXIT_IO, KVM_EXIT_IO_OUT, Msrs, kvm_msr_entry, kvm_run, kvm_xsave};
 use kvm_ioctls::{VcpuExit, VcpuFd};
 
@@ -31,15 +29,10 @@ impl VcpuKvm {
 
     /// What brings this vCPU out of the guest.
     ///
-    /// # Safety
-    /// It is not used after the vCPU is dropped.
-    pub unsafe fn kicker(&mut self) -> Kicker {
-        let run: *mut kvm_run = self.fd.get_kvm_run();
-        let flag = run
-            .cast::<u8>()
-            .wrapping_add(offset_of!(kvm_run, immediate_exit));
-        // SAFETY: the caller's promise; besides the kernel only kickers use that byte.
-        unsafe { Kicker::new(flag) }
+    /// # Errors
+    /// [`KvmError::Call`].
+    pub fn kicker(&self) -> Result<Kicker, KvmError> {
+        Kicker::new(&self.fd)
     }
 
     /// Enters the guest, until something is to be done.

@@ -2,16 +2,19 @@
 //!
 //! Not here: reading the command line, and what a built machine does ([`super`]).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use machine::{
-    Accel, GuestRam, Machine, MachineConfig, MachineError, MachineParts, MachineType, Smp,
+    Accel, BootWhen, GuestRam, Machine, MachineConfig, MachineError, MachineParts, MachineType, Smp,
 };
 use tod::VcpuGate;
 
-use super::{Execution, Shared, X86Machine};
+use super::kvm::KvmLines;
+use super::{Execution, KvmCpus, Shared, X86Machine};
 use crate::board::fw_cfg::FwCfgItems;
-use crate::board::{Board, BoardError, BoardParts, NoController};
+use crate::board::{Board, BoardError, BoardParts, InterruptSink, NoController};
+use crate::boot::{BootImage, Surroundings};
+use crate::kvm::Vm;
 use crate::memory::{Layout, Memory};
 
 /// Least RAM: what is below 1 MiB on every PC, and something to run in.
@@ -87,6 +90,26 @@ impl MachineType for X86Type {
             value: format!("{} MiB", config.ram_bytes >> 20),
             expected: error.to_string(),
         })?;
+        let surroundings = Surroundings {
+            layout: Layout::new(config.ram_bytes),
+            cpus,
+        };
+        let boot = BootImage::new(&config.boot, &surroundings)?;
+        let ram = Arc::new(ram);
+        let (execution, vm) = match config.accel {
+            Accel::Kvm => {
+                let vm = Vm::new(Arc::clone(&ram))?;
+                (
+                    Execution::Kvm(KvmCpus::new(Arc::clone(&vm), cpus)?),
+                    Some(vm),
+                )
+            }
+            _ => (Execution::Qtest { cpus }, None),
+        };
+        let lines: Arc<dyn InterruptSink> = match &vm {
+            Some(vm) => Arc::new(KvmLines(Arc::clone(vm))),
+            None => Arc::new(NoController),
+        };
         let board = Board::new(BoardParts {
             clocks: parts.clocks,
             rtc: config.rtc,
@@ -102,19 +125,55 @@ impl MachineType for X86Type {
             },
             console: parts.console,
             events: parts.events.clone(),
-            lines: Arc::new(NoController),
+            lines,
         })
         .map_err(|error| board_error(config, error))?;
-        let shared = Arc::new(Shared {
-            memory: Memory::new(Arc::new(ram)),
-            board,
-            gate: VcpuGate::new(Vec::new()),
-            events: parts.events,
-        });
-        Ok(Box::new(X86Machine {
-            shared,
-            execution: Execution::Qtest { cpus },
-        }))
+        let kicks = match &execution {
+            Execution::Kvm(kvm) => kvm.crew.kicks(),
+            Execution::Qtest { .. } => Vec::new(),
+        };
+        let machine = X86Machine {
+            shared: Arc::new(Shared {
+                memory: Memory::new(ram, vm),
+                board,
+                gate: VcpuGate::new(kicks),
+                events: parts.events,
+                identity: config.identity.clone(),
+            }),
+            execution,
+            boot,
+            threads: Mutex::default(),
+        };
+        if config.boot.when == BootWhen::Creation {
+            if machine.boot.is_none() && config.accel == Accel::Kvm {
+                log::warn!("there is no -kernel, so all CPUs stay stopped");
+            }
+            machine.load_boot_image()?;
+        }
+        machine.start_threads()?;
+        Ok(Box::new(machine))
+    }
+}
+
+impl X86Machine {
+    fn start_threads(&self) -> Result<(), MachineError> {
+        let Execution::Kvm(kvm) = &self.execution else {
+            return Ok(());
+        };
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for vcpu in &kvm.crew.vcpus {
+            let (vcpu, shared) = (Arc::clone(vcpu), Arc::clone(&self.shared));
+            let index = vcpu.index();
+            let thread = std::thread::Builder::new()
+                .name(format!("cpu{index}"))
+                .spawn(move || vcpu.live(&shared.gate, &shared.board, &shared.events))
+                .map_err(|source| MachineError::Host {
+                    what: format!("starting a thread for CPU {index}"),
+                    source,
+                })?;
+            threads.push(thread);
+        }
+        Ok(())
     }
 }
 
@@ -132,27 +191,15 @@ fn board_error(config: &MachineConfig, error: BoardError) -> MachineError {
 }
 
 fn check_accel(accel: Accel) -> Result<(), MachineError> {
-    let refused = |value: &str, expected: &str| {
-        Err(MachineError::Option {
-            option: "-accel",
-            value: value.into(),
-            expected: expected.into(),
-        })
-    };
     match accel {
-        Accel::Qtest => Ok(()),
-        Accel::Tcg(_) => refused(
-            "tcg",
-            "x86 guests run under kvm only, and under qtest without executing anything",
-        ),
-        Accel::Kvm => match std::fs::exists("/dev/kvm") {
-            Ok(true) => refused("kvm", "not there yet"),
-            _ => refused(
-                "kvm",
-                "this host has no /dev/kvm, and x86 guests run under kvm only; -accel qtest \
-                 builds the machine without executing anything",
-            ),
-        },
+        Accel::Kvm | Accel::Qtest => Ok(()),
+        Accel::Tcg(_) => Err(MachineError::Option {
+            option: "-accel",
+            value: "tcg".into(),
+            expected: "x86 guests run under kvm only; -accel qtest builds the machine without \
+                       executing anything"
+                .into(),
+        }),
     }
 }
 

@@ -1,26 +1,33 @@
 //! The machine: what all CPUs share, their threads, and what the program sees of it.
 //!
-//! Not here: what CPUs do ([`crate::cpu`]) and who runs the machine (the program's run control).
+//! Not here: what CPUs do ([`crate::cpu`]), devices ([`crate::board`]), and who runs the machine
+//! (the program's run control).
 
 pub mod bench;
 pub mod create;
 pub mod inspect;
+pub mod kvm;
+pub mod parts;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use crossbeam::channel::Sender;
 use machine::{
-    AddressSpace, Bench, ConsoleInput, CpuSummary, GuestEvent, GuestRam, Machine, MachineError,
-    RealTimeClock, ResetCause,
+    AddressSpace, Bench, ConsoleInput, CpuSummary, GuestEvent, GuestRam, Identity, Machine,
+    MachineError, RealTimeClock, ResetCause,
 };
 use tod::VcpuGate;
 use tod::clock::StartToken;
-use tod::run::AllParked;
+use tod::run::{AllParked, Layer, RunListener};
 
 use crate::board::Board;
+use crate::boot::BootImage;
 use crate::memory::Memory;
+use inspect::CodeSize;
 
 pub use create::{MICROVM, PC};
+pub use kvm::KvmCpus;
 
 /// What all CPUs and devices of a machine use.
 pub struct Shared {
@@ -32,24 +39,31 @@ pub struct Shared {
     pub gate: VcpuGate,
     /// Where run control listens.
     pub events: Sender<GuestEvent>,
+    /// Its name.
+    pub identity: Identity,
 }
 
 /// What executes guest code.
 enum Execution {
     /// Nothing: so many CPUs exist in name only.
     Qtest { cpus: u32 },
+    /// The host's KVM.
+    Kvm(KvmCpus),
 }
 
 /// A built x86 machine.
 pub struct X86Machine {
     shared: Arc<Shared>,
     execution: Execution,
+    boot: Option<BootImage>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl X86Machine {
     fn cpu_count(&self) -> usize {
-        match self.execution {
-            Execution::Qtest { cpus } => cpus as usize,
+        match &self.execution {
+            Execution::Qtest { cpus } => *cpus as usize,
+            Execution::Kvm(kvm) => kvm.crew.vcpus.len(),
         }
     }
 
@@ -59,6 +73,18 @@ impl X86Machine {
             Ok(())
         } else {
             Err(MachineError::NoSuchCpu { index, count })
+        }
+    }
+
+    /// Puts the boot image into memory, which holds zeros, and CPU 0 at its entry.
+    fn load_boot_image(&self) -> Result<(), MachineError> {
+        let Some(boot) = &self.boot else {
+            return Ok(());
+        };
+        boot.load(&self.shared.memory);
+        match &self.execution {
+            Execution::Qtest { .. } => Ok(()),
+            Execution::Kvm(kvm) => Ok(kvm.start(boot.entry())?),
         }
     }
 }
@@ -73,11 +99,18 @@ impl Machine for X86Machine {
     }
 
     fn reset(&self, _cause: ResetCause) -> Result<(), MachineError> {
+        if let Execution::Kvm(kvm) = &self.execution {
+            kvm.reset()?;
+        }
         self.shared.board.reset();
-        Ok(())
+        let ram = self.shared.memory.ram();
+        // It is the whole of RAM.
+        let _ = ram.zero(0, ram.size());
+        self.load_boot_image()
     }
 
     fn powerdown(&self) -> bool {
+        // There is no power button without ACPI.
         false
     }
 
@@ -98,24 +131,32 @@ impl Machine for X86Machine {
     }
 
     fn migration_ram(&self) -> &dyn migration::vm::Ram {
-        self.shared.memory.ram()
+        &self.shared.memory
     }
 
     fn cpus(&self) -> Vec<CpuSummary> {
-        (0..self.cpu_count())
-            .map(|index| CpuSummary {
-                index,
-                thread_id: 0,
-                state: "not executed",
-                halted: true,
-                pc: inspect::RESET_PC,
-            })
-            .collect()
+        match &self.execution {
+            Execution::Kvm(kvm) => kvm.summaries(),
+            Execution::Qtest { cpus } => (0..*cpus as usize)
+                .map(|index| CpuSummary {
+                    index,
+                    thread_id: 0,
+                    state: "not executed",
+                    halted: true,
+                    pc: inspect::RESET_PC,
+                })
+                .collect(),
+        }
     }
 
     fn registers(&self, cpu: usize) -> Result<String, MachineError> {
         self.check_cpu(cpu)?;
-        Ok("no registers: this accelerator executes nothing\n".into())
+        match &self.execution {
+            Execution::Kvm(kvm) => kvm.registers(cpu),
+            Execution::Qtest { .. } => {
+                Ok("no registers: this accelerator executes nothing\n".into())
+            }
+        }
     }
 
     fn read_memory(
@@ -124,10 +165,19 @@ impl Machine for X86Machine {
         address: u64,
         buffer: &mut [u8],
     ) -> Result<(), MachineError> {
-        if let AddressSpace::Virtual { cpu } = space {
-            self.check_cpu(cpu)?;
+        let memory = &self.shared.memory;
+        match (space, &self.execution) {
+            (AddressSpace::Virtual { cpu }, Execution::Kvm(kvm)) => {
+                self.check_cpu(cpu)?;
+                kvm.read_virtual(cpu, memory, address, buffer)
+            }
+            (AddressSpace::Virtual { cpu }, Execution::Qtest { .. }) => {
+                // Nothing translates before a guest has executed anything.
+                self.check_cpu(cpu)?;
+                memory.read(address, buffer)
+            }
+            (AddressSpace::Physical, _) => memory.read(address, buffer),
         }
-        self.shared.memory.read(address, buffer)
     }
 
     fn big_endian(&self) -> bool {
@@ -135,7 +185,11 @@ impl Machine for X86Machine {
     }
 
     fn disassemble(&self, address: u64, code: &[u8]) -> (usize, String) {
-        inspect::disassemble(inspect::CodeSize::Bits16, address, code)
+        let size = match &self.execution {
+            Execution::Kvm(kvm) => kvm.code_size(),
+            Execution::Qtest { .. } => CodeSize::Bits16,
+        };
+        inspect::disassemble(size, address, code)
     }
 
     fn instructions(&self) -> Option<u64> {
@@ -143,10 +197,25 @@ impl Machine for X86Machine {
     }
 
     fn parts(&self) -> Vec<Box<dyn migration::Part + '_>> {
-        self.shared.board.parts()
+        let kvm = match &self.execution {
+            Execution::Kvm(kvm) => Some(kvm),
+            Execution::Qtest { .. } => None,
+        };
+        parts::all(&self.shared, kvm, self.cpu_count())
+    }
+
+    fn listeners(&self) -> Vec<(Layer, Box<dyn RunListener>)> {
+        self.shared.board.listeners()
     }
 
     fn shut_down(&self) {
         self.shared.gate.quit();
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                log::error!("a vCPU's thread has panicked");
+            }
+        }
     }
 }

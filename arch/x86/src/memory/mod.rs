@@ -1,12 +1,18 @@
 //! The guest's memory: where RAM lies, and RAM as a migration sees it.
 //!
-//! Not here: what is written into it at boot ([`crate::boot`]) and device registers.
+//! A migration is told of a page when KVM's log has it, for vCPUs, or the marks of
+//! [`machine::GuestRam`] have it, for everybody else. Not here: what is written into memory at
+//! boot ([`crate::boot`]) and device registers.
 
 mod layout;
+mod moved;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use machine::{GuestRam, MachineError};
+
+use crate::kvm::Vm;
 
 pub use layout::{HIGH_START, LOW_END, Layout, Stretch};
 
@@ -14,14 +20,22 @@ pub use layout::{HIGH_START, LOW_END, Layout, Stretch};
 pub struct Memory {
     ram: Arc<GuestRam>,
     layout: Layout,
+    /// Whose vCPUs write to it, if any do.
+    vm: Option<Arc<Vm>>,
+    tracking: AtomicBool,
 }
 
 impl Memory {
-    /// RAM in the guest's physical address space.
+    /// RAM in the guest's physical address space; `vm` has it in its slots.
     #[must_use]
-    pub fn new(ram: Arc<GuestRam>) -> Self {
+    pub fn new(ram: Arc<GuestRam>, vm: Option<Arc<Vm>>) -> Self {
         let layout = Layout::new(ram.size());
-        Self { ram, layout }
+        Self {
+            ram,
+            layout,
+            vm,
+            tracking: AtomicBool::new(false),
+        }
     }
 
     /// RAM by offset.
@@ -87,7 +101,7 @@ mod tests {
 
     #[test]
     fn bytes_above_the_hole_come_back_and_the_hole_has_none() {
-        let memory = Memory::new(Arc::new(GuestRam::new(LOW_END + 4096).unwrap()));
+        let memory = Memory::new(Arc::new(GuestRam::new(LOW_END + 4096).unwrap()), None);
         memory.write(HIGH_START + 8, &[1, 2, 3]).unwrap();
         let mut back = [0; 3];
         memory.read(HIGH_START + 8, &mut back).unwrap();

@@ -1,0 +1,102 @@
+//! What the machine is: checked, not taken over, for a guest has looked at it already.
+
+use migration::{Part, PartError};
+use serde::{Deserialize, Serialize};
+
+use super::{SMALL, load, save, unsuitable};
+use crate::machine::{KvmCpus, Shared};
+
+/// What the machine is made of.
+pub struct ConfigurationPart<'a> {
+    /// The machine.
+    pub shared: &'a Shared,
+    /// Its CPUs, if they execute anything.
+    pub kvm: Option<&'a KvmCpus>,
+    /// How many there are.
+    pub cpus: usize,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Configuration {
+    ram_bytes: u64,
+    cpus: u32,
+    /// Whether CPUs execute guest code.
+    executes: bool,
+    /// Whether there is an interval timer.
+    pit: bool,
+    /// Whether there is a serial port.
+    console: bool,
+    name: String,
+    uuid: Option<[u8; 16]>,
+}
+
+impl ConfigurationPart<'_> {
+    fn here(&self) -> Configuration {
+        Configuration {
+            ram_bytes: self.shared.memory.ram().size(),
+            cpus: self.cpus as u32,
+            executes: self.kvm.is_some(),
+            pit: self.kvm.is_some_and(|kvm| kvm.vm.has_pit()),
+            console: self.shared.board.console_input().is_some(),
+            name: self.shared.identity.name.clone(),
+            uuid: self.shared.identity.uuid,
+        }
+    }
+}
+
+impl Part for ConfigurationPart<'_> {
+    fn name(&self) -> &'static str {
+        "x86-machine"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn max_bytes(&self) -> usize {
+        SMALL
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        save(self, &self.here())
+    }
+
+    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
+        let there: Configuration = load(self, version, payload)?;
+        let here = self.here();
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        let has = |yes| if yes { "has" } else { "lacks" };
+        let differs = if there.ram_bytes != here.ram_bytes {
+            let (there, here) = (mib(there.ram_bytes), mib(here.ram_bytes));
+            Some(format!(
+                "the guest has {there} MiB of RAM, this machine {here} (-m)"
+            ))
+        } else if there.cpus != here.cpus {
+            let (there, here) = (there.cpus, here.cpus);
+            Some(format!(
+                "the guest has {there} CPUs, this machine {here} (-smp)"
+            ))
+        } else if there.executes != here.executes {
+            Some("one of the machines executes guest code, the other does not (-accel)".into())
+        } else if there.pit != here.pit {
+            let (there, here) = (has(there.pit), has(here.pit));
+            Some(format!(
+                "the guest {there} an interval timer, this host's KVM {here} one"
+            ))
+        } else if there.console != here.console {
+            let (there, here) = (has(there.console), has(here.console));
+            Some(format!(
+                "the guest {there} a serial port, this machine {here} one (-serial)"
+            ))
+        } else {
+            None
+        };
+        if let Some(why) = differs {
+            return Err(unsuitable(self, why));
+        }
+        if (there.name, there.uuid) != (here.name, here.uuid) {
+            log::warn!("the guest was given another name or UUID than this machine (-name, -uuid)");
+        }
+        Ok(())
+    }
+}
