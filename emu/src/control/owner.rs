@@ -165,9 +165,6 @@ impl Owner {
         let silence = never();
         loop {
             if let Some(ending) = self.ending {
-                if let Some(event) = self.rtc_changes.flush() {
-                    self.events.emit(&event);
-                }
                 return ending;
             }
             let rtc_changes = self.rtc_changes.end();
@@ -259,6 +256,7 @@ impl Owner {
                 answer(&reply, self.machine.powerdown());
             }
             Request::Quit(cause, reply) => {
+                self.tell_last_rtc_change();
                 self.events
                     .emit(&Event::shutdown(cause.by_guest(), cause.name()));
                 self.end(cause);
@@ -363,8 +361,16 @@ impl Owner {
         }
     }
 
+    /// Who keeps a guest's offset for its next start looks no longer once it has shut down.
+    fn tell_last_rtc_change(&mut self) {
+        if let Some(event) = self.rtc_changes.flush() {
+            self.events.emit(&event);
+        }
+    }
+
     /// Shuts down as `-action shutdown=` says.
     fn shutdown(&mut self, cause: ShutdownCause, event: Event) {
+        self.tell_last_rtc_change();
         match self.actions.shutdown {
             ShutdownAction::Pause => {
                 self.stop(RunState::Shutdown, Cause::GuestShutdown, Some(event));

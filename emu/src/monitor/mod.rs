@@ -11,6 +11,7 @@ pub mod hmp;
 mod memory;
 mod migration;
 pub mod qmp;
+mod qom;
 mod query;
 mod snapshots;
 mod table;
@@ -26,9 +27,7 @@ use tod::{ClockManager, HostPusher, Tod};
 use crate::chardev::{Port, Relief};
 use crate::control::{Control, Refusal};
 use crate::migrate::Migrations;
-
-/// Where the machine's real-time clock is in QAPI's object tree.
-pub(crate) const RTC_PATH: &str = "/machine/rtc";
+pub(crate) use qom::RTC_PATH;
 
 /// What commands work with.
 pub struct Context {
@@ -72,6 +71,13 @@ impl<'a> Deref for Inspected<'a> {
 }
 
 impl Context {
+    /// The kinds of machines of this one's architecture: all that a QEMU would have.
+    fn kinds(&self) -> impl Iterator<Item = &'static dyn MachineType> + '_ {
+        let arch = self.kind.arch();
+        let kinds = self.types.iter().copied();
+        kinds.filter(move |kind| kind.arch() == arch)
+    }
+
     /// The machine, to look at.
     fn inspect(&self) -> Inspected<'_> {
         Inspected {

@@ -223,7 +223,7 @@ pub(super) fn target(context: &Context, _: &Args) -> Result<Value, Failure> {
 
 pub(super) fn machines(context: &Context, _: &Args) -> Result<Value, Failure> {
     let mut list = Vec::new();
-    for kind in &context.types {
+    for (index, kind) in context.kinds().enumerate() {
         let Some((name, aliases)) = kind.names().split_first() else {
             continue;
         };
@@ -236,7 +236,7 @@ pub(super) fn machines(context: &Context, _: &Args) -> Result<Value, Failure> {
         if let Some(alias) = aliases.first() {
             entry["alias"] = json!(alias);
         }
-        if kind.names() == context.kind.names() {
+        if index == 0 {
             entry["is-default"] = json!(true);
         }
         list.push(entry);
@@ -248,7 +248,7 @@ pub(super) fn commands(context: &Context, _: &Args) -> Result<Value, Failure> {
     let mut names: Vec<_> = COMMANDS
         .iter()
         .filter_map(|command| command.qmp.as_ref())
-        .filter(|qmp| !qmp.test_only || context.pusher.is_some())
+        .filter(|qmp| qmp.presence.in_context(context))
         .map(|qmp| qmp.name)
         .chain(["qmp_capabilities"])
         .collect();
@@ -263,25 +263,6 @@ pub(super) fn events(_: &Context, _: &Args) -> Result<Value, Failure> {
     Ok(control::EVENT_NAMES
         .iter()
         .map(|name| json!({ "name": name }))
-        .collect())
-}
-
-pub(super) fn qom_list_types(context: &Context, args: &Args) -> Result<Value, Failure> {
-    let implements = args.get("implements").and_then(Value::as_str);
-    let mut types = vec![("sclpconsole".to_owned(), "s390-sclp-event-type")];
-    for kind in &context.types {
-        types.extend(
-            kind.names()
-                .iter()
-                .map(|name| (format!("{name}-machine"), "machine")),
-        );
-    }
-    types.retain(|(name, parent)| {
-        implements.is_none_or(|wanted| wanted == name || wanted == *parent)
-    });
-    Ok(types
-        .into_iter()
-        .map(|(name, parent)| json!({ "name": name, "parent": parent }))
         .collect())
 }
 

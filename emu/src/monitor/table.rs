@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::hmp::Session;
-use super::{Args, Context, Failure, clocks, descriptors, memory, migration, query, snapshots};
+use super::{
+    Args, Context, Failure, clocks, descriptors, memory, migration, qom, query, snapshots,
+};
 
 /// One command, under one or both faces.
 pub(crate) struct Command {
@@ -16,8 +18,27 @@ pub(crate) struct Qmp {
     pub(crate) name: &'static str,
     pub(crate) args: &'static [Arg],
     pub(crate) run: fn(&Context, &Args) -> Result<Value, Failure>,
-    /// There only under `-hostclock test`.
-    pub(crate) test_only: bool,
+    pub(crate) presence: Presence,
+}
+
+/// When a command is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Always,
+    /// Under `-hostclock test`.
+    TestClock,
+    /// On a machine with a real-time clock.
+    Rtc,
+}
+
+impl Presence {
+    pub(crate) fn in_context(self, context: &Context) -> bool {
+        match self {
+            Self::Always => true,
+            Self::TestClock => context.pusher.is_some(),
+            Self::Rtc => context.machine.rtc().is_some(),
+        }
+    }
 }
 
 /// A command's face for people.
@@ -92,7 +113,7 @@ const fn both(
             name,
             args: &[],
             run,
-            test_only: false,
+            presence: Presence::Always,
         }),
         hmp: Some(Hmp {
             names,
@@ -109,22 +130,32 @@ const fn qmp(name: &'static str, args: &'static [Arg], run: QmpFn) -> Command {
             name,
             args,
             run,
-            test_only: false,
+            presence: Presence::Always,
+        }),
+        hmp: None,
+    }
+}
+
+/// A command for programs that is there at times.
+const fn at_times(
+    presence: Presence,
+    name: &'static str,
+    args: &'static [Arg],
+    run: QmpFn,
+) -> Command {
+    Command {
+        qmp: Some(Qmp {
+            name,
+            args,
+            run,
+            presence,
         }),
         hmp: None,
     }
 }
 
 const fn test(name: &'static str, args: &'static [Arg], run: QmpFn) -> Command {
-    Command {
-        qmp: Some(Qmp {
-            name,
-            args,
-            run,
-            test_only: true,
-        }),
-        hmp: None,
-    }
+    at_times(Presence::TestClock, name, args, run)
 }
 
 const fn hmp(
@@ -297,7 +328,34 @@ pub(crate) const COMMANDS: &[Command] = &[
             optional("implements", ArgKind::String),
             optional("abstract", ArgKind::Boolean),
         ],
-        query::qom_list_types,
+        qom::list_types,
+    ),
+    pair(
+        "qom-list",
+        &[required("path", ArgKind::String)],
+        qom::list,
+        "qom-list",
+        "[path]",
+        "an object's properties",
+        qom::hmp_list,
+    ),
+    pair(
+        "qom-get",
+        &[
+            required("path", ArgKind::String),
+            required("property", ArgKind::String),
+        ],
+        qom::get,
+        "qom-get",
+        "path property",
+        "the value of an object's property",
+        qom::hmp_get,
+    ),
+    at_times(
+        Presence::Rtc,
+        "rtc-reset-reinjection",
+        &[],
+        qom::reset_reinjection,
     ),
     qmp(
         "human-monitor-command",
@@ -516,7 +574,7 @@ pub(crate) fn find_qmp(context: &Context, name: &str) -> Option<&'static Qmp> {
     COMMANDS
         .iter()
         .filter_map(|command| command.qmp.as_ref())
-        .find(|qmp| qmp.name == name && (!qmp.test_only || context.pusher.is_some()))
+        .find(|qmp| qmp.name == name && qmp.presence.in_context(context))
 }
 
 /// The command for people of that name; `info` and the word after it for those under `info`.

@@ -2,17 +2,19 @@
 //! lines of text.
 //!
 //! `poweroff`, `crash`, `reboot`, `fail` raise the guest event; `flood` writes 8 MiB; `deaf`
-//! takes no further input; anything else is answered with `got: LINE`.
+//! takes no further input; `rtc N` changes the x86 machine's date to N seconds from its base;
+//! anything else is answered with `got: LINE`.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::Sender;
 use machine::{
     AddressSpace, ConsoleInput, ConsoleOutput, CpuSummary, GuestEvent, GuestRam, Machine,
-    MachineConfig, MachineError, MachineParts, MachineType, PanicInfo, ResetCause, ShutdownCause,
+    MachineConfig, MachineError, MachineParts, MachineType, PanicInfo, RealTimeClock, ResetCause,
+    RtcTime, ShutdownCause,
 };
 use tod::run::Passage;
 use tod::{AllParked, EpochClock, Policy, StartToken, VcpuGate};
@@ -87,6 +89,7 @@ impl MachineType for FakeType {
             ram,
             events: parts.events,
             console: parts.console,
+            rtc: Arc::default(),
             resets: AtomicU32::new(0),
             inside: AtomicUsize::new(0),
             looks: AtomicUsize::new(0),
@@ -99,6 +102,7 @@ impl MachineType for FakeType {
             })
             .collect();
         Ok(Box::new(Fake {
+            rtc: self.arch == "x86_64",
             shared,
             threads: Mutex::new(threads),
             count,
@@ -128,6 +132,7 @@ struct Shared {
     ram: GuestRam,
     events: Sender<GuestEvent>,
     console: Option<Arc<dyn ConsoleOutput>>,
+    rtc: Arc<Rtc>,
     resets: AtomicU32,
     /// vCPUs that are past the gate.
     inside: AtomicUsize,
@@ -183,6 +188,13 @@ impl Shared {
     }
 
     fn obey(&self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        if let Some(offset) = text.strip_prefix("rtc ") {
+            let offset_s = offset.parse().unwrap();
+            self.rtc.offset_s.store(offset_s, Ordering::SeqCst);
+            let _ = self.events.send(GuestEvent::RtcChange { offset_s });
+            return;
+        }
         let event = match line {
             b"poweroff" => GuestEvent::Shutdown(ShutdownCause::Guest),
             b"reboot" => GuestEvent::Reset(ResetCause::GuestReipl),
@@ -213,7 +225,35 @@ impl Shared {
     }
 }
 
+/// A clock that shows its offset as the second of a minute.
+#[derive(Default)]
+struct Rtc {
+    offset_s: AtomicI64,
+}
+
+impl RealTimeClock for Rtc {
+    fn time(&self) -> RtcTime {
+        RtcTime {
+            tm_year: 126,
+            tm_mon: 10,
+            tm_mday: 22,
+            tm_hour: 9,
+            tm_min: 5,
+            tm_sec: self.offset_s(),
+        }
+    }
+
+    fn offset_s(&self) -> i64 {
+        self.offset_s.load(Ordering::SeqCst)
+    }
+
+    fn reset_reinjection(&self) {
+        self.offset_s.store(0, Ordering::SeqCst);
+    }
+}
+
 struct Fake {
+    rtc: bool,
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     count: usize,
@@ -259,6 +299,10 @@ impl Machine for Fake {
 
     fn console_input(&self) -> Option<Arc<dyn ConsoleInput>> {
         Some(Arc::clone(&self.shared.inbox) as _)
+    }
+
+    fn rtc(&self) -> Option<Arc<dyn RealTimeClock>> {
+        self.rtc.then(|| Arc::clone(&self.shared.rtc) as _)
     }
 
     fn ram(&self) -> &GuestRam {
