@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::unbounded;
-use machine::{ConsoleOutput, Machine, MachineParts, MachineType, ShutdownCause};
+use machine::{Accel, ConsoleOutput, Machine, MachineParts, MachineType, ShutdownCause};
 use migration::progress::Progress;
 use rustix::stdio::stdin;
 use rustix::termios::isatty;
@@ -22,6 +22,8 @@ use crate::monitor::Context;
 use crate::monitor::hmp::Hmp;
 use crate::monitor::qmp::Qmp;
 use crate::process::{self, Daemon, PidFile, SignalTarget};
+use crate::qtest::link::log_to;
+use crate::qtest::{Link, MachineBench, Server, VirtualTime};
 use crate::{cleanup, logging};
 
 /// How long the end waits for peers that do not read, when somebody asked for the end.
@@ -114,13 +116,19 @@ struct Vm {
 
 impl Vm {
     fn build(settings: &Settings, types: &[&'static dyn MachineType]) -> Result<Self, CliError> {
-        let (host, pusher) = host_clock(settings.host_clock);
+        let HostClocks {
+            host,
+            pusher,
+            virtual_time,
+        } = host_clock(settings);
         let timebase = Timebase::new(Arc::clone(&host))
             .map_err(|e| CliError::new("host clock", e.to_string()))?;
         let timeline = Timeline::new(&timebase);
-        timeline
-            .start_thread()
-            .map_err(|e| CliError::new("timeline", format!("the host refuses a thread: {e}")))?;
+        if virtual_time.is_none() {
+            timeline.start_thread().map_err(|e| {
+                CliError::new("timeline", format!("the host refuses a thread: {e}"))
+            })?;
+        }
         let clocks = ClockManager::new(timeline);
 
         let chardevs = settings
@@ -143,6 +151,8 @@ impl Vm {
             .create(&settings.config, parts)
             .map_err(machine_error)?
             .into();
+
+        let mut qtest = qtest_server(settings, &machine, virtual_time, clocks.timeline())?;
 
         let launch = match (&settings.guest, settings.start_stopped) {
             (GuestSource::Boot, false) => Launch::Start,
@@ -214,6 +224,15 @@ impl Vm {
                 && machine.console_input().is_some()
             {
                 users.push(Arc::clone(&keyboard) as Arc<dyn MuxUser>);
+            }
+            if settings
+                .qtest
+                .as_ref()
+                .is_some_and(|qtest| qtest.chardev == spec.id)
+                && let Some(server) = qtest.take()
+            {
+                let link = Link::new(Arc::clone(port), control.clone(), server);
+                users.push(Arc::new(link) as Arc<dyn MuxUser>);
             }
             for monitor in settings.monitors.iter().filter(|m| m.chardev == spec.id) {
                 let (context, port) = (Arc::clone(&context), Arc::clone(port));
@@ -351,15 +370,63 @@ fn wait_until(limit: Duration, done: impl Fn() -> bool) {
     }
 }
 
-fn host_clock(choice: HostClockChoice) -> (Arc<dyn HostClock>, Option<HostPusher>) {
-    match choice {
+/// The host's clocks under the guest's, and what moves them beside the host.
+struct HostClocks {
+    host: Arc<dyn HostClock>,
+    pusher: Option<HostPusher>,
+    /// There instead of the host's own clocks if nothing executes the guest.
+    virtual_time: Option<VirtualTime>,
+}
+
+fn host_clock(settings: &Settings) -> HostClocks {
+    if settings.config.accel == Accel::Qtest {
+        let time = VirtualTime::starting_now();
+        return HostClocks {
+            host: time.host(),
+            pusher: None,
+            virtual_time: Some(time),
+        };
+    }
+    let (host, pusher): (Arc<dyn HostClock>, _) = match settings.host_clock {
         HostClockChoice::Linux => (Arc::new(LinuxHost::new()), None),
         HostClockChoice::Test => {
             let host = PushableHost::new(LinuxHost::new());
             let pusher = host.pusher();
             (Arc::new(host), Some(pusher))
         }
+    };
+    HostClocks {
+        host,
+        pusher,
+        virtual_time: None,
     }
+}
+
+/// The test that drives the machine, if one is to.
+fn qtest_server(
+    settings: &Settings,
+    machine: &Arc<dyn Machine>,
+    time: Option<VirtualTime>,
+    timeline: &Arc<Timeline>,
+) -> Result<Option<Server<MachineBench>>, CliError> {
+    let (Some(qtest), Some(time)) = (&settings.qtest, time) else {
+        return Ok(None);
+    };
+    let log = qtest
+        .log
+        .as_deref()
+        .map(|path| {
+            log_to(path).map_err(|e| {
+                CliError::new(
+                    "-qtest-log",
+                    format!("could not open '{}': {e}", path.display()),
+                )
+            })
+        })
+        .transpose()?;
+    let bench = MachineBench::new(Arc::clone(machine), time, Arc::clone(timeline))
+        .map_err(|e| CliError::new("-qtest", e.to_string()))?;
+    Ok(Some(Server::new(bench, log)))
 }
 
 /// Names the option that a machine's error is about.

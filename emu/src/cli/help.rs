@@ -91,7 +91,8 @@ pub(super) fn accelerators() -> String {
     "Accelerators:\n\
      tcg   translation; engine=native is machine code for x86-64 hosts and the default\n\
      there, engine=interp the portable interpreter\n\
-     kvm   the host's KVM, on a host of the guest's own architecture\n"
+     kvm   the host's KVM, on a host of the guest's own architecture\n\
+     qtest no execution at all: a test drives the devices, and the time (-qtest)\n"
         .into()
 }
 

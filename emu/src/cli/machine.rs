@@ -39,10 +39,14 @@ pub(super) fn parse_accel(option: &str, value: &str) -> Result<Accel, CliError> 
             cache_mib,
         })),
         "kvm" => Some(Accel::Kvm),
+        "qtest" => Some(Accel::Qtest),
         _ => None,
     });
-    let accel =
-        known.ok_or_else(|| kv.error(format!("no accelerator '{name}', expected tcg or kvm")))?;
+    let accel = known.ok_or_else(|| {
+        kv.error(format!(
+            "no accelerator '{name}', expected tcg, kvm or qtest"
+        ))
+    })?;
     if cache_mib.is_some() && !matches!(accel, Accel::Tcg(_)) {
         return Err(kv.error("parameter 'tb-size' is for tcg only"));
     }
@@ -258,9 +262,10 @@ mod tests {
         );
         assert_eq!(accel("hvf:tcg"), Ok(Accel::Tcg(Tcg::default())));
         assert_eq!(accel("kvm"), Ok(Accel::Kvm));
+        assert_eq!(accel("qtest"), Ok(Accel::Qtest));
         assert_eq!(
             accel("hvf"),
-            Err("-accel hvf: no accelerator 'hvf', expected tcg or kvm".into())
+            Err("-accel hvf: no accelerator 'hvf', expected tcg, kvm or qtest".into())
         );
         assert_eq!(
             accel("tcg,engine=warp"),

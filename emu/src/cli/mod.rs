@@ -20,7 +20,7 @@ pub use help::{COMPATIBLE_VERSION, version_line};
 pub use keyval::KeyVals;
 pub use settings::{
     Actions, GuestSource, HostClockChoice, LogSettings, MonitorFace, MonitorSpec, PanicAction,
-    RebootAction, Settings, ShutdownAction, WatchdogAction, parse,
+    QtestSettings, RebootAction, Settings, ShutdownAction, WatchdogAction, parse,
 };
 
 /// A mistake in the command line. Reads as one line: the argument, then what was expected.

@@ -71,7 +71,7 @@ const OPTIONS: &[OptionSpec] = &[
     .alias("M"),
     option(
         "accel",
-        "tcg[,engine=native|interp][,tb-size=MiB]",
+        "tcg[,engine=native|interp][,tb-size=MiB] | kvm | qtest",
         "how guest code is executed; 'help' lists the ways",
     ),
     option(
@@ -197,6 +197,17 @@ const OPTIONS: &[OptionSpec] = &[
          x-clock-push {ns} (the host clock jumps forward by that much) and\n\
          x-clock-fail {clock, point: capture|install, count} (makes a clock's next\n\
          captures or installs fail), for tests of what stop and cont do",
+    ),
+    option(
+        "qtest",
+        "DEV",
+        "a test drives the machine's devices and its virtual time from DEV (as for\n\
+         -serial), by QEMU's qtest protocol; needs -accel qtest",
+    ),
+    option(
+        "qtest-log",
+        "FILE|none",
+        "write what the test and the machine tell one another there",
     ),
     option("sandbox", "off", "no system call filter"),
     option(

@@ -27,6 +27,8 @@ pub struct Settings {
     pub monitors: Vec<MonitorSpec>,
     /// Id of the chardev that the operator console is on.
     pub console: Option<String>,
+    /// `-qtest`.
+    pub qtest: Option<QtestSettings>,
     /// `-S`.
     pub start_stopped: bool,
     /// Where the guest comes from.
@@ -60,6 +62,15 @@ impl fmt::Debug for Settings {
             .field("console", &self.console)
             .finish_non_exhaustive()
     }
+}
+
+/// A test that drives the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QtestSettings {
+    /// Id of the chardev that it is at.
+    pub chardev: String,
+    /// `-qtest-log`.
+    pub log: Option<PathBuf>,
 }
 
 /// A monitor as asked for.
@@ -205,6 +216,8 @@ struct Draft {
     chardevs: Vec<ChardevSpec>,
     monitors: Vec<MonitorSpec>,
     console: Option<(String, String)>,
+    qtest: Option<(String, String)>,
+    qtest_log: Option<PathBuf>,
     explicit_serial: bool,
     serials: usize,
     anonymous_monitors: usize,
@@ -369,6 +382,11 @@ impl Draft {
             "qmp" => self.take_monitor(typed, value, MonitorFace::Control { pretty: false })?,
             "qmp-pretty" => {
                 self.take_monitor(typed, value, MonitorFace::Control { pretty: true })?;
+            }
+            "qtest" => self.take_qtest(typed, value)?,
+            "qtest-log" => {
+                let file = non_empty(typed, value, "a file name or none")?;
+                self.qtest_log = (file != "none").then(|| file.into());
             }
             "S" => self.start_stopped = true,
             "rtc" => self.rtc = Some((argument(), clock::parse_rtc(typed, value)?)),
@@ -589,6 +607,26 @@ impl Draft {
         Ok(())
     }
 
+    fn take_qtest(&mut self, typed: &str, value: &str) -> Result<(), CliError> {
+        let argument = format!("{typed} {value}");
+        if let Some((_, first)) = &self.qtest {
+            return Err(CliError::new(
+                argument,
+                format!("one test drives a machine, and '{first}' does"),
+            ));
+        }
+        let chardev = if let Some(id) = value.strip_prefix("chardev:") {
+            id.to_owned()
+        } else {
+            let spec = ChardevSpec::parse_short(typed, value, "qtest".into())?;
+            let id = spec.id.clone();
+            self.add_chardev(spec)?;
+            id
+        };
+        self.qtest = Some((chardev, argument));
+        Ok(())
+    }
+
     fn take_action(&mut self, mut kv: KeyVals) -> Result<(), CliError> {
         let reboot = kv.choice(
             "reboot",
@@ -690,6 +728,11 @@ impl Draft {
                 self.console
                     .iter()
                     .map(|(chardev, argument)| (chardev, argument)),
+            )
+            .chain(
+                self.qtest
+                    .iter()
+                    .map(|(chardev, argument)| (chardev, argument)),
             );
         let mut seen: Vec<(&String, &String)> = Vec::new();
         for (id, argument) in users {
@@ -770,6 +813,15 @@ impl Draft {
         if self.guest != GuestSource::Boot {
             self.boot.when = BootWhen::Reset;
         }
+        let accel = self.accel.unwrap_or_else(|| kind.default_accel());
+        if let Some((_, argument)) = &self.qtest
+            && accel != Accel::Qtest
+        {
+            return Err(CliError::new(
+                argument,
+                "a test cannot move the time of a guest that runs, expected -accel qtest with it",
+            ));
+        }
         self.add_defaults()?;
         self.check_chardevs()?;
         Ok(Settings {
@@ -781,7 +833,7 @@ impl Draft {
                 cpu: self.cpu.map(|(model, _)| model),
                 smp: self.smp.unwrap_or_default(),
                 ram_bytes: self.ram_bytes.unwrap_or_else(|| kind.default_ram_bytes()),
-                accel: self.accel.unwrap_or_else(|| kind.default_accel()),
+                accel,
                 boot: self.boot,
                 identity: self.identity,
                 devices: self.devices.into_iter().map(|(device, _)| device).collect(),
@@ -796,6 +848,10 @@ impl Draft {
             chardevs: self.chardevs,
             monitors: self.monitors,
             console: self.console.map(|(chardev, _)| chardev),
+            qtest: self.qtest.map(|(chardev, _)| QtestSettings {
+                chardev,
+                log: self.qtest_log,
+            }),
             start_stopped: self.start_stopped,
             guest: self.guest,
             snapshot_dir: self.snapshot_dir.unwrap_or_else(|| ".".into()),

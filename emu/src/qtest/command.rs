@@ -1,5 +1,7 @@
 //! One line of the qtest protocol, taken apart. Not here: what a command does.
 
+use super::server::{MAX_BYTES, MAX_FILLED};
+
 /// Bytes of one access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
@@ -82,9 +84,23 @@ pub(super) enum Command<'a> {
         size: u64,
         value: u8,
     },
+    ReadBase64 {
+        address: u64,
+        size: u64,
+    },
+    WriteBase64 {
+        address: u64,
+        size: u64,
+        text: &'a str,
+    },
     Intercept {
         direction: Direction,
         device: &'a str,
+    },
+    SetLine {
+        device: &'a str,
+        line: u32,
+        level: bool,
     },
     /// To the next deadline without a number.
     ClockStep(Option<u64>),
@@ -109,7 +125,12 @@ pub(super) enum CommandError {
     Extra { command: String, found: String },
     #[error("'{command}': the data is not '0x' and pairs of hexadecimal digits")]
     Data { command: String },
+    #[error("'{command}': '{found}' is not '{UNNAMED_LINES}', and no lines here have a name")]
+    Name { command: String, found: String },
 }
+
+/// What a test calls input lines without a name.
+const UNNAMED_LINES: &str = "unnamed-gpio-in";
 
 /// A number as C's `strtoull` reads it with base 0, without a sign.
 fn number(text: &str) -> Option<u64> {
@@ -218,17 +239,26 @@ impl<'a> Command<'a> {
             "endianness" => Self::Endianness,
             "read" => Self::Read {
                 address: words.address()?,
-                size: words.number(size, super::MAX_BYTES)?,
+                size: words.number(size, MAX_BYTES)?,
             },
             "write" => Self::Write {
                 address: words.address()?,
-                size: words.number(size, super::MAX_BYTES)?,
+                size: words.number(size, MAX_BYTES)?,
                 digits: words.data()?,
             },
             "memset" => Self::Memset {
                 address: words.address()?,
-                size: words.number(size, super::MAX_FILLED)?,
+                size: words.number(size, MAX_FILLED)?,
                 value: words.number("value", u64::MAX)? as u8,
+            },
+            "b64read" => Self::ReadBase64 {
+                address: words.address()?,
+                size: words.number(size, MAX_BYTES)?,
+            },
+            "b64write" => Self::WriteBase64 {
+                address: words.address()?,
+                size: words.number(size, MAX_BYTES)?,
+                text: words.word("data")?,
             },
             "irq_intercept_in" => Self::Intercept {
                 direction: Direction::In,
@@ -238,6 +268,21 @@ impl<'a> Command<'a> {
                 direction: Direction::Out,
                 device: words.word("device")?,
             },
+            "set_irq_in" => {
+                let device = words.word("device")?;
+                let name = words.word("name")?;
+                if name != UNNAMED_LINES {
+                    return Err(CommandError::Name {
+                        command: words.command.into(),
+                        found: name.into(),
+                    });
+                }
+                Self::SetLine {
+                    device,
+                    line: words.number("line", u32::MAX.into())? as u32,
+                    level: words.number("level", u64::MAX)? != 0,
+                }
+            }
             "clock_step" => Self::ClockStep(match words.rest.next() {
                 None => None,
                 Some(found) => Some(words.as_number(found, "time", LATEST_NS)?),
