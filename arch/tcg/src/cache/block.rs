@@ -1,4 +1,8 @@
 //! A translated block as it is stored and chained.
+#![allow(
+    unsafe_code,
+    reason = "jumps are led elsewhere in code that lives as long as its block"
+)]
 
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
@@ -7,17 +11,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::engine::Compiled;
 use crate::guest::BlockKey;
 use crate::interp::Step;
+use crate::native::buffer::Jump;
 
 /// A place where a block jumps to a constant address: null until that target is linked.
 #[derive(Debug, Default)]
 pub(crate) struct ExitSlot {
-    /// Where native code goes: the target's entry once linked, else out of the block.
-    pub(crate) code: AtomicU64,
+    /// The jump of native code, which goes to the target's entry once linked, else out of the block.
+    pub(crate) jump: Option<Jump>,
     pub(crate) target: AtomicPtr<StoredBlock>,
     /// The block whose exit it is, once that is in the store.
     pub(crate) owner: AtomicPtr<StoredBlock>,
-    /// What `code` is while not linked; 0 for exits of other engines.
-    pub(crate) unlinked: u64,
+    /// Where the displacement of that jump is, from the beginning of the code; 0 if it has none.
+    pub(crate) jump_at: u32,
     /// Its place among the block's exits.
     pub(crate) number: u32,
     /// The guest address it leads to.
@@ -31,12 +36,10 @@ pub(crate) struct ExitSlot {
 }
 
 impl ExitSlot {
-    /// An exit of native code to `pc` after that many instructions; not linked, it goes to
-    /// `unlinked`.
-    pub(crate) fn native(pc: u64, insns: u32, number: u32, unlinked: u64) -> Self {
+    /// An exit of native code to `pc` after that many instructions.
+    pub(crate) fn native(pc: u64, insns: u32, number: u32, jump_at: u32) -> Self {
         Self {
-            code: AtomicU64::new(unlinked),
-            unlinked,
+            jump_at,
             number,
             pc,
             insns,
@@ -50,12 +53,13 @@ impl ExitSlot {
     }
 
     /// Leads to a block from now on. Called under the store's lock.
-    pub(crate) fn link(&self, from: &StoredBlock, to: &StoredBlock) {
+    ///
+    /// # Safety
+    /// It is an exit of `from`.
+    pub(crate) unsafe fn link(&self, from: &StoredBlock, to: &StoredBlock) {
         self.target
             .store(std::ptr::from_ref(to).cast_mut(), Ordering::Release);
-        if self.unlinked != 0
-            && let Compiled::Native(code) = &to.compiled
-        {
+        if let (Some(jump), Compiled::Native(code)) = (&self.jump, &to.compiled) {
             // Every loop has a link that does not go forward: there the attention word is looked
             // at.
             let entry = if to.key.pc > from.key.pc {
@@ -63,13 +67,22 @@ impl ExitSlot {
             } else {
                 code.entry()
             };
-            self.code.store(entry, Ordering::Release);
+            // SAFETY: the code is that of `from`.
+            unsafe { jump.lead(entry) };
         }
     }
 
     /// Leads nowhere from now on; where it led. Called under the store's lock.
-    pub(crate) fn unlink(&self) -> *mut StoredBlock {
-        self.code.store(self.unlinked, Ordering::Release);
+    ///
+    /// # Safety
+    /// Its block has not been freed.
+    pub(crate) unsafe fn unlink(&self) -> *mut StoredBlock {
+        if let Some(jump) = &self.jump
+            && !self.target.load(Ordering::Relaxed).is_null()
+        {
+            // SAFETY: the caller's promise.
+            unsafe { jump.reset() };
+        }
         self.target.swap(null_mut(), Ordering::AcqRel)
     }
 }

@@ -233,7 +233,8 @@ impl BlockCache {
         };
         if slot.target.load(Ordering::Relaxed).is_null() {
             target.incoming().push((from, exit));
-            slot.link(source, target);
+            // SAFETY: it is one of its exits.
+            unsafe { slot.link(source, target) };
         }
     }
 

@@ -226,6 +226,20 @@ impl Asm {
         dynasm!(self.ops ; .arch x64 ; jmp =>label);
     }
 
+    /// A jump whose displacement lies in a word of its own, so that it can be changed while others
+    /// execute it; where that word is.
+    pub(super) fn jmp_aligned(&mut self, label: Label) -> usize {
+        let nop: &[u8] = match (self.offset() + 1) % 4 {
+            0 => &[],
+            1 => &[0x0f, 0x1f, 0x00],
+            2 => &[0x66, 0x90],
+            _ => &[0x90],
+        };
+        self.ops.extend(nop);
+        self.jmp(label);
+        self.offset() - 4
+    }
+
     pub(super) fn jcc(&mut self, cc: Cc, label: Label) {
         match cc {
             Cc::O => dynasm!(self.ops ; .arch x64 ; jo =>label),

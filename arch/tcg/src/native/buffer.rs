@@ -2,8 +2,9 @@
 //!
 //! One anonymous file is mapped twice, once for reading and writing and once for reading and
 //! executing (W^X). Code is written through the first mapping and run at the second; x86-64 keeps
-//! the two coherent. Nothing that has been executed is changed while it may still be executed:
-//! blocks are freed through the store's reclamation, so no code is patched in place.
+//! the two coherent. What may be executed is not changed but for the displacements of jumps
+//! ([`Jump`]): each is one aligned word, so that whoever executes it while it changes goes to the
+//! old or to the new place. Both are good: blocks are freed through the store's reclamation.
 #![allow(
     unsafe_code,
     reason = "maps memory and copies code into it through raw pointers"
@@ -11,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Alignment of code, and the smallest piece handed out.
@@ -169,6 +171,21 @@ impl Piece {
         self.buffer.executable.wrapping_add(self.offset).addr() as u64
     }
 
+    /// The jump whose displacement is at this offset, a multiple of 4 and not 0.
+    pub(crate) fn jump(&self, offset: usize) -> Option<Jump> {
+        if offset == 0 || !offset.is_multiple_of(4) || offset + 4 > self.used {
+            return None;
+        }
+        let at = self.offset + offset;
+        let displacement = self.buffer.writable.wrapping_add(at).cast::<AtomicI32>();
+        Some(Jump {
+            displacement,
+            after: self.buffer.executable.wrapping_add(at + 4).addr() as u64,
+            // SAFETY: the word lies in the piece and is aligned; it is accessed atomically only.
+            first: unsafe { (*displacement).load(Ordering::Relaxed) },
+        })
+    }
+
     /// Bytes it takes.
     pub(crate) fn bytes(&self) -> usize {
         self.size
@@ -178,6 +195,44 @@ impl Piece {
     pub(crate) fn code(&self) -> &[u8] {
         // SAFETY: written in `place`, and never changed.
         unsafe { std::slice::from_raw_parts(self.buffer.executable.add(self.offset), self.used) }
+    }
+}
+
+/// A jump in a piece that can be led elsewhere while it is executed.
+#[derive(Debug)]
+pub(crate) struct Jump {
+    displacement: *const AtomicI32,
+    /// Address behind it, which it counts from.
+    after: u64,
+    /// Its displacement as it was written.
+    first: i32,
+}
+
+// SAFETY: the word is accessed atomically only.
+unsafe impl Send for Jump {}
+// SAFETY: as above.
+unsafe impl Sync for Jump {}
+
+impl Jump {
+    /// It goes to this address from now on, if it reaches that far.
+    ///
+    /// # Safety
+    /// Its piece has not been dropped.
+    pub(crate) unsafe fn lead(&self, address: u64) {
+        let distance = address.wrapping_sub(self.after) as i64;
+        if let Ok(distance) = i32::try_from(distance) {
+            // SAFETY: the caller's promise.
+            unsafe { (*self.displacement).store(distance, Ordering::Release) };
+        }
+    }
+
+    /// It goes where it went at first.
+    ///
+    /// # Safety
+    /// As [`Self::lead`]'s.
+    pub(crate) unsafe fn reset(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.displacement).store(self.first, Ordering::Release) };
     }
 }
 
@@ -194,6 +249,20 @@ impl Drop for Piece {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_jump_is_led_elsewhere_and_back() {
+        let buffer = CodeBuffer::new(1 << 16).unwrap();
+        let code = buffer.place(&[0x90, 0x90, 0x90, 0xe9, 7, 0, 0, 0]).unwrap();
+        assert!(code.jump(3).is_none() && code.jump(8).is_none());
+        let jump = code.jump(4).unwrap();
+        // SAFETY: the piece is there.
+        unsafe { jump.lead(code.address()) };
+        assert_eq!(code.code()[4..], (-8i32).to_le_bytes());
+        // SAFETY: as above.
+        unsafe { jump.reset() };
+        assert_eq!(code.code()[4..], 7i32.to_le_bytes());
+    }
 
     #[test]
     fn pieces_come_back_and_join() {

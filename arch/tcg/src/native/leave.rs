@@ -39,6 +39,8 @@ pub(super) enum Ending {
     Leave(Label, Early),
     /// An early leave at an exit: the address is the exit's.
     LeaveTo(Label, Target, u32),
+    /// Where an exit goes that is not linked: with the address of its slot.
+    Unlinked(Label, u64),
     /// A side exit.
     Exit {
         label: Label,
@@ -257,18 +259,17 @@ impl<G: Guest> Lower<'_, G> {
         let page = pc / PAGE_SIZE;
         let own = self.block_place.key.pc / PAGE_SIZE;
         if page == own || self.block_place.two_pages && page == own.wrapping_add(1) {
-            let chain = self.native.thunks.chain();
             let number = self.next_slot;
             self.next_slot += 1;
             let Some(slot) = self.slots.get_mut(number) else {
                 self.failed = true;
                 return;
             };
-            *slot = ExitSlot::native(pc, completed, number as u32, chain);
+            let label = self.asm.label();
+            let jump_at = self.asm.jmp_aligned(label);
+            *slot = ExitSlot::native(pc, completed, number as u32, jump_at as u32);
             let address = std::ptr::from_ref(slot).addr() as u64;
-            self.asm.mov_imm_keep_flags(RAX, address);
-            self.asm
-                .jmp_mem(at(RAX, std::mem::offset_of!(ExitSlot, code) as i32));
+            self.endings.push(Ending::Unlinked(label, address));
             return;
         }
         let jumps = self.core(thunks::state(std::mem::offset_of!(State, jumps)));
@@ -422,6 +423,12 @@ impl<G: Guest> Lower<'_, G> {
                     Target::Lookup(None) => {}
                 }
                 self.write_leave();
+            }
+            Ending::Unlinked(label, slot) => {
+                self.asm.bind(label);
+                self.asm.mov_imm_keep_flags(RAX, slot);
+                let thunk = self.core(thunks::thunk(thunks::LEAVE));
+                self.asm.jmp_mem(thunk);
             }
             Ending::Exit {
                 label,

@@ -230,8 +230,11 @@ pub(crate) fn compile<G: Guest>(
     block: &Block,
     place: Place,
 ) -> Result<(Code, Box<[ExitSlot]>), Unfit> {
-    let (bytes, unchecked, exits) = lower::lower::<G>(native, block, place)?;
+    let (bytes, unchecked, mut exits) = lower::lower::<G>(native, block, place)?;
     let piece = native.thunks.buffer().place(&bytes).ok_or(Unfit::Full)?;
+    for exit in &mut exits {
+        exit.jump = piece.jump(exit.jump_at as usize);
+    }
     Ok((Code { piece, unchecked }, exits))
 }
 

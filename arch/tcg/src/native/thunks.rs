@@ -125,11 +125,6 @@ impl Thunks {
         self.addresses
     }
 
-    /// Where an exit goes that is not linked: leaves with the slot in rax.
-    pub(super) fn chain(&self) -> u64 {
-        self.addresses[LEAVE]
-    }
-
     /// Where the jump table's entries of dropped blocks go: leaves for the address in rax.
     pub(super) fn stale(&self) -> u64 {
         self.addresses[STALE]
