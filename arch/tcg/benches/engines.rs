@@ -43,7 +43,7 @@ fn main() {
         "loop", "engine", "ns/instruction", "MIPS"
     );
     for (name, body) in bodies() {
-        for &engine in ENGINES {
+        for engine in ENGINES {
             let mut best = f64::MAX;
             let mut code = body.clone();
             let back = -4 * (code.len() as i16 + 1);

@@ -68,6 +68,8 @@ pub struct CpuCore {
     pub(crate) running: Running,
     /// What `translate` fetched (absolute address, halfword), while it runs.
     pub(crate) fetched: Option<Vec<(u64, u16)>>,
+    /// Intermediate values of blocks that are executed as IR: kept for its memory.
+    pub(crate) cold_values: Vec<u64>,
     shared: Arc<CpuShared>,
     system: Arc<System>,
     // From here on: near the guest's registers, which follow, so that generated code names these
@@ -117,6 +119,7 @@ impl CpuCore {
             jumps: JumpCache::new(),
             running: Running::new(),
             fetched: None,
+            cold_values: Vec::new(),
             attention_at: std::ptr::from_ref(shared.attention.word()).addr() as u64,
             shared,
             system,

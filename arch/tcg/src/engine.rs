@@ -98,8 +98,9 @@ pub(crate) fn compile<G: Guest>(
 /// Executes a block and those it is linked with, all under the same flags.
 pub(crate) fn enter<G: Guest>(cpu: &mut G, block: &StoredBlock) -> Leave {
     match &block.compiled {
-        Compiled::Reference(ir) => match reference::execute(cpu, ir) {
-            Ok(()) => Leave::Lookup,
+        // The store tells when its code changes.
+        Compiled::Reference(ir) => match reference::execute(cpu, ir, &mut Vec::new(), |_| true) {
+            Ok(_) => Leave::Lookup,
             Err(trap) => Leave::Trap(trap),
         },
         Compiled::Interp(code) => interp::enter(cpu, block, code),

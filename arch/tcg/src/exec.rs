@@ -11,6 +11,7 @@ use std::ptr::null;
 use std::sync::Arc;
 
 use crate::cache::StoredBlock;
+use crate::cold;
 use crate::cpu::{ATTENTION_SERVICE, CpuCore, ENGINE_ATTENTION};
 use crate::engine::{self, Leave};
 use crate::guest::{Access, BlockKey, Guest, Poll, Trap};
@@ -18,6 +19,7 @@ use crate::ir::Builder;
 use crate::mem::{self, PAGE_SIZE};
 use crate::native;
 use crate::opt;
+use crate::reference::Left;
 use crate::system::{EngineKind, System, trace};
 
 /// Entries of a vCPU's jump cache.
@@ -89,14 +91,18 @@ fn code_address<G: Guest>(cpu: &mut G, flags: u64, pc: u64) -> Result<u64, Trap>
     Ok(host - cpu.core().ram_host)
 }
 
+/// What a key leads to.
+enum Found {
+    /// A block that an engine executes.
+    Block(*const StoredBlock),
+    /// One that was executed just now as it is, and how it was left.
+    Cold(Result<Left, Trap>),
+}
+
 /// Finds or makes the block of a key.
-fn find<G: Guest>(
-    cpu: &mut G,
-    system: &System,
-    key: &BlockKey,
-) -> Result<*const StoredBlock, Trap> {
+fn find<G: Guest>(cpu: &mut G, system: &System, key: &BlockKey) -> Result<Found, Trap> {
     if let Some(block) = find_jump::<G>(cpu.core(), key) {
-        return Ok(block);
+        return Ok(Found::Block(block));
     }
     loop {
         let absolute = code_address(cpu, key.flags, key.pc)?;
@@ -110,8 +116,14 @@ fn find<G: Guest>(
             };
             if same {
                 cpu.core_mut().jumps.set(place, key);
-                return Ok(place);
+                return Ok(Found::Block(place));
             }
+        }
+        if system.warmth.is_cold(key, absolute) {
+            if system.trace() & trace::EXEC != 0 {
+                print_entry(key);
+            }
+            return Ok(Found::Cold(cold::execute(cpu, key)));
         }
         if system.cache.is_choked(system) {
             // Others hold dropped blocks: wait for them, answering what they ask meanwhile.
@@ -123,7 +135,7 @@ fn find<G: Guest>(
         }
         if let Some(place) = translate(cpu, system, key, absolute)? {
             cpu.core_mut().jumps.set(place, key);
-            return Ok(place);
+            return Ok(Found::Block(place));
         }
         // There was no room, which others may be asked for, or the code has changed meanwhile.
         let core = cpu.core_mut();
@@ -244,6 +256,10 @@ fn print_code<G: Guest>(cpu: &G, block: &crate::ir::Block, fetched: &[(u64, u16)
     log::trace!(target: "tcg::in_asm", "{text}");
 }
 
+fn print_entry(key: &BlockKey) {
+    log::trace!(target: "tcg::exec", "{:#x} {:#x} {:#x}", key.pc, key.flags, key.aux);
+}
+
 /// This vCPU holds no block: clears the jump cache and announces the current epoch, if it is new.
 #[inline]
 fn catch_up(core: &mut CpuCore, system: &System) {
@@ -324,7 +340,16 @@ pub fn run<G: Guest>(cpu: &mut G) {
         };
         let epoch = cpu.core().jumps.epoch;
         let block = match find(cpu, &system, &key) {
-            Ok(block) => block,
+            Ok(Found::Block(block)) => block,
+            Ok(Found::Cold(left)) => {
+                exit = None;
+                match left {
+                    Ok(Left::Jump) => next = Some(BlockKey::plain(cpu.core().pc, key.flags)),
+                    Ok(Left::Lookup) => {}
+                    Err(trap) => deliver(cpu, &system, trap),
+                }
+                continue;
+            }
             Err(trap) => {
                 exit = None;
                 let core = cpu.core_mut();
@@ -347,25 +372,17 @@ pub fn run<G: Guest>(cpu: &mut G) {
             unsafe { link(&system, from, slot, block) };
         }
         if system.trace() & trace::EXEC != 0 {
-            log::trace!(target: "tcg::exec", "{:#x} {:#x} {:#x}", key.pc, key.flags, key.aux);
+            print_entry(&key);
         }
         match engine::enter(cpu, entered) {
             Leave::Lookup => {}
             Leave::Jump { flags } => {
-                next = Some(BlockKey {
-                    pc: cpu.core().pc,
-                    flags,
-                    aux: 0,
-                });
+                next = Some(BlockKey::plain(cpu.core().pc, flags));
             }
             Leave::Chain { from, exit: slot } => {
                 // SAFETY: it was executed just now.
                 let flags = unsafe { (*from).key.flags };
-                next = Some(BlockKey {
-                    pc: cpu.core().pc,
-                    flags,
-                    aux: 0,
-                });
+                next = Some(BlockKey::plain(cpu.core().pc, flags));
                 exit = Some((from, slot));
             }
             Leave::Trap(trap) => deliver(cpu, &system, trap),

@@ -30,6 +30,13 @@ pub struct BlockKey {
     pub aux: u64,
 }
 
+impl BlockKey {
+    /// The key of ordinary code.
+    pub(crate) fn plain(pc: u64, flags: u64) -> Self {
+        Self { pc, flags, aux: 0 }
+    }
+}
+
 /// What is done at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {

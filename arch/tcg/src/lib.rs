@@ -6,7 +6,8 @@
 //! which engine runs.
 //!
 //! One block's way: [`exec`] finds its key's block in a vCPU's jump cache, else in the store that
-//! all vCPUs share (`cache`), else has the front end translate it; [`opt`] makes it cheaper; the
+//! all vCPUs share (`cache`), else has the front end translate it, and executes it as it is the
+//! first few times (`cold`); [`opt`] makes it cheaper; the
 //! machine's engine (`engine`: `native` makes machine code for x86-64, `interp` is the portable
 //! interpreter, `reference` the plainest one that the others are tested against) compiles it; exits to constant addresses are linked. A store
 //! that changes code drops exactly the blocks made from the changed bytes, found by 64-byte line,
@@ -16,6 +17,7 @@
 mod alone;
 mod cache;
 pub mod clock;
+mod cold;
 pub mod cpu;
 mod engine;
 pub mod eval;

@@ -1,4 +1,5 @@
-//! Executes IR as it is written: the plainest engine, against which the others are tested.
+//! Executes IR as it is written: the plainest engine, against which the others are tested, and the
+//! one that executes blocks too cold to be compiled ([`crate::cold`]).
 //!
 //! Not here: any speed.
 #![allow(
@@ -52,15 +53,33 @@ fn extend_loaded(ty: Ty, mem: MemOp, v: u64) -> u64 {
     extend(ty, v, 8 * mem.size.bytes() as u8, mem.signed)
 }
 
+/// How a block was left that did not trap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// For an address under the same flags.
+    Jump,
+    /// For wherever the key leads.
+    Lookup,
+}
+
 /// Executes one block from its top. Afterwards `core.pc` is the next instruction's address, or
 /// after an error the trapping one's (with `ilen`), and `core.insns` counts the completed
 /// instructions.
-pub(crate) fn execute<G: Guest>(cpu: &mut G, block: &Block) -> Result<(), Trap> {
-    let mut values = vec![0u64; block.ops.len()];
+///
+/// After an instruction that may have changed code, or that waits for what others have written,
+/// `is_current` is asked: if it says no, the block ends there.
+pub(crate) fn execute<G: Guest>(
+    cpu: &mut G,
+    block: &Block,
+    values: &mut Vec<u64>,
+    is_current: impl Fn(&G) -> bool,
+) -> Result<Left, Trap> {
+    values.clear();
+    values.resize(block.ops.len(), 0);
     let mut begun = 0;
-    let result = run_ops(cpu, block, &mut values, &mut begun);
+    let result = run_ops(cpu, block, values, &mut begun, is_current);
     let completed = match result {
-        Ok(()) => begun,
+        Ok(_) => begun,
         Err(_) => begun - 1,
     };
     cpu.core_mut().insns += completed;
@@ -72,14 +91,21 @@ fn run_ops<G: Guest>(
     block: &Block,
     values: &mut [u64],
     begun: &mut u64,
-) -> Result<(), Trap> {
+    is_current: impl Fn(&G) -> bool,
+) -> Result<Left, Trap> {
+    // An op since the last look may have changed code.
+    let mut changes = false;
     for (index, op) in block.ops.iter().enumerate() {
         let val = |v: Val| values[v.0 as usize];
+        changes |= op.may_leave_after_insn() || matches!(op, Op::Fence);
         let made = match *op {
             Op::Insn { pc, len } => {
-                if *begun > 0 && std::mem::take(cpu.core_mut().leave_block.get_mut()) != 0 {
+                if *begun > 0
+                    && (std::mem::take(cpu.core_mut().leave_block.get_mut()) != 0
+                        || std::mem::take(&mut changes) && !is_current(cpu))
+                {
                     cpu.core_mut().pc = pc;
-                    return Ok(());
+                    return Ok(Left::Lookup);
                 }
                 *begun += 1;
                 let core = cpu.core_mut();
@@ -186,19 +212,17 @@ fn run_ops<G: Guest>(
                     if let Some(ExitPut { global, value }) = put {
                         write_global(cpu, global, Part::Full, value);
                     }
-                    leave(cpu, exit, values);
-                    return Ok(());
+                    return Ok(leave(cpu, exit, values));
                 }
                 0
             }
             Op::Exit(exit) => {
-                leave(cpu, exit, values);
-                return Ok(());
+                return Ok(leave(cpu, exit, values));
             }
         };
         values[index] = made;
     }
-    Ok(())
+    Ok(Left::Lookup)
 }
 
 /// The condition code that the recorded operation gives.
@@ -214,12 +238,13 @@ pub(crate) fn test_cc<G: Guest>(cpu: &G, mask: u8) -> bool {
     G::cc_selected(cc, mask)
 }
 
-fn leave<G: Guest>(cpu: &mut G, exit: Exit, values: &[u64]) {
-    match exit {
-        Exit::Jump { pc } => cpu.core_mut().pc = pc,
-        Exit::JumpReg { pc } | Exit::Lookup { pc: Some(pc) } => {
-            cpu.core_mut().pc = values[pc.0 as usize];
-        }
-        Exit::Lookup { pc: None } => {}
-    }
+fn leave<G: Guest>(cpu: &mut G, exit: Exit, values: &[u64]) -> Left {
+    let (pc, left) = match exit {
+        Exit::Jump { pc } => (pc, Left::Jump),
+        Exit::JumpReg { pc } => (values[pc.0 as usize], Left::Jump),
+        Exit::Lookup { pc: Some(pc) } => (values[pc.0 as usize], Left::Lookup),
+        Exit::Lookup { pc: None } => return Left::Lookup,
+    };
+    cpu.core_mut().pc = pc;
+    left
 }

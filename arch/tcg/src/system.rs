@@ -12,6 +12,7 @@ use machine::GuestRam;
 
 use crate::alone::Alone;
 use crate::cache::{BlockCache, CacheStats};
+use crate::cold::Warmth;
 use crate::cpu::{ATTENTION_SERVICE, Attention, CpuCore};
 use crate::mem::code_lines::CodeLines;
 use crate::native::Native;
@@ -49,6 +50,9 @@ pub struct Options {
     /// Whether [`CpuCore::insns`] is kept. Yes unless told: tests and debugging want it. It costs
     /// native code an update in memory in each block.
     pub count: bool,
+    /// How often a block is executed as IR before the engine compiles it, at most 15: most code of
+    /// a booting system runs once or twice. 0 unless told.
+    pub cold_runs: u8,
 }
 
 impl Default for Options {
@@ -57,6 +61,7 @@ impl Default for Options {
             engine: EngineKind::default(),
             cache_bytes: 64 << 20,
             count: true,
+            cold_runs: 0,
         }
     }
 }
@@ -156,6 +161,7 @@ pub struct System {
     options: Options,
     pub(crate) lines: CodeLines,
     pub(crate) cache: BlockCache,
+    pub(crate) warmth: Warmth,
     cpus: Mutex<Vec<Arc<CpuShared>>>,
     /// Reclamation epoch; see [`crate::cache::reclaim`].
     epoch: AtomicU64,
@@ -182,6 +188,7 @@ impl System {
         Arc::new(Self {
             lines: CodeLines::new(ram.size()),
             cache: BlockCache::new(options.cache_bytes),
+            warmth: Warmth::new(options.cold_runs),
             ram,
             options,
             cpus: Mutex::default(),

@@ -10,7 +10,7 @@ const DATA: u64 = 0x8000;
 
 #[test]
 fn the_next_instruction_sees_what_a_store_changed() {
-    for &engine in ENGINES {
+    for engine in ENGINES {
         // The store covers the patched instruction at every distance that still touches it.
         for before in -3i64..8 {
             for place in [CODE, 0x2fe4, 0x2ff6] {
@@ -52,7 +52,7 @@ fn the_next_instruction_sees_what_a_store_changed() {
 
 #[test]
 fn an_instruction_is_finished_before_the_changed_code_runs() {
-    for &engine in ENGINES {
+    for engine in ENGINES {
         let machine = Machine::with_engine(engine);
         // The first of its two stores changes the next instruction.
         machine.load(
@@ -84,7 +84,7 @@ fn every_way_to_store_is_seen() {
         ("compare and swap", (op::SWAP, 7, 2, 0)),
         ("byte", (op::STORE_BYTE, 8, 2, 3)),
     ];
-    for &engine in ENGINES {
+    for engine in ENGINES {
         for (what, way) in ways {
             let machine = Machine::with_engine(engine);
             // One of these is changed to add 7.
@@ -123,7 +123,7 @@ fn every_way_to_store_is_seen() {
 
 #[test]
 fn data_beside_code_drops_no_block() {
-    for &engine in ENGINES {
+    for engine in ENGINES {
         let machine = Machine::with_engine(engine);
         // Stores into another line of the page, and into the code's own line behind it.
         machine.load(
@@ -174,7 +174,7 @@ fn a_page_that_held_code_is_data_again() {
 
 #[test]
 fn code_that_a_device_changed_is_translated_again() {
-    for &engine in ENGINES {
+    for engine in ENGINES {
         let machine = Machine::with_engine(engine);
         machine.load(CODE, &[(op::ADDI, 3, 3, 1), (op::HALT, 0, 0, 0)]);
         let mut cpu = machine.cpu(CODE);
@@ -189,7 +189,7 @@ fn code_that_a_device_changed_is_translated_again() {
 
 #[test]
 fn another_cpu_sees_changed_code_while_it_loops_there() {
-    for &engine in ENGINES {
+    for engine in ENGINES {
         let machine = Machine::with_engine(engine);
         // A chained loop of two blocks, which never ends by itself.
         machine.load(
@@ -230,7 +230,7 @@ fn another_cpu_sees_changed_code_while_it_loops_there() {
 
 #[test]
 fn a_block_over_two_pages_follows_both_mappings() {
-    for &engine in ENGINES {
+    for engine in ENGINES {
         let machine = Machine::with_engine(engine);
         let start = 0x2ff8;
         machine.load(start, &[(op::ADDI, 3, 3, 1), (op::ADDI, 3, 3, 1)]);
@@ -258,7 +258,7 @@ fn a_block_over_two_pages_follows_both_mappings() {
 
 #[test]
 fn calls_between_pages_and_back_are_followed() {
-    for &engine in ENGINES {
+    for engine in ENGINES {
         let machine = Machine::with_engine(engine);
         machine.load(
             CODE,

@@ -80,6 +80,8 @@ fn check(script: &Script, seed: u64, budget: u64, cache_bytes: usize) -> Result<
     let on = |engine| Options {
         engine,
         cache_bytes,
+        // Some are executed as IR first.
+        cold_runs: (seed >> 1 & 3) as u8,
         ..Options::default()
     };
     let mut reference = Machine::new(on(EngineKind::Reference), script);

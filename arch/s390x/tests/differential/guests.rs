@@ -66,7 +66,12 @@ impl Guest {
     fn new(engine: EngineKind, source: &Source) -> Self {
         let screen = Arc::new(Screen::default());
         let console: Arc<dyn ConsoleOutput> = Arc::clone(&screen) as _;
-        let mut lab = Lab::with(engine, source.ram_bytes, 32 << 20, Some(console));
+        let cold_runs = match engine {
+            EngineKind::Native => 2,
+            _ => 0,
+        };
+        let cache = (32 << 20, cold_runs);
+        let mut lab = Lab::with(engine, source.ram_bytes, cache, Some(console));
         let boot = BootImage::new(&source.boot, source.ram_bytes)
             .expect("a guest that boots")
             .expect("a kernel");

@@ -43,7 +43,7 @@ pub(crate) type Items = Vec<(String, u64)>;
 impl Lab {
     /// A machine for cases: small, and with every facility.
     pub(crate) fn new(engine: EngineKind) -> Self {
-        let mut lab = Self::with(engine, RAM, 1 << 20, None);
+        let mut lab = Self::with(engine, RAM, (1 << 20, 0), None);
         lab.cpu.control.facilities = facilities();
         lab
     }
@@ -52,7 +52,7 @@ impl Lab {
     pub(crate) fn with(
         engine: EngineKind,
         ram_bytes: u64,
-        cache_bytes: usize,
+        (cache_bytes, cold_runs): (usize, u8),
         console: Option<Arc<dyn ConsoleOutput>>,
     ) -> Self {
         let host = SimHost::new();
@@ -62,6 +62,7 @@ impl Lab {
         let options = Options {
             engine,
             cache_bytes,
+            cold_runs,
             ..Options::default()
         };
         let ram = GuestRam::new(ram_bytes).expect("a little RAM");

@@ -210,6 +210,9 @@ impl BlockCache {
         hit.sort_unstable();
         hit.dedup();
         for &block in &hit {
+            // SAFETY: what is in the store is valid.
+            let dropped = unsafe { &*block };
+            system.warmth.cool(&dropped.key, dropped.absolute);
             store.drop_block(system, block);
         }
         store.stats.invalidated += hit.len() as u64;

@@ -432,9 +432,10 @@ impl Machine {
         }
     }
 
-    pub(crate) fn with_engine(engine: EngineKind) -> Self {
+    pub(crate) fn with_engine((engine, cold_runs): Way) -> Self {
         Self::new(Options {
             engine,
+            cold_runs,
             ..Options::default()
         })
     }
@@ -476,5 +477,18 @@ impl Toy {
     }
 }
 
-/// Both engines.
-pub(crate) const ENGINES: &[EngineKind] = EngineKind::ALL;
+/// An engine, and how often blocks are executed as IR before it compiles them.
+pub(crate) type Way = (EngineKind, u8);
+
+/// Every engine, and the usual one with blocks that begin cold.
+pub(crate) const ENGINES: [Way; EngineKind::ALL.len() + 2] = {
+    let mut ways = [(EngineKind::ALL[EngineKind::ALL.len() - 1], 0); _];
+    let mut n = 0;
+    while n < EngineKind::ALL.len() {
+        ways[n].0 = EngineKind::ALL[n];
+        n += 1;
+    }
+    ways[n].1 = 1;
+    ways[n + 1].1 = 3;
+    ways
+};
