@@ -187,6 +187,31 @@ fn the_architecture_follows_from_machine_or_the_programs_name() {
 }
 
 #[test]
+fn of_several_accelerators_the_first_that_is_there_counts() {
+    let accel = |line: &str| good(line).config.accel;
+    let tcg = Accel::Tcg(Engine::Default.into());
+    assert_eq!(accel(""), tcg);
+    assert_eq!(accel("-accel kvm"), Accel::Kvm);
+    assert_eq!(accel("-enable-kvm"), Accel::Kvm);
+    // The machine of these tests has no KVM.
+    assert_eq!(accel("-accel kvm:tcg"), tcg);
+    assert_eq!(accel("-accel kvm -accel qtest -accel tcg"), Accel::Qtest);
+    assert_eq!(accel("-machine pc,accel=kvm:hax:tcg"), tcg);
+    assert_eq!(
+        accel("-machine pc,accel=tcg -M pc,accel=qtest"),
+        Accel::Qtest
+    );
+}
+
+#[test]
+fn what_is_not_there_may_be_switched_off() {
+    good(
+        "-machine pc,usb=off,vmport=off,kernel-irqchip=on,dump-guest-core=off -no-acpi -no-hpet \
+         -nic none -boot strict=on -overcommit mem-lock=off -k en-us -serial null -serial none",
+    );
+}
+
+#[test]
 fn actions_add_up() {
     let actions =
         good("-no-reboot -action panic=exit-failure --watchdog-action inject-nmi").actions;
@@ -259,7 +284,17 @@ fn help_and_version_satisfy_those_who_split_them() {
 fn lists() {
     assert!(printed(&["emu", "-machine", "help"]).contains("s390-ccw-virtio"));
     assert!(printed(&["emu", "-M", "pc", "-cpu", "help"]).contains("qemu"));
+    let machines = printed(&["emu-system-x86_64", "-machine", "help"]);
+    assert!(
+        machines.contains("pc ") && !machines.contains("s390"),
+        "{machines}"
+    );
     assert!(printed(&["emu", "-accel", "help"]).contains("tcg"));
+    let accels = printed(&["emu-system-x86_64", "-accel", "help"]);
+    assert!(
+        accels.contains("kvm") && !accels.contains("tcg"),
+        "{accels}"
+    );
     assert!(printed(&["emu", "-device", "help"]).contains("name \"sclpconsole\", bus "));
     assert!(printed(&["emu", "-chardev", "help"]).contains("socket"));
     assert!(printed(&["emu", "-d", "help"]).contains("in_asm"));
@@ -302,7 +337,19 @@ fn every_mistake_is_one_line_that_names_the_argument_and_what_was_expected() {
         ),
         (
             "-machine pc,accel=hax",
-            "-machine accel=hax: no accelerator 'hax', expected tcg or kvm",
+            "-machine accel=hax: no accelerator 'hax', expected tcg, kvm or qtest",
+        ),
+        (
+            "-machine pc,accel=tcg -accel kvm",
+            "-machine accel=tcg: there is an -accel too, expected one of both",
+        ),
+        (
+            "-machine pc,usb=on",
+            "-machine pc,usb=on: parameter 'usb' does not accept value 'on', expected one of: off",
+        ),
+        (
+            "-serial null -serial stdio",
+            "-serial stdio: this version's machines have one serial port or console, and the first -serial is its; expected null or none",
         ),
         (
             "-cpu z99",

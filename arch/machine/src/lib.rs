@@ -114,6 +114,12 @@ pub trait MachineType: Sync {
         Accel::Tcg(Tcg::default())
     }
 
+    /// Whether that accelerator can be had for this machine on this host. Asked only to choose
+    /// among several; [`MachineType::create`] says why one cannot be had.
+    fn offers(&self, accel: Accel) -> bool {
+        accel != Accel::Kvm
+    }
+
     /// CPU models accepted by `-cpu`, the default one first.
     fn cpu_models(&self) -> &'static [&'static str];
 

@@ -57,6 +57,7 @@ pub(super) fn usage() -> String {
 
 pub(super) fn machines(types: &[&'static dyn MachineType]) -> String {
     let mut text = "Supported machines are:\n".to_owned();
+    // Without a machine's name, the first.
     for (index, kind) in types.iter().enumerate() {
         for (nth, name) in kind.names().iter().enumerate() {
             let note = match (nth, index) {
@@ -87,13 +88,18 @@ pub(super) fn cpu_models(kind: &dyn MachineType) -> String {
     text
 }
 
-pub(super) fn accelerators() -> String {
-    "Accelerators:\n\
-     tcg   translation; engine=native is machine code for x86-64 hosts and the default\n\
-     there, engine=interp the portable interpreter\n\
-     kvm   the host's KVM, on a host of the guest's own architecture\n\
-     qtest no execution at all: a test drives the devices, and the time (-qtest)\n"
-        .into()
+pub(super) fn accelerators(arch: &str) -> String {
+    let executed = match arch {
+        "x86_64" => "kvm   the host's KVM (the default)\n",
+        _ => {
+            "tcg   translation (the default); engine=native is machine code for x86-64 hosts\n\
+             and the default there, engine=interp the portable interpreter\n"
+        }
+    };
+    format!(
+        "Accelerators of {arch} machines:\n{executed}\
+         qtest no execution at all: a test drives the devices, and the time (-qtest)\n"
+    )
 }
 
 pub(super) fn chardevs() -> String {

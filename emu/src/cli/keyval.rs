@@ -167,6 +167,29 @@ impl KeyVals {
         }
     }
 
+    /// Takes keys that change nothing with these values of theirs. They are not among those
+    /// that [`KeyVals::finish`] names.
+    ///
+    /// # Errors
+    /// Another value.
+    pub fn accept(&mut self, keys: &[(&str, &[&str])]) -> Result<(), CliError> {
+        let mut wrong = None;
+        self.items.retain(|item| {
+            let Some((key, values)) = keys.iter().find(|(key, _)| *key == item.key) else {
+                return true;
+            };
+            let value = item.value.as_deref().unwrap_or("on");
+            if !values.contains(&value) {
+                wrong = Some(format!(
+                    "parameter '{key}' does not accept value '{value}', expected one of: {}",
+                    values.join(", ")
+                ));
+            }
+            false
+        });
+        wrong.map_or(Ok(()), |problem| Err(self.error(problem)))
+    }
+
     /// All that was not taken, in order; a bare word counts as `on`.
     pub fn rest(self) -> Vec<(String, String)> {
         self.items

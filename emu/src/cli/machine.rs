@@ -1,61 +1,8 @@
-//! `-machine`, `-accel`, `-smp`, `-m`: what decides the machine's shape.
+//! `-smp`, `-m`: what decides the machine's shape.
 
-use machine::{Accel, Engine, Smp, Tcg};
+use machine::Smp;
 
 use super::{CliError, KeyVals};
-
-/// The most that `tb-size` takes.
-const CACHE_MIB_MAX: u32 = 1024;
-
-/// `-accel VALUE`, or the value of `-machine ...,accel=`.
-pub(super) fn parse_accel(option: &str, value: &str) -> Result<Accel, CliError> {
-    let mut kv = KeyVals::parse(option, value, Some("accel"))?;
-    let name = kv.require("accel", "an accelerator")?;
-    let engine = kv.choice(
-        "engine",
-        &[
-            ("default", Engine::Default),
-            ("interp", Engine::Interp),
-            ("native", Engine::Native),
-            ("reference", Engine::Reference),
-        ],
-    )?;
-    let cache_mib = match kv.take("tb-size")? {
-        None => None,
-        Some(text) => match text.parse::<u32>() {
-            Ok(mib @ 1..=CACHE_MIB_MAX) => Some(mib),
-            _ => {
-                return Err(kv.error(format!(
-                    "parameter 'tb-size' does not accept value '{text}', expected 1 to \
-                     {CACHE_MIB_MAX} (MiB of translated code)"
-                )));
-            }
-        },
-    };
-    // `a:b` is QEMU's list of choices: the first that exists here.
-    let known = name.split(':').find_map(|name| match name {
-        "tcg" => Some(Accel::Tcg(Tcg {
-            engine: engine.unwrap_or_default(),
-            cache_mib,
-        })),
-        "kvm" => Some(Accel::Kvm),
-        "qtest" => Some(Accel::Qtest),
-        _ => None,
-    });
-    let accel = known.ok_or_else(|| {
-        kv.error(format!(
-            "no accelerator '{name}', expected tcg, kvm or qtest"
-        ))
-    })?;
-    if cache_mib.is_some() && !matches!(accel, Accel::Tcg(_)) {
-        return Err(kv.error("parameter 'tb-size' is for tcg only"));
-    }
-    if engine.is_some() && !matches!(accel, Accel::Tcg(_)) {
-        return Err(kv.error("parameter 'engine' is for tcg only"));
-    }
-    kv.finish()?;
-    Ok(accel)
-}
 
 /// `-smp VALUE`.
 pub(super) fn parse_smp(option: &str, value: &str) -> Result<Smp, CliError> {
@@ -234,50 +181,6 @@ mod tests {
             smp("4,foo=3")
                 .unwrap_err()
                 .starts_with("-smp 4,foo=3: invalid parameter 'foo'")
-        );
-    }
-
-    #[test]
-    fn accelerators() {
-        let accel = |text: &str| parse_accel("-accel", text).map_err(|e| e.to_string());
-        assert_eq!(accel("tcg"), Ok(Accel::Tcg(Tcg::default())));
-        assert_eq!(
-            accel("tcg,engine=interp"),
-            Ok(Accel::Tcg(Engine::Interp.into()))
-        );
-        assert_eq!(
-            accel("tcg,tb-size=16"),
-            Ok(Accel::Tcg(Tcg {
-                engine: Engine::Default,
-                cache_mib: Some(16)
-            }))
-        );
-        assert_eq!(
-            accel("tcg,tb-size=0"),
-            Err(
-                "-accel tcg,tb-size=0: parameter 'tb-size' does not accept value '0', expected 1 \
-                 to 1024 (MiB of translated code)"
-                    .into()
-            )
-        );
-        assert_eq!(accel("hvf:tcg"), Ok(Accel::Tcg(Tcg::default())));
-        assert_eq!(accel("kvm"), Ok(Accel::Kvm));
-        assert_eq!(accel("qtest"), Ok(Accel::Qtest));
-        assert_eq!(
-            accel("hvf"),
-            Err("-accel hvf: no accelerator 'hvf', expected tcg, kvm or qtest".into())
-        );
-        assert_eq!(
-            accel("tcg,engine=warp"),
-            Err(
-                "-accel tcg,engine=warp: parameter 'engine' does not accept value 'warp', \
-                 expected one of: default, interp, native, reference"
-                    .into()
-            )
-        );
-        assert_eq!(
-            accel("kvm,engine=native"),
-            Err("-accel kvm,engine=native: parameter 'engine' is for tcg only".into())
         );
     }
 }

@@ -5,11 +5,13 @@
 //! `key=value` inside a value. clap parses the options, from one table of them; the comma lists
 //! are read here. Nothing here opens a file or touches the host.
 
+mod accel;
 mod chardevs;
 mod clock;
 mod devices;
 mod help;
 mod keyval;
+mod kinds;
 mod machine;
 mod objects;
 mod options;

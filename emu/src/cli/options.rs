@@ -72,8 +72,10 @@ const OPTIONS: &[OptionSpec] = &[
     option(
         "accel",
         "tcg[,engine=native|interp][,tb-size=MiB] | kvm | qtest",
-        "how guest code is executed; 'help' lists the ways",
+        "how guest code is executed; 'help' lists the ways. Of several (kvm:tcg, or the\n\
+         option repeated) the first that is there counts",
     ),
+    option("enable-kvm", "", "the same as -accel kvm"),
     option(
         "cpu",
         "MODEL[,FEATURE=on|off...]",
@@ -113,8 +115,8 @@ const OPTIONS: &[OptionSpec] = &[
     option(
         "serial",
         "DEV",
-        "where the operator console goes: stdio, mon:stdio, file:PATH, pipe:PATH, null,\n\
-         none, chardev:ID, unix:PATH[,server=on][,wait=off], tcp:HOST:PORT[,server=on]...",
+        "where the operator console (x86: the serial port at 0x3f8) goes: stdio, mon:stdio,\n\
+         file:PATH, pipe:PATH, null, none, chardev:ID, unix:PATH[,server=on][,wait=off], tcp:HOST:PORT[,server=on]...",
     ),
     option(
         "chardev",
@@ -210,6 +212,13 @@ const OPTIONS: &[OptionSpec] = &[
         "write what the test and the machine tell one another there",
     ),
     option("sandbox", "off", "no system call filter"),
+    option("net", "none", "no network").alias("nic"),
+    option("overcommit", "mem-lock=off", "guest memory is not locked"),
+    option("boot", "ORDER", "accepted: only -kernel is booted"),
+    option("k", "LANGUAGE", "accepted: there is no keyboard"),
+    option("no-acpi", "", "accepted: there is no ACPI"),
+    option("no-hpet", "", "accepted: there is no HPET"),
+    option("no-fd-bootchk", "", "accepted: there is no floppy disk"),
     option(
         "no-user-config",
         "",

@@ -12,7 +12,10 @@ use migration::transport::Uri;
 
 use super::chardevs::{ChardevKind, ChardevSpec};
 use super::options::{Given, Options};
-use super::{CliError, Invocation, KeyVals, clock, devices, help, machine as shape, objects};
+use super::{
+    CliError, Invocation, KeyVals, accel::Accels, clock, devices, help, kinds, machine as shape,
+    objects,
+};
 use crate::migrate::TlsCredsX509;
 
 /// Everything that the program needs to know to run.
@@ -205,7 +208,7 @@ pub enum HostClockChoice {
 struct Draft {
     machine: Option<(String, String)>,
     devices: Vec<(Device, String)>,
-    accel: Option<Accel>,
+    accels: Accels,
     cpu: Option<(String, String)>,
     smp: Option<Smp>,
     ram_bytes: Option<u64>,
@@ -253,7 +256,9 @@ pub fn parse(words: &[String], types: &[&'static dyn MachineType]) -> Result<Inv
     }
     let mut draft = Draft::default();
     for option in &options.in_order() {
-        if let Some(text) = list_asked_for(option, &draft, program, types)? {
+        if matches!(option.value, "help" | "?")
+            && let Some(text) = draft.list(option.name, program, types)?
+        {
             return Ok(Invocation::Print(text));
         }
         draft.take(option)?;
@@ -263,87 +268,42 @@ pub fn parse(words: &[String], types: &[&'static dyn MachineType]) -> Result<Inv
         .map(|settings| Invocation::Run(Box::new(settings)))
 }
 
-/// The list that a value of `help` asks for.
-fn list_asked_for(
-    option: &Given<'_>,
-    draft: &Draft,
-    program: &str,
-    types: &[&'static dyn MachineType],
-) -> Result<Option<String>, CliError> {
-    if !matches!(option.value, "help" | "?") {
-        return Ok(None);
-    }
-    Ok(match option.name {
-        "machine" => Some(help::machines(types)),
-        "cpu" => {
-            let machine = draft
-                .machine
-                .as_ref()
-                .map(|(name, text)| (name.as_str(), text.as_str()));
-            Some(help::cpu_models(pick_machine(machine, program, types)?))
-        }
-        "accel" => Some(help::accelerators()),
-        "device" => Some(devices::help()),
-        "chardev" => Some(help::chardevs()),
-        "d" => Some(help::log_items()),
-        _ => None,
-    })
-}
-
-/// The machine by the name given, else by the program's own name.
-fn pick_machine(
-    given: Option<(&str, &str)>,
-    program: &str,
-    types: &[&'static dyn MachineType],
-) -> Result<&'static dyn MachineType, CliError> {
-    if let Some((name, argument)) = given {
-        return types
-            .iter()
-            .copied()
-            .find(|kind| kind.names().contains(&name))
-            .ok_or_else(|| {
-                let names: Vec<_> = types
-                    .iter()
-                    .flat_map(|kind| kind.names())
-                    .copied()
-                    .collect();
-                CliError::new(
-                    argument,
-                    format!("no machine '{name}', expected one of: {}", names.join(", ")),
-                )
-            });
-    }
-    let file = program.rsplit('/').next().unwrap_or(program);
-    if let Some((_, arch)) = file.rsplit_once("-system-") {
-        return types
-            .iter()
-            .copied()
-            .find(|kind| kind.arch() == arch)
-            .ok_or_else(|| {
-                let arches: Vec<_> = types.iter().map(|kind| kind.arch()).collect();
-                CliError::new(
-                    program,
-                    format!(
-                        "no machine of architecture '{arch}', which the program's name asks for; \
-                     expected one of: {}",
-                        arches.join(", ")
-                    ),
-                )
-            });
-    }
-    types
-        .first()
-        .copied()
-        .ok_or_else(|| CliError::new("-machine", "this program was built without any machine"))
-}
-
 impl Draft {
+    /// The list that a value of `help` asks for.
+    fn list(
+        &self,
+        option: &str,
+        program: &str,
+        types: &[&'static dyn MachineType],
+    ) -> Result<Option<String>, CliError> {
+        Ok(match option {
+            "machine" => Some(help::machines(&kinds::of_program(program, types)?)),
+            "cpu" => Some(help::cpu_models(self.kind(program, types)?)),
+            "accel" => Some(help::accelerators(self.kind(program, types)?.arch())),
+            "device" => Some(devices::help()),
+            "chardev" => Some(help::chardevs()),
+            "d" => Some(help::log_items()),
+            _ => None,
+        })
+    }
+
+    fn kind(
+        &self,
+        program: &str,
+        types: &[&'static dyn MachineType],
+    ) -> Result<&'static dyn MachineType, CliError> {
+        let machine = self.machine.as_ref();
+        let given = machine.map(|(name, text)| (name.as_str(), text.as_str()));
+        kinds::pick(given, program, types)
+    }
+
     fn take(&mut self, option: &Given<'_>) -> Result<(), CliError> {
         let Given { name, typed, value } = *option;
         let argument = || format!("{typed} {value}");
         match name {
             "machine" => self.take_machine(typed, value)?,
-            "accel" => self.accel = Some(shape::parse_accel(typed, value)?),
+            "accel" => self.accels.take_option(typed, value)?,
+            "enable-kvm" => self.accels.take_option(typed, "kvm")?,
             "cpu" => self.cpu = Some((value.to_owned(), argument())),
             "smp" => self.smp = Some(shape::parse_smp(typed, value)?),
             "m" => self.ram_bytes = Some(shape::parse_memory(typed, value)?),
@@ -370,7 +330,14 @@ impl Draft {
                 &["off"],
                 "this version has no system call filter",
             )?,
-            "no-user-config" => {}
+            "net" | "nic" => only(typed, value, &["none"], "this version has no network")?,
+            "overcommit" => {
+                let mut kv = KeyVals::parse(typed, value, None)?;
+                kv.accept(&[("mem-lock", &["off"]), ("cpu-pm", &["off"])])?;
+                kv.finish()?;
+            }
+            // What they switch off or choose is not there.
+            "no-user-config" | "no-acpi" | "no-hpet" | "no-fd-bootchk" | "boot" | "k" => {}
             "serial" => self.take_serial(typed, value)?,
             "chardev" => {
                 let spec = ChardevSpec::parse(typed, value)?;
@@ -472,8 +439,9 @@ impl Draft {
             self.machine = Some((name, argument));
         }
         if let Some(accel) = kv.take("accel")? {
-            self.accel = Some(shape::parse_accel(typed, &format!("accel={accel}"))?);
+            self.accels.take_property(typed, &accel)?;
         }
+        kv.accept(kinds::ACCEPTED_PROPERTIES)?;
         kv.finish()
     }
 
@@ -519,8 +487,16 @@ impl Draft {
         let argument = format!("{typed} {value}");
         let index = self.serials;
         self.serials += 1;
-        if value == "none" {
+        // There is one port; another is there if nobody would look at it.
+        if value == "none" || (index > 0 && value == "null") {
             return Ok(());
+        }
+        if index > 0 {
+            return Err(CliError::new(
+                argument,
+                "this version's machines have one serial port or console, and the first -serial \
+                 is its; expected null or none",
+            ));
         }
         if let Some(id) = value.strip_prefix("chardev:") {
             return self.set_console(id.to_owned(), argument);
@@ -771,11 +747,7 @@ impl Draft {
         program: &str,
         types: &[&'static dyn MachineType],
     ) -> Result<Settings, CliError> {
-        let machine = self
-            .machine
-            .as_ref()
-            .map(|(name, text)| (name.as_str(), text.as_str()));
-        let kind = pick_machine(machine, program, types)?;
+        let kind = self.kind(program, types)?;
         if let Some((model, argument)) = &self.cpu {
             let base = model.split(',').next().unwrap_or_default();
             if !kind.cpu_models().contains(&base) {
@@ -813,7 +785,7 @@ impl Draft {
         if self.guest != GuestSource::Boot {
             self.boot.when = BootWhen::Reset;
         }
-        let accel = self.accel.unwrap_or_else(|| kind.default_accel());
+        let accel = self.accels.choose(kind)?;
         if let Some((_, argument)) = &self.qtest
             && accel != Accel::Qtest
         {

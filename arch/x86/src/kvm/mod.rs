@@ -65,6 +65,12 @@ impl IrqChips {
     }
 }
 
+/// Whether this host lets this program use its KVM.
+#[must_use]
+pub fn is_there() -> bool {
+    Kvm::new().is_ok()
+}
+
 impl Vm {
     /// A virtual machine with this RAM, interrupt controllers, and a PIT where the host has one.
     ///

@@ -63,6 +63,14 @@ impl MachineType for X86Type {
         Accel::Kvm
     }
 
+    fn offers(&self, accel: Accel) -> bool {
+        match accel {
+            Accel::Kvm => crate::kvm::is_there(),
+            Accel::Qtest => true,
+            Accel::Tcg(_) => false,
+        }
+    }
+
     fn cpu_models(&self) -> &'static [&'static str] {
         &["host", "max"]
     }
