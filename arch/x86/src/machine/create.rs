@@ -108,7 +108,7 @@ impl MachineType for X86Type {
             Accel::Kvm => {
                 let vm = Vm::new(Arc::clone(&ram))?;
                 (
-                    Execution::Kvm(KvmCpus::new(Arc::clone(&vm), cpus)?),
+                    Execution::Kvm(Box::new(KvmCpus::new(Arc::clone(&vm), cpus)?)),
                     Some(vm),
                 )
             }

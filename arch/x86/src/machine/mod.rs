@@ -48,7 +48,7 @@ enum Execution {
     /// Nothing: so many CPUs exist in name only.
     Qtest { cpus: u32 },
     /// The host's KVM.
-    Kvm(KvmCpus),
+    Kvm(Box<KvmCpus>),
 }
 
 /// A built x86 machine.
@@ -198,7 +198,7 @@ impl Machine for X86Machine {
 
     fn parts(&self) -> Vec<Box<dyn migration::Part + '_>> {
         let kvm = match &self.execution {
-            Execution::Kvm(kvm) => Some(kvm),
+            Execution::Kvm(kvm) => Some(&**kvm),
             Execution::Qtest { .. } => None,
         };
         parts::all(&self.shared, kvm, self.cpu_count())

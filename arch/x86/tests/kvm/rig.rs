@@ -1,13 +1,13 @@
 //! A machine with run control, as the program has it.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, unbounded};
 use machine::{
-    Accel, AddressSpace, BootSource, BootWhen, ConsoleOutput, GuestEvent, Identity, Machine,
-    MachineConfig, MachineParts, RtcOptions, Smp,
+    Accel, AddressSpace, BootSource, BootWhen, GuestEvent, Identity, Machine, MachineConfig,
+    MachineParts, RtcOptions, Smp,
 };
 use tod::clock::ClockManager;
 use tod::host::{HostClock, LinuxHost};
@@ -31,16 +31,7 @@ pub(crate) fn has_kvm() -> bool {
     there.is_ok()
 }
 
-#[derive(Default)]
-struct Screen(Mutex<Vec<u8>>);
-
-impl ConsoleOutput for Screen {
-    fn write(&self, bytes: &[u8]) {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-    }
-}
-
-struct Cpus(Arc<dyn Machine>);
+pub(crate) struct Cpus(Arc<dyn Machine>);
 
 impl Vcpus for Cpus {
     fn park(&self) -> tod::run::AllParked {
@@ -76,7 +67,6 @@ pub(crate) struct Rig {
     pub(crate) control: RunControl<Cpus>,
     pub(crate) clocks: Arc<ClockManager>,
     pub(crate) events: Receiver<GuestEvent>,
-    screen: Arc<Screen>,
     _kernel: Option<tempfile::NamedTempFile>,
 }
 
@@ -94,7 +84,6 @@ impl Rig {
         let timeline = Timeline::new(&timebase);
         timeline.start_thread().unwrap();
         let clocks = ClockManager::new(timeline);
-        let screen = Arc::new(Screen::default());
         let (sender, events) = unbounded();
         let kernel = wanted.image.map(|image| {
             let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -125,7 +114,7 @@ impl Rig {
             host,
             clocks: &clocks,
             events: sender,
-            console: Some(screen.clone()),
+            console: None,
         };
         let machine: Arc<dyn Machine> = x86::machine::PC.create(&config, parts).unwrap().into();
         let cpus = Cpus(Arc::clone(&machine));
@@ -138,7 +127,6 @@ impl Rig {
             control,
             clocks,
             events,
-            screen,
             _kernel: kernel,
         }
     }
