@@ -5,6 +5,7 @@
 //! ([`crate::cpu`]), what is in its registers, and what the clocks' calls are for
 //! ([`crate::clock`]).
 
+mod clock_calls;
 mod error;
 mod exit;
 mod kick;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::memory::Layout;
 use machine::GuestRam;
 
+pub use clock_calls::{ClockCalls, ClockData, HostClockCalls, LAPIC_BYTES, Lapic, TscScale};
 pub use error::KvmError;
 pub use exit::{Direction, Exit};
 pub use kick::Kicker;

@@ -1,0 +1,120 @@
+//! The parts of a machine that hold KVM's time beside the clocks' values: they come before the
+//! clocks, which are installed by them.
+//!
+//! The values themselves travel with all clocks ([`tod::SavedClocks`]).
+
+use std::sync::Arc;
+
+use migration::{Part, PartError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::kvm_time::KvmTime;
+
+/// No machine of 254 vCPUs needs more.
+const MAX_BYTES: usize = 16 << 10;
+
+fn encode<T: Serialize>(name: &'static str, value: &T) -> Result<Vec<u8>, PartError> {
+    migration::encode(value).map_err(|source| PartError::Codec { name, source })
+}
+
+fn decode<T: DeserializeOwned>(
+    name: &'static str,
+    newest: u32,
+    found: u32,
+    payload: &[u8],
+) -> Result<T, PartError> {
+    if found != newest {
+        return Err(PartError::Version {
+            name,
+            found,
+            newest,
+        });
+    }
+    migration::decode(payload, MAX_BYTES).map_err(|source| PartError::Codec { name, source })
+}
+
+/// The TSCs' frequency and how vCPUs' differ.
+pub struct TscPart(Arc<KvmTime>);
+
+impl TscPart {
+    const NAME: &'static str = "tsc";
+    const VERSION: u32 = 1;
+
+    /// That of a machine.
+    #[must_use]
+    pub fn new(time: &Arc<KvmTime>) -> Self {
+        Self(Arc::clone(time))
+    }
+}
+
+impl Part for TscPart {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn version(&self) -> u32 {
+        Self::VERSION
+    }
+
+    fn max_bytes(&self) -> usize {
+        MAX_BYTES
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        encode(Self::NAME, &self.0.save_tsc())
+    }
+
+    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
+        let saved = decode(Self::NAME, Self::VERSION, version, payload)?;
+        self.0
+            .load_tsc(&saved)
+            .map_err(|error| PartError::Unsuitable {
+                name: Self::NAME,
+                why: error.to_string(),
+            })
+    }
+}
+
+/// The APIC timers and the PIT, as at the stop. To be loaded after the vCPUs' and the interrupt
+/// controllers' registers.
+pub struct TimersPart(Arc<KvmTime>);
+
+impl TimersPart {
+    const NAME: &'static str = "interval-timers";
+    const VERSION: u32 = 1;
+
+    /// That of a machine.
+    #[must_use]
+    pub fn new(time: &Arc<KvmTime>) -> Self {
+        Self(Arc::clone(time))
+    }
+}
+
+impl Part for TimersPart {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn version(&self) -> u32 {
+        Self::VERSION
+    }
+
+    fn max_bytes(&self) -> usize {
+        MAX_BYTES
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        encode(Self::NAME, &self.0.save_timers())
+    }
+
+    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
+        let saved = decode(Self::NAME, Self::VERSION, version, payload)?;
+        self.0
+            .load_timers(saved)
+            .map_err(|error| PartError::Unsuitable {
+                name: Self::NAME,
+                why: error.to_string(),
+            })
+    }
+}
