@@ -8,6 +8,8 @@ pub mod bus;
 pub mod debug_exit;
 pub mod fw_cfg;
 pub mod lines;
+pub mod power;
+pub mod serial;
 pub mod test_device;
 
 use std::sync::Arc;
@@ -25,6 +27,8 @@ use bus::{PortBus, PortDevice, PortsTaken};
 use debug_exit::DebugExit;
 use fw_cfg::{FwCfg, FwCfgItems, FwCfgPart};
 pub use lines::{InterruptSink, Lines, NoController};
+use power::{Power, PowerPart};
+use serial::{SerialPart, SerialPort};
 
 /// What a board is built from.
 pub struct BoardParts<'a> {
@@ -36,7 +40,7 @@ pub struct BoardParts<'a> {
     pub devices: &'a [Device],
     /// What a guest without firmware tables is told of the machine.
     pub fw_cfg: FwCfgItems,
-    /// Where the serial port's output goes; without it there is no serial port.
+    /// Where the serial port's output goes; without it nobody hears it.
     pub console: Option<Arc<dyn ConsoleOutput>>,
     /// Where resets, power-off and a date that the guest changes are told.
     pub events: Sender<GuestEvent>,
@@ -64,6 +68,10 @@ pub struct Board {
     lines: Arc<Lines>,
     rtc: Arc<RtcDevice>,
     fw_cfg: Arc<FwCfg>,
+    serial: Arc<SerialPort>,
+    power: Arc<Power>,
+    /// Whether the serial port leads anywhere.
+    has_console: bool,
 }
 
 impl Board {
@@ -75,7 +83,11 @@ impl Board {
         let lines = Arc::new(Lines::new(parts.lines));
         let rtc = new_rtc(parts.clocks, parts.rtc, &lines, parts.events.clone())?;
         let fw_cfg = Arc::new(FwCfg::new(parts.fw_cfg));
+        let has_console = parts.console.is_some();
+        let serial = Arc::new(SerialPort::new(parts.console, &lines));
         let mut bus = PortBus::default();
+        let power = Power::add(&mut bus, parts.events.clone())?;
+        bus.add(serial::PORTS, Arc::clone(&serial) as _)?;
         bus.add(
             spec::INDEX_PORT..=spec::DATA_PORT,
             Arc::new(RtcPorts(Arc::clone(&rtc))),
@@ -95,6 +107,9 @@ impl Board {
             lines,
             rtc,
             fw_cfg,
+            serial,
+            power,
+            has_console,
         })
     }
 
@@ -120,16 +135,18 @@ impl Board {
         &self.rtc
     }
 
-    /// The operator console's input, if there is a serial port.
+    /// The operator console's input, if the serial port leads to one.
     #[must_use]
     pub fn console_input(&self) -> Option<Arc<dyn ConsoleInput>> {
-        None
+        self.has_console.then(|| Arc::clone(&self.serial) as _)
     }
 
     /// System reset.
     pub fn reset(&self) {
         self.rtc.reset();
         self.fw_cfg.reset();
+        self.serial.reset();
+        self.power.reset();
     }
 
     /// What wants to know when the VM stops and runs on.
@@ -144,6 +161,8 @@ impl Board {
         vec![
             Box::new(RtcPart::new(&self.rtc)),
             Box::new(FwCfgPart::new(&self.fw_cfg)),
+            Box::new(SerialPart::new(&self.serial)),
+            Box::new(PowerPart::new(&self.power)),
         ]
     }
 }
