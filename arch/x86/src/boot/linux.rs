@@ -178,6 +178,7 @@ fn finish(
     }
     let mut page = boot_params {
         hdr: header,
+        acpi_rsdp_addr: super::acpi::RSDP_AT,
         ..Default::default()
     };
     let ranges = map::ranges(surroundings.layout);

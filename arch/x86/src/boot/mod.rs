@@ -1,7 +1,7 @@
 //! Boot: what `-kernel`, `-initrd` and `-append` put into memory, and where CPU 0 starts.
 //!
 //! There is no firmware: a kernel is entered as its boot protocol wants it, with what firmware
-//! would have left behind (a memory map, the table of processors). A boot source is read and
+//! would have left behind: a memory map, tables of processors and interrupt lines. A boot source is read and
 //! checked once, when the machine is built, and kept as memory segments, so that a reset cannot
 //! fail on a file that has gone since. Formats: Linux's bzImage ([`linux`]), ELF ([`elf`]), and
 //! Multiboot 1 ([`multiboot`]), which is also how flat images for tests say where they go.
@@ -9,10 +9,12 @@
 //! Below 1 MiB the guest finds, by address:
 //! - 0x500: a descriptor table; 0x7000: Linux's zero page; 0x9000: page tables;
 //! - 0x10000: the Multiboot information; 0x20000: the command line;
-//! - 0xf0000: the table of processors, where firmware's read-only memory would be.
+//! - 0xe0000: ACPI's tables ([`acpi`]) and 0xf0000: the older table of processors ([`mptable`]),
+//!   where firmware's read-only memory would be.
 //!
 //! Not here: resetting CPUs and devices.
 
+pub mod acpi;
 pub mod elf;
 pub mod entry;
 pub mod linux;
@@ -70,6 +72,8 @@ pub struct Surroundings {
     pub layout: Layout,
     /// How many CPUs there are.
     pub cpus: u32,
+    /// Whether there is a serial port.
+    pub serial: bool,
 }
 
 impl Surroundings {
@@ -121,7 +125,9 @@ impl BootImage {
                     .into(),
             ));
         };
-        image.segments.push(mptable::segment(surroundings.cpus));
+        let Surroundings { cpus, serial, .. } = *surroundings;
+        image.segments.push(mptable::segment(cpus));
+        image.segments.push(acpi::segment(cpus, serial));
         Ok(Some(image))
     }
 

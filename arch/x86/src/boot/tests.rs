@@ -11,6 +11,7 @@ fn surroundings(mib: u64) -> Surroundings {
     Surroundings {
         layout: Layout::new(mib << 20),
         cpus: 1,
+        serial: true,
     }
 }
 
