@@ -12,6 +12,11 @@ pub fn image(name: &str) -> PathBuf {
     top().join("tests/guests/images").join(name)
 }
 
+/// A bare-metal x86 guest's image by its name.
+pub fn x86_image(name: &str) -> PathBuf {
+    top().join("tests/guests/x86/images").join(name)
+}
+
 /// Debian's kernel and the initramfs, where `tests/scripts/get-debian-guest` puts them.
 pub struct Debian {
     /// The boot image as Debian ships it.

@@ -13,6 +13,7 @@ pub mod process;
 pub mod qmp;
 pub mod self_checking;
 pub mod stall;
+pub mod x86;
 
 pub use console::Console;
 pub use engines::engines;

@@ -60,6 +60,23 @@ impl EmuBuilder {
         builder
     }
 
+    /// A PC under KVM with its serial port on the standard streams, and QMP.
+    pub fn pc() -> Self {
+        let mut builder = Self::bare().args([
+            "-machine",
+            "pc,accel=kvm",
+            "-nodefaults",
+            "-display",
+            "none",
+            "-chardev",
+            "stdio,id=con0,signal=off",
+            "-serial",
+            "chardev:con0",
+        ]);
+        builder.qmp = true;
+        builder
+    }
+
     /// Another program with the same command line, as QEMU.
     pub fn with_binary(mut self, binary: impl Into<PathBuf>) -> Self {
         self.binary = binary.into();

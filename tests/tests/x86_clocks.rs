@@ -1,0 +1,271 @@
+//! kvmclock and the TSC of a guest under real KVM, over stop and cont and over migrations.
+//!
+//! `EMU_X86_CYCLES` and `EMU_X86_MOVES` make the runs longer; what is measured is printed.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::json;
+use tests::moving::{Meeting, Side};
+use tests::x86::{
+    CLOCKS, CpuClocks, HostTime, clock, clocks_guest, clocks_report, clocks_started, count,
+    kvm_is_there, ledger_adds_up, timeline_and_kvmclock,
+};
+
+const CPUS: u32 = 2;
+
+/// How long the guest stands in a cycle; it would see that if its clocks ran on.
+const STANDS: Duration = Duration::from_millis(3);
+
+fn started(cpus: u32) -> Side {
+    let side = Side::start(clocks_guest(cpus));
+    clocks_started(&side);
+    side
+}
+
+fn check(reports: &[CpuClocks], what: &str) {
+    for report in reports {
+        report.check(what);
+    }
+}
+
+/// Between two reports the clocks of every CPU have moved by what the guest can have run.
+fn moved_by_running_time(before: &[CpuClocks], after: &[CpuClocks], most_ns: u64) {
+    for (one, two) in before.iter().zip(after) {
+        assert!(two.readings > one.readings, "{one:?} {two:?}");
+        let moved = two.kvm_ns - one.kvm_ns;
+        assert!(
+            moved > 0 && moved <= most_ns,
+            "kvmclock moved by {moved} ns while the guest ran for {most_ns} ns at most"
+        );
+    }
+}
+
+fn ends_well(mut side: Side) {
+    side.emu.type_text("q");
+    side.emu.expect("CLOCKS end", 120);
+    assert_eq!(side.emu.wait(60).code(), Some(0), "{}", side.emu.stderr());
+    assert_eq!(side.emu.stderr(), "");
+}
+
+#[test]
+fn the_clocks_stand_while_the_guest_does() {
+    if !kvm_is_there("the_clocks_stand_while_the_guest_does") {
+        return;
+    }
+    let cycles = count("EMU_X86_CYCLES", 40);
+    let mut side = started(CPUS);
+    side.qmp.ok("stop", json!({}));
+    let first = timeline_and_kvmclock(&mut side.qmp);
+    side.qmp.ok("cont", json!({}));
+    let before = clocks_report(&side, "x", CPUS);
+    let mut host = HostTime::new();
+    let mut last = first;
+    // What kvmclock has moved beyond the timeline, of each cycle.
+    let mut beyond = Vec::new();
+    for _ in 0..cycles {
+        side.qmp.ok("stop", json!({}));
+        let now = timeline_and_kvmclock(&mut side.qmp);
+        beyond.push((now.1 - last.1) - (now.0 - last.0));
+        last = now;
+        host.stands(|| sleep(STANDS));
+        assert_eq!(
+            timeline_and_kvmclock(&mut side.qmp),
+            now,
+            "it does not stand"
+        );
+        side.qmp.ok("cont", json!({}));
+    }
+    let after = clocks_report(&side, "r", CPUS);
+    check(&after, "after all cycles");
+    moved_by_running_time(&before, &after, host.most_run_ns());
+    for report in &after {
+        assert!(report.told >= 1, "nobody told the guest: {report:?}");
+    }
+    ledger_adds_up(&mut side.qmp);
+    beyond.sort_unstable_by_key(|ns| ns.abs());
+    let total: i64 = beyond.iter().sum();
+    eprintln!(
+        "MEASURED: {cycles} stop/cont cycles: kvmclock beyond the running time: mean {} ns, \
+         median {} ns, most {} ns; against the TSC: {} ns fast, {} ns slow",
+        total / i64::from(cycles),
+        beyond[beyond.len() / 2],
+        beyond[beyond.len() - 1],
+        after.iter().map(|report| report.fast_ns).max().unwrap_or(0),
+        after.iter().map(|report| report.slow_ns).max().unwrap_or(0),
+    );
+    ends_well(side);
+}
+
+/// There and back, live and offline.
+#[test]
+fn moves_leave_the_clocks_right() {
+    if !kvm_is_there("moves_leave_the_clocks_right") {
+        return;
+    }
+    let moves = count("EMU_X86_MOVES", 8);
+    let meeting = Meeting::new();
+    let mut source = started(CPUS);
+    let before = clocks_report(&source, "x", CPUS);
+    let mut host = HostTime::new();
+    for round in 0..moves {
+        let address = meeting.address("channel");
+        let mut destination = Side::waiting(clocks_guest(CPUS), &address);
+        let offline = round % 2 == 0;
+        if offline {
+            source.qmp.ok("stop", json!({}));
+            host.stands(|| {
+                sleep(STANDS);
+                source.give(&address);
+            });
+            while destination.state() == "inmigrate" {}
+            destination.qmp.ok("cont", json!({}));
+        } else {
+            source.give(&address);
+        }
+        let reports = clocks_report(&destination, "r", CPUS);
+        check(&reports, &format!("after move {round}"));
+        source.qmp.ok("quit", json!({}));
+        assert_eq!(
+            source.emu.wait(60).code(),
+            Some(0),
+            "{}",
+            source.emu.stderr()
+        );
+        assert_eq!(source.emu.stderr(), "");
+        source = destination;
+    }
+    let after = clocks_report(&source, "r", CPUS);
+    moved_by_running_time(&before, &after, host.most_run_ns());
+    ledger_adds_up(&mut source.qmp);
+    let worst = after
+        .iter()
+        .map(|report| report.fast_ns.max(report.slow_ns));
+    eprintln!(
+        "MEASURED: {moves} moves: kvmclock against the TSC within {} ns",
+        worst.max().unwrap_or(0)
+    );
+    ends_well(source);
+}
+
+/// R1, R2: whichever clock cannot be read or set, the guest runs on, and it is told.
+#[test]
+fn a_clock_that_fails_runs_free() {
+    if !kvm_is_there("a_clock_that_fails_runs_free") {
+        return;
+    }
+    for name in CLOCKS {
+        for point in ["capture", "install"] {
+            let mut side = started(CPUS);
+            let fault = json!({ "clock": name, "point": point, "count": 1 });
+            side.qmp.ok("x-clock-fail", fault);
+            side.qmp.ok("stop", json!({}));
+            sleep(STANDS);
+            side.qmp.ok("cont", json!({}));
+            let event = side.qmp.event("CLOCK_FALLBACK");
+            let event = event.unwrap_or_else(|why| panic!("{name} {point}: {why}"));
+            assert_eq!(event["data"]["clock"], name, "{event}");
+            assert_eq!(event["data"]["phase"], point, "{event}");
+            let shown = clock(&mut side.qmp, name);
+            assert_eq!(shown["failures"], 1, "{shown:#}");
+            for report in clocks_report(&side, "r", CPUS) {
+                assert_eq!(
+                    (report.back, report.tsc_back),
+                    (0, 0),
+                    "{name} {point}: {report:?}"
+                );
+            }
+            // The next time it works again.
+            side.qmp.ok("stop", json!({}));
+            assert_eq!(clock(&mut side.qmp, name)["state"], "stopped");
+            side.qmp.ok("cont", json!({}));
+            clocks_report(&side, "r", CPUS);
+            side.qmp.ok("quit", json!({}));
+            assert_eq!(side.emu.wait(60).code(), Some(0));
+            let said = side.emu.stderr();
+            assert!(said.contains(name), "{name} {point}: {said:?}");
+        }
+    }
+}
+
+/// R6: a clock that cannot be read for a move costs neither the guest nor its clock.
+#[test]
+fn a_move_without_a_clock_is_told_on_both_sides() {
+    if !kvm_is_there("a_move_without_a_clock_is_told_on_both_sides") {
+        return;
+    }
+    for name in CLOCKS {
+        let meeting = Meeting::new();
+        let address = meeting.address("channel");
+        let mut source = started(CPUS);
+        let mut destination = Side::waiting(clocks_guest(CPUS), &address);
+        let fault = json!({ "clock": name, "point": "capture", "count": 1 });
+        source.qmp.ok("x-clock-fail", fault);
+        source.give(&address);
+        while !destination.runs() {}
+        for report in clocks_report(&destination, "r", CPUS) {
+            assert_eq!(report.back, 0, "{name}: {report:?}");
+        }
+        for side in [&source, &destination] {
+            assert!(
+                side.emu.stderr().contains(name),
+                "{name}: {:?}",
+                side.emu.stderr()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_monitor_shows_each_clock_in_its_own_terms() {
+    if !kvm_is_there("the_monitor_shows_each_clock_in_its_own_terms") {
+        return;
+    }
+    let mut side = started(CPUS);
+    let qmp = &mut side.qmp;
+    assert_eq!(qmp.ok("query-target", json!({}))["arch"], "x86_64");
+    assert_eq!(
+        qmp.ok("query-kvm", json!({})),
+        json!({ "enabled": true, "present": true })
+    );
+    let rtc = clock(qmp, "rtc");
+    assert_eq!(
+        (&rtc["scale"], &rtc["offset"]),
+        (&json!("date"), &json!(0)),
+        "{rtc:#}"
+    );
+    assert!(
+        rtc["date"].as_str().is_some_and(|date| date.len() == 19),
+        "{rtc:#}"
+    );
+    let kvmclock = clock(qmp, "kvmclock");
+    assert_eq!(kvmclock["scale"], "elapsed", "{kvmclock:#}");
+    assert!(kvmclock["guest"]["ns"].as_u64() > Some(0), "{kvmclock:#}");
+    let tsc = clock(qmp, "tsc");
+    assert_eq!(tsc["scale"], "cycles", "{tsc:#}");
+    assert!(tsc["hz"].as_u64() > Some(1_000_000), "{tsc:#}");
+    assert!(tsc["guest"]["cycles"].as_u64() > Some(0), "{tsc:#}");
+    let text = qmp.hmp("info clock");
+    for wanted in [
+        "clock rtc: running",
+        "clock kvmclock: running",
+        "clock tsc: running",
+    ] {
+        assert!(text.contains(wanted), "{text}");
+    }
+    for wanted in [
+        " s since its start",
+        " cycles at ",
+        " s from what it runs by",
+    ] {
+        assert!(text.contains(wanted), "{text}");
+    }
+    qmp.ok("stop", json!({}));
+    let text = qmp.hmp("info clock");
+    assert!(text.contains("clock kvmclock: stopped"), "{text}");
+    assert!(text.contains("adds up"), "{text}");
+    assert!(qmp.hmp("info registers").contains("RIP="), "{text}");
+    assert_eq!(qmp.hmp("info cpus").lines().count(), CPUS as usize);
+    qmp.ok("cont", json!({}));
+    ends_well(side);
+}
