@@ -12,6 +12,8 @@
 
 use kvm_bindings::{KVM_CPUID_FLAG_SIGNIFCANT_INDEX, kvm_cpuid_entry2};
 
+use super::features::Change;
+
 /// KVM's first leaf.
 const KVM_SIGNATURE: u32 = 0x4000_0000;
 /// KVM's features.
@@ -30,23 +32,23 @@ const KVM_FEATURES_SHOWN: u32 = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 24;
 const APIC_BUS_KHZ: u32 = 1_000_000;
 
 /// What a machine chooses of CPUID.
-#[derive(Debug, Clone, Copy)]
-pub struct Choice {
+#[derive(Debug, Clone)]
+pub struct Choice<'a> {
     /// How many CPUs there are.
     pub cpus: u32,
     /// Whether the local APIC's timer can count by TSC deadlines.
     pub tsc_deadline: bool,
     /// The guest's TSC frequency, where it is known.
     pub tsc_khz: Option<u32>,
-    /// Whether the TSC is said to be invariant.
-    pub invariant_tsc: bool,
+    /// What the user has turned on and off.
+    pub changes: &'a [Change],
 }
 
 /// The leaves of the CPU of that number.
 #[must_use]
 pub fn leaves(
     supported: &[kvm_cpuid_entry2],
-    choice: &Choice,
+    choice: &Choice<'_>,
     index: u32,
 ) -> Vec<kvm_cpuid_entry2> {
     let mut leaves: Vec<_> = supported
@@ -67,6 +69,9 @@ pub fn leaves(
         }
     }
     leaves.extend(kvm_leaves(supported, choice));
+    for change in choice.changes {
+        change.apply(&mut leaves);
+    }
     leaves
 }
 
@@ -75,7 +80,7 @@ fn is_made_here(function: u32) -> bool {
     matches!(function, 0xb | 0x1f | 0x8000_0026 | 0x8000_0022) || (function >> 28 == 4)
 }
 
-fn adjust(leaf: &mut kvm_cpuid_entry2, choice: &Choice, index: u32) {
+fn adjust(leaf: &mut kvm_cpuid_entry2, choice: &Choice<'_>, index: u32) {
     let cpus = choice.cpus;
     let many = u32::from(cpus > 1);
     let bit = |word: &mut u32, number: u32, on: bool| {
@@ -104,7 +109,7 @@ fn adjust(leaf: &mut kvm_cpuid_entry2, choice: &Choice, index: u32) {
             bit(&mut leaf.ecx, 24, false); // PerfCtrExtNB
             bit(&mut leaf.ecx, 28, false); // PerfCtrExtLLC
         }
-        0x8000_0007 => leaf.edx &= !(1 << 8) | u32::from(choice.invariant_tsc) << 8,
+        0x8000_0007 => bit(&mut leaf.edx, 8, false), // invariant TSC
         0x8000_0008 => {
             let width = core_bits(cpus);
             leaf.ecx = leaf.ecx & !0xf0ff | (cpus - 1).min(0xff) | width << 12;
@@ -146,7 +151,7 @@ fn topology(function: u32, cpus: u32, index: u32) -> [kvm_cpuid_entry2; 3] {
     ]
 }
 
-fn kvm_leaves(supported: &[kvm_cpuid_entry2], choice: &Choice) -> Vec<kvm_cpuid_entry2> {
+fn kvm_leaves(supported: &[kvm_cpuid_entry2], choice: &Choice<'_>) -> Vec<kvm_cpuid_entry2> {
     let Some(features) = supported.iter().find(|leaf| leaf.function == KVM_FEATURES) else {
         return Vec::new();
     };
@@ -188,12 +193,12 @@ mod tests {
         }
     }
 
-    fn choice(cpus: u32) -> Choice {
+    fn choice(cpus: u32) -> Choice<'static> {
         Choice {
             cpus,
             tsc_deadline: true,
             tsc_khz: Some(2_000_000),
-            invariant_tsc: false,
+            changes: &[],
         }
     }
 
@@ -245,8 +250,9 @@ mod tests {
         assert_eq!((timing.eax, timing.ebx), (2_000_000, 1_000_000));
         assert_eq!(find(&shown, 0x8000_0001, 0).ecx >> 2 & 1, 0);
         assert_eq!(find(&shown, 0x8000_0007, 0).edx, 0xff);
+        let asked = crate::cpu::features::parse(Some("host,+invtsc")).unwrap();
         let asked = Choice {
-            invariant_tsc: true,
+            changes: &asked,
             ..choice(1)
         };
         assert_eq!(find(&leaves(&host, &asked, 0), 0x8000_0007, 0).edx, 0x1ff);

@@ -5,6 +5,7 @@
 //! ([`crate::clock`]), and where a CPU starts to execute ([`crate::boot`]).
 
 pub mod cpuid;
+pub mod features;
 pub mod inspect;
 pub mod msrs;
 pub mod setup;

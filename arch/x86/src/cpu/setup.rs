@@ -25,7 +25,7 @@ const MASKED: u32 = 1 << 16;
 pub fn set_up(
     vcpu: &VcpuKvm,
     supported: &[kvm_cpuid_entry2],
-    choice: &Choice,
+    choice: &Choice<'_>,
     index: u32,
 ) -> Result<(), KvmError> {
     let leaves = cpuid::leaves(supported, choice, index);

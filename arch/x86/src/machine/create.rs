@@ -14,6 +14,7 @@ use super::{Execution, KvmCpus, Shared, X86Machine};
 use crate::board::fw_cfg::FwCfgItems;
 use crate::board::{Board, BoardError, BoardParts, InterruptSink, NoController};
 use crate::boot::{BootImage, Surroundings};
+use crate::cpu::features;
 use crate::kvm::Vm;
 use crate::memory::{Layout, Memory};
 
@@ -72,7 +73,7 @@ impl MachineType for X86Type {
     }
 
     fn cpu_models(&self) -> &'static [&'static str] {
-        &["host", "max"]
+        features::MODELS
     }
 
     fn create(
@@ -81,6 +82,7 @@ impl MachineType for X86Type {
         parts: MachineParts<'_>,
     ) -> Result<Box<dyn Machine>, MachineError> {
         check_accel(config.accel)?;
+        let changes = features::parse(config.cpu.as_deref())?;
         let cpus = check_smp(config.smp)?;
         if !(MIN_RAM_BYTES..=MAX_RAM_BYTES).contains(&config.ram_bytes) {
             return Err(MachineError::Option {
@@ -109,7 +111,7 @@ impl MachineType for X86Type {
             Accel::Kvm => {
                 let vm = Vm::new(Arc::clone(&ram))?;
                 (
-                    Execution::Kvm(Box::new(KvmCpus::new(Arc::clone(&vm), cpus)?)),
+                    Execution::Kvm(Box::new(KvmCpus::new(Arc::clone(&vm), cpus, &changes)?)),
                     Some(vm),
                 )
             }

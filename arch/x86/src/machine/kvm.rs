@@ -12,6 +12,7 @@ use super::inspect::CodeSize;
 use crate::board::InterruptSink;
 use crate::boot::Entry;
 use crate::cpu::cpuid::Choice;
+use crate::cpu::features::{self, Change};
 use crate::cpu::{CpuState, Crew, Vcpu, inspect, msrs, setup};
 use crate::kvm::{IrqChips, KvmError, Vm};
 use crate::memory::Memory;
@@ -38,9 +39,10 @@ impl KvmCpus {
     /// Creates CPUs that have not been started.
     ///
     /// # Errors
-    /// [`KvmError`].
-    pub fn new(vm: Arc<Vm>, count: u32) -> Result<Self, KvmError> {
+    /// [`MachineError`]: KVM refuses a call, or the host lacks a feature that is to be on.
+    pub fn new(vm: Arc<Vm>, count: u32, changes: &[Change]) -> Result<Self, MachineError> {
         let supported = vm.supported_cpuid()?;
+        features::check(changes, supported.as_slice())?;
         let mut vcpus = Vec::new();
         for index in 0..count {
             let vcpu = vm.create_vcpu(index)?;
@@ -48,7 +50,7 @@ impl KvmCpus {
                 cpus: count,
                 tsc_deadline: vm.offers(Cap::TscDeadlineTimer),
                 tsc_khz: vcpu.fd().get_tsc_khz().ok().filter(|khz| *khz > 0),
-                invariant_tsc: false,
+                changes,
             };
             setup::set_up(&vcpu, supported.as_slice(), &choice, index)?;
             vcpus.push(Arc::new(Vcpu::new(index as usize, vcpu)?));

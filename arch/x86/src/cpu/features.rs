@@ -1,0 +1,211 @@
+//! `-cpu MODEL[,FEATURE=on|off...]`: bits of CPUID by the names that QEMU and Linux give them.
+//!
+//! There is one model, the host's processor as its KVM shows it. Features that it has can be
+//! turned off, as for guests that are to move to another host. Not here: what CPUID says
+//! otherwise ([`super::cpuid`]).
+
+use kvm_bindings::kvm_cpuid_entry2;
+use machine::MachineError;
+
+/// Names of the model.
+pub const MODELS: &[&str] = &["host", "max"];
+
+/// A register of CPUID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Register {
+    Eax,
+    Ebx,
+    Ecx,
+    Edx,
+}
+
+/// A bit of CPUID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bit {
+    leaf: u32,
+    subleaf: u32,
+    register: Register,
+    bit: u32,
+}
+
+/// The TSC runs at one rate in all states of the processor: what a guest that moves, and whose
+/// TSC's rate may change with it, had better not be told.
+const INVARIANT_TSC: (&str, Bit) = ("invtsc", bit(0x8000_0007, 0, Register::Edx, 8));
+
+const fn bit(leaf: u32, subleaf: u32, register: Register, bit: u32) -> Bit {
+    Bit {
+        leaf,
+        subleaf,
+        register,
+        bit,
+    }
+}
+
+macro_rules! features {
+    ($($leaf:literal $subleaf:literal $register:ident: $($name:literal $bit:literal),+;)+) => {
+        &[$($(($name, bit($leaf, $subleaf, Register::$register, $bit)),)+)+ INVARIANT_TSC]
+    };
+}
+
+const FEATURES: &[(&str, Bit)] = features! {
+    0x1 0 Ecx: "pni" 0, "sse3" 0, "pclmulqdq" 1, "ssse3" 9, "fma" 12, "cx16" 13, "pcid" 17,
+        "sse4.1" 19, "sse4_1" 19, "sse4.2" 20, "sse4_2" 20, "x2apic" 21, "movbe" 22, "popcnt" 23,
+        "tsc-deadline" 24, "aes" 25, "xsave" 26, "avx" 28, "f16c" 29, "rdrand" 30,
+        "hypervisor" 31;
+    0x1 0 Edx: "sep" 11, "mtrr" 12, "pge" 13, "pat" 16, "pse36" 17, "clflush" 19, "mmx" 23,
+        "fxsr" 24, "sse" 25, "sse2" 26;
+    0x7 0 Ebx: "fsgsbase" 0, "bmi1" 3, "avx2" 5, "smep" 7, "bmi2" 8, "erms" 9, "invpcid" 10,
+        "avx512f" 16, "avx512dq" 17, "rdseed" 18, "adx" 19, "smap" 20, "clflushopt" 23, "clwb" 24,
+        "avx512cd" 28, "sha-ni" 29, "avx512bw" 30, "avx512vl" 31;
+    0x7 0 Ecx: "umip" 2, "pku" 3, "vaes" 9, "vpclmulqdq" 10, "la57" 16, "rdpid" 22;
+    0x7 0 Edx: "fsrm" 4, "md-clear" 10, "spec-ctrl" 26, "stibp" 27, "arch-capabilities" 29,
+        "ssbd" 31;
+    0xd 1 Eax: "xsaveopt" 0, "xsavec" 1, "xgetbv1" 2, "xsaves" 3;
+    0x4000_0001 0 Eax: "kvm-nopiodelay" 1, "kvmclock-stable-bit" 24;
+    0x8000_0001 0 Ecx: "lahf-lm" 0, "abm" 5, "sse4a" 6, "misalignsse" 7, "topoext" 22;
+    0x8000_0001 0 Edx: "syscall" 11, "nx" 20, "pdpe1gb" 26, "rdtscp" 27;
+    0x8000_0008 0 Ebx: "clzero" 0, "xsaveerptr" 2, "ibpb" 12, "amd-ssbd" 24;
+};
+
+/// A change to what CPUID says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    name: &'static str,
+    bit: Bit,
+    on: bool,
+}
+
+/// Reads `-cpu`.
+///
+/// # Errors
+/// [`MachineError::Option`] for another model, or a feature that has no name here.
+pub fn parse(cpu: Option<&str>) -> Result<Vec<Change>, MachineError> {
+    let Some(cpu) = cpu else {
+        return Ok(Vec::new());
+    };
+    let refused = |value: &str, expected: String| MachineError::Option {
+        option: "-cpu",
+        value: value.into(),
+        expected,
+    };
+    let mut words = cpu.split(',');
+    let model = words.next().unwrap_or_default();
+    if !MODELS.contains(&model) {
+        let expected = format!("expected one of {}", MODELS.join(", "));
+        return Err(refused(model, expected));
+    }
+    words
+        .map(|word| {
+            let (name, on) = match (word.split_once('='), word.split_at_checked(1)) {
+                (Some((name, "on" | "yes" | "true")), _) => (name, true),
+                (Some((name, "off" | "no" | "false")), _) => (name, false),
+                (None, Some(("+", name))) => (name, true),
+                (None, Some(("-", name))) => (name, false),
+                (None, _) => (word, true),
+                (Some(_), _) => {
+                    return Err(refused(word, "expected FEATURE=on or FEATURE=off".into()));
+                }
+            };
+            FEATURES
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|&(name, bit)| Change { name, bit, on })
+                .ok_or_else(|| refused(word, "no feature that this version knows".into()))
+        })
+        .collect()
+}
+
+fn register(leaf: &mut kvm_cpuid_entry2, register: Register) -> &mut u32 {
+    match register {
+        Register::Eax => &mut leaf.eax,
+        Register::Ebx => &mut leaf.ebx,
+        Register::Ecx => &mut leaf.ecx,
+        Register::Edx => &mut leaf.edx,
+    }
+}
+
+impl Change {
+    fn find<'a>(&self, leaves: &'a mut [kvm_cpuid_entry2]) -> Option<&'a mut u32> {
+        let place = (self.bit.leaf, self.bit.subleaf);
+        leaves
+            .iter_mut()
+            .find(|leaf| (leaf.function, leaf.index) == place)
+            .map(|leaf| register(leaf, self.bit.register))
+    }
+
+    /// Makes it in what is said to a CPU.
+    pub(super) fn apply(&self, leaves: &mut [kvm_cpuid_entry2]) {
+        if let Some(word) = self.find(leaves) {
+            *word = *word & !(1 << self.bit.bit) | u32::from(self.on) << self.bit.bit;
+        }
+    }
+}
+
+/// Whether the host offers what is to be turned on.
+///
+/// # Errors
+/// [`MachineError::Option`].
+pub fn check(changes: &[Change], supported: &[kvm_cpuid_entry2]) -> Result<(), MachineError> {
+    let mut supported = supported.to_vec();
+    for change in changes.iter().filter(|change| change.on) {
+        let word = change.find(&mut supported).map_or(0, |word| *word);
+        if word >> change.bit.bit & 1 == 0 {
+            return Err(MachineError::Option {
+                option: "-cpu",
+                value: change.name.into(),
+                expected: "this host's KVM does not offer that feature".into(),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(cpu: &str) -> String {
+        parse(Some(cpu)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn features_are_turned_off_and_on_by_all_spellings() {
+        let changes = parse(Some("host,-cx16,+invtsc,avx=off,aes")).unwrap();
+        let mut leaves = [
+            kvm_cpuid_entry2 {
+                function: 1,
+                ecx: !(1 << 25),
+                ..Default::default()
+            },
+            kvm_cpuid_entry2 {
+                function: 0x8000_0007,
+                ..Default::default()
+            },
+        ];
+        for change in &changes {
+            change.apply(&mut leaves);
+        }
+        assert_eq!(leaves[0].ecx, !(1 << 13 | 1 << 28));
+        assert_eq!(leaves[1].edx, 1 << 8);
+        assert!(parse(None).unwrap().is_empty() && parse(Some("max")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_nobody_has_is_refused() {
+        assert_eq!(refusal("z900"), "-cpu: 'z900': expected one of host, max");
+        assert_eq!(
+            refusal("host,+warp"),
+            "-cpu: '+warp': no feature that this version knows"
+        );
+        assert_eq!(
+            refusal("host,aes=maybe"),
+            "-cpu: 'aes=maybe': expected FEATURE=on or FEATURE=off"
+        );
+        let on = parse(Some("host,+avx2,-aes")).unwrap();
+        assert_eq!(
+            check(&on, &[]).unwrap_err().to_string(),
+            "-cpu: 'avx2': this host's KVM does not offer that feature"
+        );
+        assert!(check(&on[1..], &[]).is_ok());
+    }
+}
