@@ -215,12 +215,29 @@ void irq_handle(u32 line, void (*handler)(void))
     io_apic[4] = VECTOR_0 + line;
 }
 
+static void (*timer_handler)(void);
+
+void timer_handle(void (*handler)(void))
+{
+    timer_handler = handler;
+}
+
+void apic_write(u32 offset, u32 value)
+{
+    APIC(offset) = value;
+}
+
 void interrupt(u64 vector, u64 error, u64 address)
 {
     if (vector == SPURIOUS)
         return;
     if (vector >= VECTOR_0 && vector < VECTOR_0 + 16 && handlers[vector - VECTOR_0]) {
         handlers[vector - VECTOR_0]();
+        APIC_EOI = 0;
+        return;
+    }
+    if (vector == VECTOR_TIMER && timer_handler) {
+        timer_handler();
         APIC_EOI = 0;
         return;
     }

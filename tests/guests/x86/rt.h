@@ -110,6 +110,10 @@ bool word(const char *name);
 
 /* Lets an ISA interrupt through to CPU 0, which then calls `handler`. */
 void irq_handle(u32 line, void (*handler)(void));
+/* Lets this CPU's APIC timer call `handler`; its vector is VECTOR_TIMER. */
+void timer_handle(void (*handler)(void));
+#define VECTOR_TIMER 0x30
+void apic_write(u32 offset, u32 value);
 #define IRQ_COM1 4
 #define IRQ_RTC 8
 
