@@ -23,7 +23,7 @@ pub fn version_line() -> String {
 
 pub(super) fn version() -> String {
     format!(
-        "{}\nemu {}: runs s390x guests whose clocks stay right through stop and cont\n",
+        "{}\nemu {}: runs s390x and x86 guests whose clocks stay right through stop and cont\n",
         version_line(),
         env!("CARGO_PKG_VERSION")
     )
