@@ -66,6 +66,8 @@ pub(super) const DIVIDE: usize = 0x3e0;
 struct Vcpu {
     offset: u64,
     khz: u32,
+    adjust: u64,
+    page: u64,
     lapic: Lapic,
     deadline: u64,
     /// CLOCK_MONOTONIC at which the host timer of the APIC's expires.
@@ -108,6 +110,8 @@ impl FakeKernel {
         let vcpu = Vcpu {
             offset: 0,
             khz: host_khz,
+            adjust: 0,
+            page: 0,
             lapic: Lapic([0; LAPIC_BYTES]),
             deadline: 0,
             expires_ns: None,
@@ -182,8 +186,21 @@ impl FakeKernel {
 
     /// The guest writes a vCPU's TSC.
     pub(super) fn guest_moves_tsc(&self, vcpu: usize, by: i64) {
-        let offset = &mut self.state().vcpus[vcpu].offset;
-        *offset = offset.wrapping_add(by as u64);
+        let mut state = self.state();
+        let vcpu = &mut state.vcpus[vcpu];
+        vcpu.offset = vcpu.offset.wrapping_add(by as u64);
+        vcpu.adjust = vcpu.adjust.wrapping_add(by as u64);
+    }
+
+    /// The guest says where a vCPU's page of kvmclock is.
+    pub(super) fn guest_sets_page(&self, vcpu: usize, page: u64) {
+        self.state().vcpus[vcpu].page = page;
+    }
+
+    /// What a vCPU has in IA32_TSC_ADJUST, and where its page of kvmclock is.
+    pub(super) fn clock_registers(&self, vcpu: usize) -> (u64, u64) {
+        let state = self.state();
+        (state.vcpus[vcpu].adjust, state.vcpus[vcpu].page)
     }
 
     /// The guest starts its APIC timer: LVT mode bits and a count, undivided.
@@ -438,6 +455,8 @@ impl ClockCalls for FakeKernel {
         let value = match index {
             0x10 => state.guest_tsc(vcpu),
             0x6e0 => state.vcpus[vcpu].deadline,
+            0x3b => state.vcpus[vcpu].adjust,
+            0x4b56_4d01 => state.vcpus[vcpu].page,
             _ => return Err(io::Error::from_raw_os_error(libc::EINVAL)),
         };
         state.done(value)
@@ -459,6 +478,8 @@ impl ClockCalls for FakeKernel {
                 }
             }
             0x6e0 => state.start_deadline(vcpu, value),
+            0x3b => state.vcpus[vcpu].adjust = value,
+            0x4b56_4d01 => state.vcpus[vcpu].page = value,
             _ => return Err(io::Error::from_raw_os_error(libc::EINVAL)),
         }
         state.done(())

@@ -34,11 +34,11 @@ fn decode<T: DeserializeOwned>(
     migration::decode(payload, MAX_BYTES).map_err(|source| PartError::Codec { name, source })
 }
 
-/// The TSCs' frequency and how vCPUs' differ.
-pub struct TscPart(Arc<KvmTime>);
+/// The TSCs' frequency, how vCPUs' differ, and where KVM writes kvmclock for each.
+pub struct KvmTimePart(Arc<KvmTime>);
 
-impl TscPart {
-    const NAME: &'static str = "tsc";
+impl KvmTimePart {
+    const NAME: &'static str = "kvm-time";
     const VERSION: u32 = 1;
 
     /// That of a machine.
@@ -48,7 +48,7 @@ impl TscPart {
     }
 }
 
-impl Part for TscPart {
+impl Part for KvmTimePart {
     fn name(&self) -> &'static str {
         Self::NAME
     }
@@ -62,17 +62,19 @@ impl Part for TscPart {
     }
 
     fn save(&self) -> Result<Vec<u8>, PartError> {
-        encode(Self::NAME, &self.0.save_tsc())
+        let saved = self.0.save().map_err(|error| PartError::Unsuitable {
+            name: Self::NAME,
+            why: error.to_string(),
+        })?;
+        encode(Self::NAME, &saved)
     }
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
         let saved = decode(Self::NAME, Self::VERSION, version, payload)?;
-        self.0
-            .load_tsc(&saved)
-            .map_err(|error| PartError::Unsuitable {
-                name: Self::NAME,
-                why: error.to_string(),
-            })
+        self.0.load(&saved).map_err(|error| PartError::Unsuitable {
+            name: Self::NAME,
+            why: error.to_string(),
+        })
     }
 }
 

@@ -22,6 +22,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use tod::clock::{Captured, ClockError, Hz, Launched, Launcher};
 use tod::run::RunListener;
 use tod::{Cause, FineSpan, FineTod, HostReading, Timebase};
@@ -250,29 +251,64 @@ impl KvmTime {
         Ok(())
     }
 
-    /// The machine was reset, its vCPUs' registers with it: of a VM that is stopped, the APIC
-    /// timers are as the registers say now.
+    /// The machine was reset: of a VM that is stopped, the timers are as KVM has them now.
     pub fn reset(&self) {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        match &mut inner.phase {
-            Phase::Running => {}
-            Phase::Parked(timers)
-            | Phase::Stopped(timers)
-            | Phase::StoppedAgain(timers)
-            | Phase::Passed(timers) => timers.read_lapics(&mut *inner.calls, &self.timebase),
-        }
+        inner.phase = match inner.take_phase() {
+            Phase::Running => Phase::Running,
+            Phase::Parked(_) | Phase::Stopped(_) | Phase::StoppedAgain(_) | Phase::Passed(_) => {
+                Phase::Stopped(Timers::park(&mut *inner.calls, &self.timebase))
+            }
+        };
     }
 
-    pub(super) fn save_tsc(&self) -> SavedTsc {
-        self.lock().counters.save()
-    }
-
-    pub(super) fn load_tsc(&self, saved: &SavedTsc) -> Result<(), TscLoadError> {
+    /// What travels beside the clocks' values.
+    pub(super) fn save(&self) -> Result<SavedTime, ClockError> {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        inner.counters.load(&mut *inner.calls, saved)
+        Ok(SavedTime {
+            tsc: inner.counters.save(&mut *inner.calls),
+            pages: kvmclock::pages(&mut *inner.calls)?,
+        })
     }
+
+    /// Takes it over, before the clocks' values come.
+    pub(super) fn load(&self, saved: &SavedTime) -> Result<(), TimeLoadError> {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let (found, expected) = (saved.pages.len(), inner.calls.vcpus());
+        if found != expected {
+            return Err(TscLoadError::Vcpus { found, expected }.into());
+        }
+        let before = kvmclock::pages(&mut *inner.calls)?;
+        let loaded = kvmclock::set_pages(&mut *inner.calls, &saved.pages)
+            .map_err(TimeLoadError::from)
+            .and_then(|()| Ok(inner.counters.load(&mut *inner.calls, &saved.tsc)?));
+        if loaded.is_err() {
+            kvmclock::set_pages(&mut *inner.calls, &before)?;
+        }
+        loaded
+    }
+}
+
+/// What travels beside the clocks' values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SavedTime {
+    tsc: SavedTsc,
+    /// Where every vCPU has its page of kvmclock.
+    pages: Vec<u64>,
+}
+
+/// A state that this machine cannot take over.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TimeLoadError {
+    /// The time stamp counters.
+    #[error(transparent)]
+    Tsc(#[from] TscLoadError),
+    /// The host refuses a call.
+    #[error(transparent)]
+    Host(#[from] ClockError),
 }
 
 impl Inner {

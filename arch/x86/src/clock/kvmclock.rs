@@ -31,6 +31,10 @@ use crate::kvm::ClockCalls;
 /// The clock's name.
 pub const KVMCLOCK: &str = "kvmclock";
 
+/// MSR_KVM_SYSTEM_TIME_NEW: where KVM writes a vCPU's page of kvmclock, with bit 0 if it does.
+/// The old number is another name of the same register.
+const MSR_SYSTEM_TIME: u32 = 0x4b56_4d01;
+
 /// How often the clock is read where only brackets say when.
 const BRACKETS: usize = 4;
 
@@ -202,4 +206,26 @@ pub(super) fn install_ahead(
         from,
         ahead: timebase.host_at(from).since(shows),
     })
+}
+
+/// Where KVM writes every vCPU's page; 0 if nowhere.
+///
+/// Where it has written the date of boot (MSR_KVM_WALL_CLOCK) is not asked: it does so once, when
+/// that register is set, and a guest sets it whenever it wants to know. Set again by somebody
+/// else, it would write into memory that the guest may long have used for something else.
+pub(super) fn pages(calls: &mut dyn ClockCalls) -> Result<Vec<u64>, ClockError> {
+    (0..calls.vcpus())
+        .map(|vcpu| calls.msr(vcpu, MSR_SYSTEM_TIME))
+        .collect::<io::Result<_>>()
+        .map_err(|error| failed("read where kvmclock is written to", error))
+}
+
+/// Has KVM write the pages there.
+pub(super) fn set_pages(calls: &mut dyn ClockCalls, pages: &[u64]) -> Result<(), ClockError> {
+    for (vcpu, page) in pages.iter().enumerate() {
+        calls
+            .set_msr(vcpu, MSR_SYSTEM_TIME, *page)
+            .map_err(|error| failed("set where kvmclock is written to", error))?;
+    }
+    Ok(())
 }

@@ -15,7 +15,7 @@ pub mod rtc;
 mod timers;
 pub mod tsc;
 
-pub use kvm_parts::{TimersPart, TscPart};
+pub use kvm_parts::{KvmTimePart, TimersPart};
 pub use kvm_time::{KvmTime, KvmTimeListener};
 pub use kvmclock::{KVMCLOCK, KvmClock};
 pub use tsc::{TSC, Tsc, TscSetting};

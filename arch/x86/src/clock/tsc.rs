@@ -32,6 +32,8 @@ pub const TSC: &str = "tsc";
 
 /// IA32_TIME_STAMP_COUNTER.
 const MSR_TSC: u32 = 0x10;
+/// IA32_TSC_ADJUST: what the guest has added to the counter.
+const MSR_TSC_ADJUST: u32 = 0x3b;
 
 /// By how much an offset is moved to see whether that has an effect.
 const PROBE: u64 = 1 << 20;
@@ -110,6 +112,8 @@ pub(super) struct SavedTsc {
     pub(super) khz: u32,
     /// Of every vCPU's counter: how far it is ahead of vCPU 0's.
     pub(super) ahead: Vec<i64>,
+    /// What every vCPU has in IA32_TSC_ADJUST; none where there is no such register.
+    pub(super) adjust: Vec<Option<u64>>,
 }
 
 /// A frequency that a saved machine cannot have had, or that this host cannot have.
@@ -360,10 +364,13 @@ impl Counters {
     }
 
     /// For a migration or a snapshot.
-    pub(super) fn save(&self) -> SavedTsc {
+    pub(super) fn save(&self, calls: &mut dyn ClockCalls) -> SavedTsc {
         SavedTsc {
             khz: self.khz,
             ahead: self.ahead.iter().map(|ahead| *ahead as i64).collect(),
+            adjust: (0..calls.vcpus())
+                .map(|vcpu| calls.msr(vcpu, MSR_TSC_ADJUST).ok())
+                .collect(),
         }
     }
 
@@ -373,9 +380,11 @@ impl Counters {
         calls: &mut dyn ClockCalls,
         saved: &SavedTsc,
     ) -> Result<(), TscLoadError> {
-        let (found, expected) = (saved.ahead.len(), self.ahead.len());
-        if found != expected {
-            return Err(TscLoadError::Vcpus { found, expected });
+        let expected = self.ahead.len();
+        for found in [saved.ahead.len(), saved.adjust.len()] {
+            if found != expected {
+                return Err(TscLoadError::Vcpus { found, expected });
+            }
         }
         let hz = hz_of(saved.khz).ok_or(TscLoadError::Frequency(saved.khz))?;
         if saved.khz != self.khz {
@@ -385,6 +394,14 @@ impl Counters {
         (self.khz, self.hz) = (saved.khz, hz);
         self.ahead = saved.ahead.iter().map(|ahead| *ahead as u64).collect();
         self.captured = None;
+        for (vcpu, adjust) in saved.adjust.iter().enumerate() {
+            // The host sets the register only, not the counter.
+            if let Some(adjust) = adjust
+                && let Err(error) = calls.set_msr(vcpu, MSR_TSC_ADJUST, *adjust)
+            {
+                log::warn!("IA32_TSC_ADJUST of vCPU {vcpu} cannot be set ({error})");
+            }
+        }
         Ok(())
     }
 
@@ -392,7 +409,7 @@ impl Counters {
     fn change_rate(&mut self, calls: &mut dyn ClockCalls, khz: u32) -> Result<(), TscLoadError> {
         let near = u64::from(khz.abs_diff(self.host_khz)) * 1_000_000
             <= u64::from(self.host_khz) * SAME_RATE_PPM;
-        if near {
+        if near && self.scale.is_none() {
             return Ok(());
         }
         if !calls.has_tsc_control() {

@@ -8,7 +8,7 @@
 #![allow(unsafe_code, reason = "the device attribute calls on a vCPU")]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd};
 use std::sync::Arc;
 
 use kvm_bindings::{
@@ -152,30 +152,30 @@ pub struct HostClockCalls {
 }
 
 impl HostClockCalls {
-    /// The calls on `vm` and these vCPUs of it, all there are, in order.
+    /// The calls on `vm`, so far without a vCPU.
+    #[must_use]
+    pub fn new(vm: &Arc<Vm>) -> Self {
+        Self {
+            vm: Arc::clone(vm),
+            vcpus: Vec::new(),
+        }
+    }
+
+    /// Adds the next vCPU of that machine. All of them are to be added, in order.
     ///
     /// # Errors
     /// [`KvmError`]: the host gives no more descriptors or mappings.
-    pub fn new<'a>(
-        vm: &Arc<Vm>,
-        vcpus: impl IntoIterator<Item = &'a VcpuKvm>,
-    ) -> Result<Self, KvmError> {
+    pub fn share(&mut self, vcpu: &VcpuKvm) -> Result<(), KvmError> {
         let action = "sharing a vCPU's descriptor";
-        let vcpus = vcpus.into_iter().map(|vcpu| {
-            // SAFETY: the descriptor is open as long as `vcpu` is borrowed.
-            let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(vcpu.fd().as_raw_fd()) };
-            let fd = fd
-                .as_fd()
-                .try_clone_to_owned()
-                .map_err(|source| KvmError::Call { action, source })?;
-            // SAFETY: it is a vCPU's descriptor, which the new owner closes.
-            unsafe { vm.fd().create_vcpu_from_rawfd(fd.into_raw_fd()) }
-                .map_err(KvmError::call(action))
-        });
-        Ok(Self {
-            vm: Arc::clone(vm),
-            vcpus: vcpus.collect::<Result<_, _>>()?,
-        })
+        // SAFETY: the descriptor is open as long as `vcpu` is borrowed.
+        let fd = unsafe { BorrowedFd::borrow_raw(vcpu.fd().as_raw_fd()) };
+        let fd = fd
+            .try_clone_to_owned()
+            .map_err(|source| KvmError::Call { action, source })?;
+        // SAFETY: it is a vCPU's descriptor, which the new owner closes.
+        let fd = unsafe { self.vm.fd().create_vcpu_from_rawfd(fd.into_raw_fd()) };
+        self.vcpus.push(fd.map_err(KvmError::call(action))?);
+        Ok(())
     }
 
     fn vcpu(&self, index: usize) -> io::Result<&VcpuFd> {

@@ -111,7 +111,12 @@ impl MachineType for X86Type {
             Accel::Kvm => {
                 let vm = Vm::new(Arc::clone(&ram))?;
                 (
-                    Execution::Kvm(Box::new(KvmCpus::new(Arc::clone(&vm), cpus, &changes)?)),
+                    Execution::Kvm(Box::new(KvmCpus::new(
+                        Arc::clone(&vm),
+                        cpus,
+                        &changes,
+                        parts.clocks,
+                    )?)),
                     Some(vm),
                 )
             }

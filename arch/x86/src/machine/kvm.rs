@@ -2,19 +2,23 @@
 //!
 //! Not here: one CPU's thread and state ([`crate::cpu`]), and stop and cont, which is the gate's.
 
+use std::io;
 use std::sync::Arc;
 
 use kvm_bindings::kvm_pit_state2;
 use kvm_ioctls::Cap;
 use machine::{CpuSummary, MachineError};
+use tod::clock::{ClockError, Launcher};
+use tod::{ClockManager, Policy};
 
 use super::inspect::CodeSize;
 use crate::board::InterruptSink;
 use crate::boot::Entry;
+use crate::clock::{KVMCLOCK, KvmClock, KvmTime, TSC, Tsc};
 use crate::cpu::cpuid::Choice;
 use crate::cpu::features::{self, Change};
 use crate::cpu::{CpuState, Crew, Vcpu, inspect, msrs, setup};
-use crate::kvm::{IrqChips, KvmError, Vm};
+use crate::kvm::{HostClockCalls, IrqChips, KvmError, Vm};
 use crate::memory::Memory;
 
 /// What the machine was when the power was switched on.
@@ -32,15 +36,22 @@ pub struct KvmCpus {
     pub crew: Arc<Crew>,
     /// Model-specific registers that a CPU's state has.
     pub msrs: Vec<u32>,
+    /// kvmclock, the TSCs and the interval timers.
+    pub time: Arc<KvmTime>,
     power_on: PowerOn,
 }
 
 impl KvmCpus {
-    /// Creates CPUs that have not been started.
+    /// Creates CPUs that have not been started, and registers their clocks.
     ///
     /// # Errors
     /// [`MachineError`]: KVM refuses a call, or the host lacks a feature that is to be on.
-    pub fn new(vm: Arc<Vm>, count: u32, changes: &[Change]) -> Result<Self, MachineError> {
+    pub fn new(
+        vm: Arc<Vm>,
+        count: u32,
+        changes: &[Change],
+        clocks: &ClockManager,
+    ) -> Result<Self, MachineError> {
         let supported = vm.supported_cpuid()?;
         features::check(changes, supported.as_slice())?;
         let mut vcpus = Vec::new();
@@ -65,14 +76,16 @@ impl KvmCpus {
         let power_on = PowerOn {
             cpus: states
                 .map(|vcpu| vcpu.visit(|vcpu| CpuState::read(vcpu, &msrs)))
-                .collect::<Result<_, _>>()?,
+                .collect::<Result<_, KvmError>>()?,
             chips: vm.irq_chips()?,
             pit: vm.pit()?,
         };
+        let time = keep_time(&vm, &crew, clocks)?;
         Ok(Self {
             vm,
             crew,
             msrs,
+            time,
             power_on,
         })
     }
@@ -94,10 +107,11 @@ impl KvmCpus {
             })?;
         }
         self.vm.set_irq_chips(&self.power_on.chips)?;
-        match &self.power_on.pit {
-            Some(pit) => self.vm.set_pit(pit),
-            None => Ok(()),
+        if let Some(pit) = &self.power_on.pit {
+            self.vm.set_pit(pit)?;
         }
+        self.time.reset();
+        Ok(())
     }
 
     /// Has CPU 0 start there; the others wait until the guest starts them. They have been reset.
@@ -179,6 +193,42 @@ impl KvmCpus {
             .get(index)
             .map(|vcpu| &**vcpu)
             .ok_or(MachineError::NoSuchCpu { index, count })
+    }
+}
+
+/// Registers the clocks that KVM keeps with the manager, which starts and stops them.
+fn keep_time(
+    vm: &Arc<Vm>,
+    crew: &Crew,
+    clocks: &ClockManager,
+) -> Result<Arc<KvmTime>, MachineError> {
+    let mut calls = HostClockCalls::new(vm);
+    for vcpu in &crew.vcpus {
+        vcpu.visit(|vcpu| calls.share(vcpu))?;
+    }
+    let time = KvmTime::new(clocks.timebase(), Box::new(calls)).map_err(clock_error)?;
+    let tsc_policy = time.tsc_setting().policy();
+    let registered = clocks
+        .register(KVMCLOCK, Box::new(KvmClock::new(&time)), Policy::Freeze)
+        .and_then(|()| clocks.register(TSC, Box::new(Tsc::new(&time)), tsc_policy));
+    registered.map_err(|error| MachineError::Host {
+        what: "registering KVM's clocks".into(),
+        source: io::Error::other(error),
+    })?;
+    clocks.set_launcher(Arc::clone(&time) as Arc<dyn Launcher>);
+    Ok(time)
+}
+
+fn clock_error(error: ClockError) -> MachineError {
+    match error {
+        ClockError::Host { action, source } => MachineError::Host {
+            what: format!("KVM: {action}"),
+            source,
+        },
+        other => MachineError::Host {
+            what: "KVM's clocks".into(),
+            source: io::Error::other(other),
+        },
     }
 }
 

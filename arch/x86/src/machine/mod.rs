@@ -23,6 +23,7 @@ use tod::run::{AllParked, Layer, RunListener};
 
 use crate::board::Board;
 use crate::boot::BootImage;
+use crate::clock::KvmTimeListener;
 use crate::memory::Memory;
 use inspect::CodeSize;
 
@@ -205,7 +206,12 @@ impl Machine for X86Machine {
     }
 
     fn listeners(&self) -> Vec<(Layer, Box<dyn RunListener>)> {
-        self.shared.board.listeners()
+        let mut listeners = self.shared.board.listeners();
+        if let Execution::Kvm(kvm) = &self.execution {
+            let time = Box::new(KvmTimeListener::new(&kvm.time));
+            listeners.push((Layer::Devices, time));
+        }
+        listeners
     }
 
     fn shut_down(&self) {

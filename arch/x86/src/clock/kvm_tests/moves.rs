@@ -5,7 +5,7 @@ use tod::{Cause, ClockState};
 
 use super::rig::{KHZ, SECOND, Vm};
 use crate::clock::fake::{Call, Tsc};
-use crate::clock::{TimersPart, TscPart};
+use crate::clock::{KvmTimePart, TimersPart};
 
 /// A host that has been up for another time, so that its TSC shows something else.
 fn elsewhere(khz: u32, vcpus: usize, up: u64) -> Vm {
@@ -20,6 +20,7 @@ fn clocks_stand_until_cont_and_go_on_where_they_stopped() {
     here.cont();
     here.run_for(7 * SECOND);
     here.kernel.guest_moves_tsc(2, 5000);
+    here.kernel.guest_sets_page(1, 0x5001);
     let deadline = here.kernel.guest_tsc(1) + u64::from(KHZ) * 20;
     here.kernel.guest_sets_deadline(1, deadline);
     let mut vm = here;
@@ -39,6 +40,8 @@ fn clocks_stand_until_cont_and_go_on_where_they_stopped() {
         assert!(clock < 10_000, "{clock} ns");
         assert!(tsc < 30_000, "{tsc} cycles");
         let offsets = vm.kernel.offsets();
+        assert_eq!(vm.kernel.clock_registers(1), (0, 0x5001));
+        assert_eq!(vm.kernel.clock_registers(2), (5000, 0));
         assert_eq!(offsets[1], offsets[0]);
         assert_eq!(offsets[2].wrapping_sub(offsets[0]), 5000);
         vm.run_for(900_000);
@@ -103,11 +106,17 @@ fn a_host_that_promises_scaling_and_refuses_refuses_the_state() {
     let source = Vm::new(2);
     let there = elsewhere(3_000_000, 2, SECOND);
     there.kernel.state().tsc_control = true;
-    let saved = TscPart::new(&source.time).save().unwrap();
+    let saved = KvmTimePart::new(&source.time).save().unwrap();
     for call in [Call::SetKhz, Call::GetScale] {
         there.kernel.state().failures.insert(call, libc::EINVAL);
-        let error = TscPart::new(&there.time).load(1, &saved).unwrap_err();
-        assert!(matches!(error, PartError::Unsuitable { name: "tsc", .. }));
+        let error = KvmTimePart::new(&there.time).load(1, &saved).unwrap_err();
+        assert!(matches!(
+            error,
+            PartError::Unsuitable {
+                name: "kvm-time",
+                ..
+            }
+        ));
         assert!(error.to_string().contains("2596134 kHz"), "{error}");
         there.kernel.state().failures.clear();
     }
@@ -180,7 +189,7 @@ fn a_snapshot_is_gone_back_to_on_the_same_host() {
     vm.kernel.guest_sets_deadline(0, deadline);
     vm.stop();
     let parts = (
-        TscPart::new(&vm.time).save().unwrap(),
+        KvmTimePart::new(&vm.time).save().unwrap(),
         TimersPart::new(&vm.time).save().unwrap(),
     );
     let saved = vm.clocks.on_save(Cause::Snapshot);
@@ -189,7 +198,7 @@ fn a_snapshot_is_gone_back_to_on_the_same_host() {
     vm.run_for(3 * SECOND);
     vm.stop();
     assert_eq!(vm.kernel.fired_ns(0).len(), 1);
-    TscPart::new(&vm.time).load(1, &parts.0).unwrap();
+    KvmTimePart::new(&vm.time).load(1, &parts.0).unwrap();
     TimersPart::new(&vm.time).load(1, &parts.1).unwrap();
     vm.clocks.on_load(saved, None, Cause::Snapshot).unwrap();
     let mut vm = vm.forget_seen();
@@ -207,19 +216,20 @@ fn a_snapshot_is_gone_back_to_on_the_same_host() {
 fn states_that_no_such_machine_has_are_refused_and_change_nothing() {
     let two = Vm::new(2);
     let three = Vm::new(3);
-    let tsc = TscPart::new(&two.time).save().unwrap();
+    let tsc = KvmTimePart::new(&two.time).save().unwrap();
     let timers = TimersPart::new(&two.time).save().unwrap();
     let refused = |error: PartError, text: &str| {
         assert!(error.to_string().contains(text), "{error}");
     };
-    let mut part = TscPart::new(&three.time);
+    let mut part = KvmTimePart::new(&three.time);
     refused(part.load(1, &tsc).unwrap_err(), "2 vCPUs, not of 3");
     refused(part.load(2, &tsc).unwrap_err(), "version 2");
-    refused(part.load(1, &tsc[..1]).unwrap_err(), "section 'tsc'");
+    refused(part.load(1, &tsc[..1]).unwrap_err(), "section 'kvm-time'");
     let mut part = TimersPart::new(&three.time);
     refused(part.load(1, &timers).unwrap_err(), "2 vCPUs, not of 3");
     refused(part.load(7, &timers).unwrap_err(), "version 7");
-    let frequency = migration::encode(&(1_u32, vec![0_i64; 3])).unwrap();
-    let mut part = TscPart::new(&three.time);
+    let adjust = vec![None::<u64>; 3];
+    let frequency = migration::encode(&(1_u32, vec![0_i64; 3], adjust, vec![0_u64; 3])).unwrap();
+    let mut part = KvmTimePart::new(&three.time);
     refused(part.load(1, &frequency).unwrap_err(), "1 kHz");
 }

@@ -10,7 +10,9 @@ use tod::{
 };
 
 use crate::clock::fake::FakeKernel;
-use crate::clock::{KVMCLOCK, KvmClock, KvmTime, KvmTimeListener, TSC, TimersPart, Tsc, TscPart};
+use crate::clock::{
+    KVMCLOCK, KvmClock, KvmTime, KvmTimeListener, KvmTimePart, TSC, TimersPart, Tsc,
+};
 
 pub(super) const SECOND: u64 = 1_000_000_000;
 pub(super) const KHZ: u32 = 2_596_134;
@@ -142,7 +144,7 @@ impl Vm {
 
     fn parts(&self) -> Vec<Box<dyn Part>> {
         vec![
-            Box::new(TscPart::new(&self.time)),
+            Box::new(KvmTimePart::new(&self.time)),
             Box::new(TimersPart::new(&self.time)),
         ]
     }

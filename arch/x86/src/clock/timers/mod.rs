@@ -77,7 +77,7 @@ impl Timers {
     }
 
     /// Reads the APIC timers as they are now.
-    pub(super) fn read_lapics(&mut self, calls: &mut dyn ClockCalls, timebase: &Timebase) {
+    fn read_lapics(&mut self, calls: &mut dyn ClockCalls, timebase: &Timebase) {
         let lapics = (0..calls.vcpus()).map(|vcpu| {
             let timer = LapicTimer::read(calls, vcpu).unwrap_or_else(|error| {
                 log::warn!("the APIC timer of vCPU {vcpu} cannot be read ({error}); it runs on");

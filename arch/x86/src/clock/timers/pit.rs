@@ -21,12 +21,15 @@ const MODE_WITHOUT_TIMER: u8 = 5;
 /// The highest of the six modes.
 const LAST_MODE: u8 = 5;
 
+/// The mode of a channel that nobody has set up yet, as KVM has it. It keeps no timer either.
+const NO_MODE: u8 = 0xff;
+
 /// A count of 0 stands for this.
 const FULL_COUNT: u32 = 0x1_0000;
 
 /// Whether the channel counts once and goes on from the highest count (modes 0, 1, 4 and 5).
 fn counts_once(channel: &kvm_pit_channel_state) -> bool {
-    !matches!(channel.mode, 2 | 3)
+    !matches!(channel.mode, 2 | 3 | NO_MODE)
 }
 
 /// The state with which nothing fires.
@@ -56,7 +59,8 @@ pub(super) fn at_stop(state: &kvm_pit_state2, monotonic_ns: u64) -> kvm_pit_stat
 /// Whether KVM may be given this: it is a PIT's state.
 pub(super) fn is_sound(state: &kvm_pit_state2) -> bool {
     let channel = |channel: &kvm_pit_channel_state| {
-        channel.mode <= LAST_MODE && channel.count <= FULL_COUNT && channel.rw_mode <= 3
+        let mode = channel.mode <= LAST_MODE || channel.mode == NO_MODE;
+        mode && channel.count <= FULL_COUNT && channel.rw_mode <= 3
     };
     state.channels.iter().all(channel)
 }
@@ -106,6 +110,7 @@ mod tests {
     #[test]
     fn what_no_pit_has_is_refused() {
         assert!(is_sound(&state(5, FULL_COUNT, -1)));
+        assert!(is_sound(&state(NO_MODE, FULL_COUNT, 0)));
         assert!(!is_sound(&state(6, 1, 0)));
         assert!(!is_sound(&state(0, FULL_COUNT + 1, 0)));
     }

@@ -2,8 +2,8 @@
 //! machine is, every CPU, the interrupt controllers, then the devices.
 //!
 //! A CPU's part holds no clock; see [`crate::cpu::state`]. Interrupt controllers come after the
-//! CPUs' local APICs, which take what they deliver, and devices after the controllers, which
-//! their lines end at. Not here: RAM, which migration moves by itself, and what the clock manager
+//! CPUs' local APICs, which take what they deliver, then what the clocks need of KVM, which sets
+//! timers of both, and devices after the controllers, which their lines end at. Not here: RAM, which migration moves by itself, and what the clock manager
 //! keeps.
 
 mod configuration;
@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{KvmCpus, Shared};
+use crate::clock::{KvmTimePart, TimersPart};
 use crate::cpu::Vcpu;
 
 pub use configuration::ConfigurationPart;
@@ -35,6 +36,8 @@ pub(super) fn all<'a>(
         let cpu = |vcpu: &'a Arc<Vcpu>| Box::new(CpuPart { vcpu, kvm }) as _;
         parts.extend(kvm.crew.vcpus.iter().map(cpu));
         parts.push(Box::new(IrqChipsPart(&kvm.vm)));
+        parts.push(Box::new(KvmTimePart::new(&kvm.time)));
+        parts.push(Box::new(TimersPart::new(&kvm.time)));
     }
     parts.extend(shared.board.parts());
     parts
