@@ -11,6 +11,7 @@ pub mod guests;
 pub mod moving;
 pub mod process;
 pub mod qmp;
+pub mod qtest;
 pub mod self_checking;
 pub mod stall;
 pub mod x86;
@@ -19,6 +20,7 @@ pub use console::Console;
 pub use engines::engines;
 pub use process::{Emu, EmuBuilder};
 pub use qmp::Qmp;
+pub use qtest::Qtest;
 
 /// Says visibly that a test could not run here, and why.
 pub fn skipped(test: &str, why: &str) {

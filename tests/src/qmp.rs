@@ -36,6 +36,14 @@ impl Qmp {
                 Err(_) => std::thread::sleep(Duration::from_millis(2)),
             }
         };
+        Self::over(stream)
+    }
+
+    /// Reads the greeting on a connection and negotiates.
+    ///
+    /// # Errors
+    /// A peer that does not speak QMP.
+    pub fn over(stream: UnixStream) -> Result<Self, String> {
         stream
             .set_read_timeout(Some(LIMIT))
             .map_err(|e| e.to_string())?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use machine::{Bench, LineEnd, Machine};
+use tod::value::{ns_from_units_ceil, units_from_ns};
 use tod::{HostClock, SimHost, Timeline};
 
 use super::command::{Direction, Width};
@@ -125,9 +126,16 @@ impl Target for MachineBench {
     fn next_deadline_ns(&self) -> Option<u64> {
         // What became due without a move, as after a cont, has no deadline left.
         self.timeline.run_due();
-        self.timeline
-            .ns_to_next_deadline()
-            .map(|left| self.ns.saturating_add(left))
+        let due = self.timeline.next_deadline()?;
+        if !self.timeline.is_running() {
+            return None;
+        }
+        // The counter has a tick for each unit that has passed since virtual time 0, rounded
+        // down, and the timeline moves by those: so the nanosecond in which it shows `due` is
+        // known exactly, whatever it showed at first.
+        let left = due.saturating_since(self.timeline.now()).units();
+        let passed = units_from_ns(self.ns.into()) + i128::from(left);
+        u64::try_from(ns_from_units_ceil(passed)).ok()
     }
 
     fn move_to(&mut self, ns: u64) {
