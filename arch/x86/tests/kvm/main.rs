@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what is unexpected fails the test")]
 
+mod clocks;
 mod guests;
 mod memory;
 mod moves;

@@ -8,7 +8,7 @@ use crate::guests::{self, OTHERS};
 use crate::rig::{Rig, Wanted, has_kvm};
 
 /// All of a stopped machine into one that has not run; returns what the parts say if one refuses.
-fn copy(from: &Rig, to: &Rig) -> Result<(), String> {
+pub(crate) fn copy(from: &Rig, to: &Rig) -> Result<(), String> {
     let (source, destination) = (from.machine.migration_ram(), to.machine.migration_ram());
     let touched = source.touched();
     let mut page = vec![0; PAGE_SIZE as usize];
@@ -44,7 +44,7 @@ fn copy(from: &Rig, to: &Rig) -> Result<(), String> {
     Ok(())
 }
 
-fn empty(cpus: u32) -> Rig {
+pub(crate) fn empty(cpus: u32) -> Rig {
     Rig::new(Wanted {
         cpus,
         when: BootWhen::Reset,

@@ -1,13 +1,13 @@
 //! A machine with run control, as the program has it.
 
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, unbounded};
 use machine::{
-    Accel, AddressSpace, BootSource, BootWhen, GuestEvent, Identity, Machine, MachineConfig,
-    MachineParts, RtcOptions, Smp,
+    Accel, AddressSpace, BootSource, BootWhen, ConsoleOutput, GuestEvent, Identity, Machine,
+    MachineConfig, MachineParts, RtcOptions, Smp,
 };
 use tod::clock::ClockManager;
 use tod::host::{HostClock, LinuxHost};
@@ -43,12 +43,24 @@ impl Vcpus for Cpus {
     }
 }
 
+/// What the guest has written to its console.
+#[derive(Default)]
+struct Lines(Mutex<String>);
+
+impl ConsoleOutput for Lines {
+    fn write(&self, bytes: &[u8]) {
+        let mut text = self.0.lock().unwrap();
+        text.push_str(&String::from_utf8_lossy(bytes));
+    }
+}
+
 /// What is to be built.
 pub(crate) struct Wanted {
     pub(crate) image: Option<Vec<u8>>,
     pub(crate) cpus: u32,
     pub(crate) ram_bytes: u64,
     pub(crate) when: BootWhen,
+    pub(crate) cmdline: String,
 }
 
 impl Default for Wanted {
@@ -58,6 +70,7 @@ impl Default for Wanted {
             cpus: 1,
             ram_bytes: 16 << 20,
             when: BootWhen::Creation,
+            cmdline: String::new(),
         }
     }
 }
@@ -67,6 +80,7 @@ pub(crate) struct Rig {
     pub(crate) control: RunControl<Cpus>,
     pub(crate) clocks: Arc<ClockManager>,
     pub(crate) events: Receiver<GuestEvent>,
+    console: Arc<Lines>,
     _kernel: Option<tempfile::NamedTempFile>,
 }
 
@@ -85,6 +99,7 @@ impl Rig {
         timeline.start_thread().unwrap();
         let clocks = ClockManager::new(timeline);
         let (sender, events) = unbounded();
+        let console = Arc::new(Lines::default());
         let kernel = wanted.image.map(|image| {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             file.write_all(&image).unwrap();
@@ -102,7 +117,7 @@ impl Rig {
             boot: BootSource {
                 kernel: kernel.as_ref().map(|file| file.path().into()),
                 initrd: None,
-                cmdline: String::new(),
+                cmdline: wanted.cmdline,
                 when: wanted.when,
             },
             identity: Identity::default(),
@@ -114,7 +129,7 @@ impl Rig {
             host,
             clocks: &clocks,
             events: sender,
-            console: None,
+            console: Some(Arc::clone(&console) as _),
         };
         let machine: Arc<dyn Machine> = x86::machine::PC.create(&config, parts).unwrap().into();
         let cpus = Cpus(Arc::clone(&machine));
@@ -127,6 +142,7 @@ impl Rig {
             control,
             clocks,
             events,
+            console,
             _kernel: kernel,
         }
     }
@@ -147,6 +163,22 @@ impl Rig {
         self.control
             .stop(RunState::Paused, Cause::Monitor)
             .unwrap_or_default();
+    }
+
+    /// The guest's console as it is now.
+    pub(crate) fn console(&self) -> String {
+        self.console.0.lock().unwrap().clone()
+    }
+
+    /// Forgets what the guest has written.
+    pub(crate) fn forget_console(&self) {
+        self.console.0.lock().unwrap().clear();
+    }
+
+    /// Types at the guest's console.
+    pub(crate) fn type_keys(&self, keys: &str) {
+        let input = self.machine.console_input().unwrap();
+        assert_eq!(input.push(keys.as_bytes()), keys.len());
     }
 
     pub(crate) fn dword(&self, address: u64) -> u32 {
