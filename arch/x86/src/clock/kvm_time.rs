@@ -98,7 +98,7 @@ impl KvmTime {
     ) -> Result<Arc<Self>, ClockError> {
         let counters = Counters::new(&mut *calls)?;
         if counters.setting() == TscSetting::Nothing {
-            log::warn!(
+            log::info!(
                 "the host's KVM cannot set the guest's time stamp counter: it runs on while the \
                  VM is stopped, and after a migration it is the other host's"
             );
@@ -221,9 +221,15 @@ impl KvmTime {
         value: FineTod,
         at: &HostReading,
     ) -> Result<(), ClockError> {
-        self.install_tsc(value, at)?;
         let mut inner = self.lock();
-        inner.tsc = Some(inner.counters.cycles(value));
+        let inner = &mut *inner;
+        inner.tsc = None;
+        let host_tsc = inner.host_tsc(&self.timebase, at.counter);
+        let cycles = inner.counters.cycles(value);
+        inner
+            .counters
+            .install_stopped(&mut *inner.calls, cycles, host_tsc)?;
+        inner.tsc = Some(cycles);
         Ok(())
     }
 

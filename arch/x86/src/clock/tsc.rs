@@ -108,6 +108,8 @@ impl TscSetting {
 /// What travels with a machine beside the clock's value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SavedTsc {
+    /// Whether it stood while the VM was stopped.
+    stands: bool,
     /// Thousands of cycles per second.
     pub(super) khz: u32,
     /// Of every vCPU's counter: how far it is ahead of vCPU 0's.
@@ -144,8 +146,19 @@ pub(super) struct Counters {
     offsets: Result<Vec<u64>, String>,
     /// How far each is ahead of the first, as last known.
     ahead: Vec<u64>,
-    /// What the first showed when it was last captured.
-    captured: Option<u64>,
+    /// What is known of how the value that is installed next came about.
+    known: Known,
+}
+
+/// Where a value of the TSC comes from; it tells how far a counter that cannot be set may be off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// The counter showed this when it was last captured here.
+    Captured(u64),
+    /// It is about to be loaded, as of the moment at which it was captured elsewhere.
+    Arriving,
+    /// It was loaded.
+    Arrived,
 }
 
 fn hz_of(khz: u32) -> Option<Hz> {
@@ -172,7 +185,7 @@ impl Counters {
             scale: None,
             offsets: Err("it has not been read".into()),
             ahead: vec![0; calls.vcpus()],
-            captured: None,
+            known: Known::Arriving,
         };
         counters.read(calls);
         Ok(counters)
@@ -249,7 +262,7 @@ impl Counters {
             }
         };
         let cycles = self.scaled(host_tsc).wrapping_add(offset);
-        self.captured = Some(cycles);
+        self.known = Known::Captured(cycles);
         let error_ns = match self.setting {
             TscSetting::Offset | TscSetting::Nothing => 0,
             // What a call on a vCPU takes.
@@ -335,9 +348,9 @@ impl Counters {
         Ok(())
     }
 
-    /// The counters cannot be set. What they show is right if they have simply run on since they
-    /// were captured here, and that is what was wanted, as far as two clocks' rates agree.
-    fn check_unset(&self, cycles: u64, host_tsc: u64) -> Result<(), ClockError> {
+    /// The counters cannot be set. What they show is right if they have run on as they were to,
+    /// as far as two clocks' rates, or two hosts' dates, agree.
+    fn check_unset(&mut self, cycles: u64, host_tsc: u64) -> Result<(), ClockError> {
         let refused = |reason: String| {
             Err(ClockError::Refused {
                 action: "set the TSC".into(),
@@ -349,23 +362,47 @@ impl Counters {
             Err(why) => return refused(why.clone()),
         };
         let shows = self.scaled(host_tsc).wrapping_add(offset);
-        let off = shows.wrapping_sub(cycles) as i64;
-        let since = match self.captured {
-            Some(captured) => shows.wrapping_sub(captured),
-            None => 0,
+        let ahead = shows.wrapping_sub(cycles) as i64;
+        let is_right = match self.known {
+            Known::Captured(then) => {
+                let since = shows.wrapping_sub(then);
+                ahead.unsigned_abs() <= (self.hz.get() + since) / 1000
+            }
+            // How long ago is seen at the cont.
+            Known::Arriving => ahead >= 0,
+            Known::Arrived => ahead.unsigned_abs() <= self.hz.get(),
         };
-        let tolerance = (self.hz.get() + since) / 1000;
-        if off.unsigned_abs() > tolerance {
+        if self.known == Known::Arriving {
+            self.known = Known::Arrived;
+        }
+        if !is_right {
             return refused(format!(
-                "the host's KVM cannot do that, and it is {off} cycles ahead of {cycles}"
+                "the host's KVM cannot do that, and it is {ahead} cycles ahead of {cycles}"
             ));
         }
         Ok(())
     }
 
+    /// Sets all counters for a start at which they are to show what they showed at the stop.
+    pub(super) fn install_stopped(
+        &mut self,
+        calls: &mut dyn ClockCalls,
+        cycles: u64,
+        host_tsc: u64,
+    ) -> Result<(), ClockError> {
+        if self.setting == TscSetting::Nothing {
+            return Err(ClockError::Refused {
+                action: "set the TSC".into(),
+                reason: "the host's KVM cannot do that, and it has run on".into(),
+            });
+        }
+        self.install(calls, cycles, host_tsc)
+    }
+
     /// For a migration or a snapshot.
     pub(super) fn save(&self, calls: &mut dyn ClockCalls) -> SavedTsc {
         SavedTsc {
+            stands: self.setting != TscSetting::Nothing,
             khz: self.khz,
             ahead: self.ahead.iter().map(|ahead| *ahead as i64).collect(),
             adjust: (0..calls.vcpus())
@@ -387,13 +424,19 @@ impl Counters {
             }
         }
         let hz = hz_of(saved.khz).ok_or(TscLoadError::Frequency(saved.khz))?;
+        if saved.stands && self.setting == TscSetting::Nothing {
+            log::warn!(
+                "this host's KVM cannot set the guest's time stamp counter, which the host that it \
+                 comes from could: it shows what this host's does"
+            );
+        }
         if saved.khz != self.khz {
             self.change_rate(calls, saved.khz)?;
         }
         // The values are times: they are cycles of the rate that the guest knows.
         (self.khz, self.hz) = (saved.khz, hz);
         self.ahead = saved.ahead.iter().map(|ahead| *ahead as u64).collect();
-        self.captured = None;
+        self.known = Known::Arriving;
         for (vcpu, adjust) in saved.adjust.iter().enumerate() {
             // The host sets the register only, not the counter.
             if let Some(adjust) = adjust
