@@ -290,6 +290,10 @@ fn memory_is_read_and_written_on_both_machines() {
         machine.ask("write 0xfffffe 4 0xaabbccdd");
         assert_eq!(machine.ask("read 0xfffffe 2"), "0xaabb");
         machine.ask("writel 0x7fffffffffff0000 1");
+        machine.ask("write 0xfffffffffffffff0 0x70 0x70");
+        machine.ask("memset 0xffffffffffff0000 0x100000 0xff");
+        assert_eq!(machine.read("readq", 0xffff_ffff_ffff_fff8), 0);
+        assert_eq!(machine.read("readb", 0), 0);
         assert_eq!(machine.read("readl", 0x7fff_ffff_ffff_0000), 0);
         machine.finish();
     }

@@ -1,7 +1,8 @@
 //! The protocol, with the x86 real-time clock and some memory as the machine.
 
-use super::server::MAX_BYTES;
+use super::server::{MAX_BYTES, Way};
 use super::{Direction, Server, Target, Width};
+use proptest::prelude::*;
 use tod::value::{ns_from_units_ceil, units_from_ns};
 use tod::{Tod, UnixTime};
 use x86::clock::rtc::{Output, Rtc, RtcConfig, spec};
@@ -74,16 +75,16 @@ impl Target for Bench {
     }
 
     fn read_memory(&mut self, address: u64, bytes: &mut [u8]) {
-        for (offset, byte) in bytes.iter_mut().enumerate() {
-            if let Some(there) = self.memory.get(address as usize + offset) {
+        for (byte, at) in bytes.iter_mut().zip(0..) {
+            if let Some(there) = self.memory.get(address.wrapping_add(at) as usize) {
                 *byte = *there;
             }
         }
     }
 
     fn write_memory(&mut self, address: u64, bytes: &[u8]) {
-        for (offset, byte) in bytes.iter().enumerate() {
-            if let Some(there) = self.memory.get_mut(address as usize + offset) {
+        for (byte, at) in bytes.iter().zip(0..) {
+            if let Some(there) = self.memory.get_mut(address.wrapping_add(at) as usize) {
                 *there = *byte;
             }
         }
@@ -297,4 +298,151 @@ fn timers_fire_at_their_own_deadlines_during_a_step() {
         "IRQ raise 8\nOK 1500000000\n",
         "the period has kept its place"
     );
+}
+
+#[test]
+fn bytes_travel_as_base64_too() {
+    let mut server = server();
+    assert_eq!(ask(&mut server, "b64write 0x100 4 AQIDBA=="), "OK\n");
+    assert_eq!(ask(&mut server, "read 0x100 5"), "OK 0x0102030400\n");
+    assert_eq!(ask(&mut server, "b64read 0x100 5"), "OK AQIDBAA=\n");
+    // No more than was said, and no more than there is.
+    assert_eq!(ask(&mut server, "b64write 0x200 2 AQIDBA=="), "OK\n");
+    assert_eq!(ask(&mut server, "b64write 0x300 9 AQ=="), "OK\n");
+    assert_eq!(ask(&mut server, "read 0x200 4"), "OK 0x01020000\n");
+    assert_eq!(ask(&mut server, "read 0x300 2"), "OK 0x0100\n");
+    assert!(ask(&mut server, "b64write 0x100 4 A-A").starts_with("FAIL "));
+    assert!(ask(&mut server, "b64read 0x100 0").starts_with("FAIL "));
+}
+
+#[test]
+fn a_test_drives_lines_by_their_number() {
+    let mut server = server();
+    let drive = "set_irq_in ioapic unnamed-gpio-in 5";
+    assert_eq!(ask(&mut server, &format!("{drive} 1")), "OK\n");
+    assert_eq!(ask(&mut server, &format!("{drive} 0")), "OK\n");
+    assert_eq!(server.target().forced, [(5, true), (5, false)]);
+    assert_eq!(
+        ask(&mut server, "set_irq_in moon unnamed-gpio-in 5 1"),
+        "FAIL Unknown device\n"
+    );
+    assert!(ask(&mut server, "set_irq_in ioapic named 5 1").starts_with("FAIL "));
+}
+
+#[test]
+fn the_log_has_every_line_both_ways() {
+    let (sender, lines) = std::sync::mpsc::channel();
+    let log = move |way, line: &str| sender.send((way, line.to_owned())).unwrap();
+    let mut server = Server::new(Bench::new(), Some(Box::new(log)));
+    ask(&mut server, "irq_intercept_in ioapic");
+    write(&mut server, 0x0A, 0x2F);
+    write(&mut server, 0x0B, 0x42);
+    lines.try_iter().for_each(drop);
+    server.receive(b"clock_step\r\n\nfrob\n");
+    let logged: Vec<_> = lines.try_iter().collect();
+    let told = |way, line: &str| (way, line.to_owned());
+    assert_eq!(
+        logged,
+        [
+            told(Way::Received, "clock_step"),
+            told(Way::Sent, "IRQ raise 8"),
+            told(Way::Sent, "OK 500000000"),
+            told(Way::Received, ""),
+            told(Way::Received, "frob"),
+            told(Way::Sent, "FAIL Unknown command 'frob'"),
+        ]
+    );
+}
+
+#[test]
+fn another_test_starts_afresh() {
+    let mut server = server();
+    ask(&mut server, "irq_intercept_in ioapic");
+    write(&mut server, 0x0A, 0x2F);
+    write(&mut server, 0x0B, 0x42);
+    assert_eq!(
+        ask(&mut server, "clock_step"),
+        "IRQ raise 8\nOK 500000000\n"
+    );
+    server.receive(b"half a li");
+    server.connected();
+    // The line is high, which the new test has not been told.
+    assert_eq!(ask(&mut server, "irq_intercept_in ioapic"), "OK\n");
+    assert_eq!(read(&mut server, 0x0C), "OK 0x00c0\n");
+}
+
+/// A word that may stand in a command.
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => prop::sample::select(vec![
+            "0", "1", "4", "0x70", "0x71", "0xb", "0x8a", "4096", "65536", "0xffff", "0x1000000",
+            "0x1000001", "0xfffffffffffffff0", "0xffffffffffffffff", "0x10000000000000000", "-1",
+            "08", "0x", "ioapic", "rtc", "unnamed-gpio-in", "0x00", "0xabc", "AQIDBA==", "=",
+        ]).prop_map(str::to_owned),
+        1 => (0u64..10_000_000_000).prop_map(|number| number.to_string()),
+        1 => any::<u64>().prop_map(|number| format!("{number:#x}")),
+        1 => "[ -~]{0,12}",
+        1 => any::<String>(),
+    ]
+}
+
+fn line() -> impl Strategy<Value = String> {
+    let command = prop_oneof![
+        8 => prop::sample::select(vec![
+            "endianness", "outb", "outw", "outl", "inb", "inw", "inl", "inq", "writeb", "writew",
+            "writel", "writeq", "readb", "readw", "readl", "readq", "read", "write", "b64read",
+            "b64write", "irq_intercept_in", "irq_intercept_out", "set_irq_in", "clock_set",
+            "rtas", "module_load",
+        ]).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ];
+    (command, prop::collection::vec(word(), 0..5))
+        .prop_map(|(command, words)| format!("{command} {}", words.join(" ")))
+}
+
+/// What comes back is one answer for each line that is not empty, after any lines of its own.
+fn answers(replies: &str) -> usize {
+    replies
+        .lines()
+        .filter(|line| {
+            assert!(
+                ["OK", "FAIL", "IRQ"].contains(&line.split(' ').next().unwrap_or("")),
+                "{line}"
+            );
+            !line.starts_with("IRQ ")
+        })
+        .count()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn any_lines_are_answered_one_by_one(lines in prop::collection::vec(line(), 1..20)) {
+        let mut server = server();
+        for line in lines {
+            let line = line.replace('\n', " ");
+            let expected = usize::from(!line.trim_ascii().is_empty());
+            // What is to come of a year's steps has its own tests.
+            prop_assume!(!line.contains("clock_set") || line.len() < 22);
+            let replies = server.receive(format!("{line}\n").as_bytes());
+            prop_assert_eq!(answers(&replies), expected, "{}: {}", line, replies);
+        }
+    }
+
+    #[test]
+    fn any_bytes_in_any_pieces_are_survived(
+        pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..20),
+        lines in prop::collection::vec(line(), 0..10),
+    ) {
+        let mut server = server();
+        for (piece, line) in pieces.iter().zip(lines.iter().cycle()) {
+            prop_assume!(!line.contains("clock_set"));
+            server.receive(piece);
+            server.receive(line.as_bytes());
+        }
+        // Whatever came before, a line of its own is understood.
+        server.receive(b"\n");
+        prop_assert_eq!(server.receive(b"endianness\n"), "OK little\n");
+    }
 }
