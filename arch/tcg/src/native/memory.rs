@@ -72,7 +72,7 @@ impl Sum {
         };
         let disp = i32::try_from(disp as i64)
             .ok()
-            .filter(|disp| disp.abs() < 1 << 30)?;
+            .filter(|disp| disp.unsigned_abs() < 1 << 30)?;
         if let Some((base, index)) = parts(x)
             && once(addr)
             && once(x)
