@@ -124,7 +124,7 @@ fn set_pair(cpu: &mut S390Cpu, even: usize, value: u128) {
 fn cdsg(cpu: &mut S390Cpu, r1: u64, r3: u64, at: u64, space: u64) -> Result<u64, Trap> {
     let (r1, r3) = (r1 as usize & 14, r3 as usize & 14);
     let (expected, new) = (pair(cpu, r1), pair(cpu, r3));
-    let old = compare_swap(cpu, MemMode(space as u8), at, 16, (expected, new))?;
+    let old = mem::compare_swap_16(cpu, MemMode(space as u8), at, expected, new)?;
     set_pair(cpu, r1, old);
     Ok(u64::from(old != expected))
 }

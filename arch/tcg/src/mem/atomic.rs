@@ -75,6 +75,7 @@ pub fn atomic<G: Guest>(
 }
 
 /// Finds an operand of 16 aligned bytes.
+#[inline(always)]
 fn place_16<G: Guest>(
     cpu: &mut G,
     mode: MemMode,
@@ -94,6 +95,7 @@ fn place_16<G: Guest>(
 /// # Errors
 /// The trap of storing there, also when nothing would be replaced, and that of a missing
 /// alignment.
+#[inline]
 pub fn compare_swap_16<G: Guest>(
     cpu: &mut G,
     mode: MemMode,
@@ -142,11 +144,19 @@ pub fn store_16<G: Guest>(
     Ok(())
 }
 
+#[inline(always)]
 fn swap_16<G: Guest>(cpu: &G, place: u64, expected: u128, new: u128) -> u128 {
     // SAFETY: callers have found 16 aligned bytes in a page of RAM at `place`.
-    if let Some(old) = unsafe { host::compare_swap_16(place, expected, new) } {
-        return old;
+    match unsafe { host::compare_swap_16(place, expected, new) } {
+        Some(old) => old,
+        None => swap_16_locked(cpu, place, expected, new),
     }
+}
+
+/// The same where the host has no such instruction.
+#[cold]
+#[inline(never)]
+fn swap_16_locked<G: Guest>(cpu: &G, place: u64, expected: u128, new: u128) -> u128 {
     let wide = &cpu.core().system().wide;
     let _one = wide.lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: as above.

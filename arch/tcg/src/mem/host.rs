@@ -240,20 +240,29 @@ pub(crate) unsafe fn update(host: u64, size: MemSize, op: AtomicOp, v: u64) -> u
 ///
 /// # Safety
 /// `host` is the address of 16 bytes of mapped guest RAM, a multiple of 16.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn compare_swap_16(host: u64, expected: u128, new: u128) -> Option<u128> {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("cmpxchg16b") {
-        #[target_feature(enable = "cmpxchg16b")]
-        unsafe fn swap(place: *mut u128, old: u128, new: u128) -> u128 {
-            // SAFETY: the caller's promise: valid and aligned.
-            unsafe {
-                std::arch::x86_64::cmpxchg16b(place, old, new, Ordering::SeqCst, Ordering::SeqCst)
-            }
+        let (old, new) = (expected.to_be(), new.to_be());
+        let (mut low, mut high) = (old as u64, (old >> 64) as u64);
+        // SAFETY: the caller's promise: valid and aligned; the host has the instruction, and rbx,
+        // which the compiler keeps for itself, is as before.
+        unsafe {
+            std::arch::asm!(
+                "xchg rsi, rbx",
+                "lock cmpxchg16b [rdi]",
+                "mov rbx, rsi",
+                // Named, so that neither is rbx.
+                inout("rsi") new as u64 => _,
+                in("rdi") host,
+                in("rcx") (new >> 64) as u64,
+                inout("rax") low,
+                inout("rdx") high,
+                options(nostack),
+            );
         }
-        // SAFETY: the caller's promise, and the host has the instruction.
-        let old = unsafe { swap(host as usize as *mut u128, expected.to_be(), new.to_be()) };
-        return Some(u128::from_be(old));
+        return Some(u128::from_be(u128::from(high) << 64 | u128::from(low)));
     }
     let _ = (host, expected, new);
     None
