@@ -76,9 +76,10 @@ fn put(tx: &mut Tx<'_>, register: u8, into: Into, v: Val) {
 }
 
 fn add(tx: &mut Tx<'_>, i: &Insn, (a, b): Pair, into: Into) -> Flow {
+    // First, while the register still has the operand.
+    sum_cc(tx, a, b);
     let sum = tx.b.add(a, b);
     put(tx, i.r1, into, sum);
-    sum_cc(tx, a, b);
     overflow(tx)
 }
 
@@ -101,9 +102,9 @@ pub(crate) fn add_high(tx: &mut Tx<'_>, i: &Insn, source: Source) -> Flow {
 }
 
 fn sub(tx: &mut Tx<'_>, i: &Insn, (a, b): Pair, into: Into) -> Flow {
+    difference_cc(tx, a, b);
     let difference = tx.b.sub(a, b);
     put(tx, i.r1, into, difference);
-    difference_cc(tx, a, b);
     overflow(tx)
 }
 
@@ -148,13 +149,13 @@ pub(crate) fn sgr(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 }
 
 fn add_logical(tx: &mut Tx<'_>, i: &Insn, (a, b): Pair, into: Into) -> Flow {
-    let sum = tx.b.add(a, b);
-    put(tx, i.r1, into, sum);
     let kind = match tx.b.ty(a) {
         Ty::I32 => CcKind::AddLogical32,
         Ty::I64 => CcKind::AddLogical64,
     };
     tx.set_cc(kind, a, b);
+    let sum = tx.b.add(a, b);
+    put(tx, i.r1, into, sum);
     Flow::Next
 }
 
@@ -185,13 +186,13 @@ pub(crate) fn add_high_no_cc(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 }
 
 fn sub_logical(tx: &mut Tx<'_>, i: &Insn, (a, b): Pair, into: Into) -> Flow {
-    let difference = tx.b.sub(a, b);
-    put(tx, i.r1, into, difference);
     let kind = match tx.b.ty(a) {
         Ty::I32 => CcKind::SubLogical32,
         Ty::I64 => CcKind::SubLogical64,
     };
     tx.set_cc(kind, a, b);
+    let difference = tx.b.sub(a, b);
+    put(tx, i.r1, into, difference);
     Flow::Next
 }
 
@@ -295,12 +296,12 @@ pub(crate) fn load_positive(tx: &mut Tx<'_>, i: &Insn, source: Source) -> Flow {
     let zero = tx.b.constant(ty, 0);
     let negated = tx.b.un(UnOp::Neg, v);
     let result = tx.b.select(Cond::LtS, v, zero, negated, v);
-    put_width(tx, i.r1, result);
     let kind = match ty {
         Ty::I32 => CcKind::Absolute32,
         Ty::I64 => CcKind::Absolute64,
     };
     tx.set_cc1(kind, v);
+    put_width(tx, i.r1, result);
     overflow(tx)
 }
 
@@ -322,12 +323,12 @@ pub(crate) fn load_complement(tx: &mut Tx<'_>, i: &Insn, source: Source) -> Flow
     let ty = tx.b.ty(v);
     let zero = tx.b.constant(ty, 0);
     let negated = tx.b.un(UnOp::Neg, v);
-    put_width(tx, i.r1, negated);
     let kind = match ty {
         Ty::I32 => CcKind::Sub32,
         Ty::I64 => CcKind::Sub64,
     };
     tx.set_cc(kind, zero, v);
+    put_width(tx, i.r1, negated);
     overflow(tx)
 }
 

@@ -431,27 +431,20 @@ impl<'a, G: Guest> Lower<'a, G> {
         }
     }
 
-    /// Writes half of a register that is in the CPU, as a whole: a load of the whole that follows
-    /// a store of half of it waits until the store has left the host's store buffer.
+    /// Writes half of a register that is in the CPU. A load of the whole that follows soon would
+    /// wait until the store has left the host's store buffer; code that works on halves hardly
+    /// ever does that, and the optimiser puts such wholes together from what was written.
     fn put_half(&mut self, g: Global, part: Part, v: Val) {
-        let (disp, _) = self.place(g, Part::Full);
+        let (disp, _) = self.place(g, part);
         let place = at(super::asm::RBP, disp);
-        let t = self.scratch_copy(v);
-        self.detach(g);
-        match part {
-            Part::High32 => {
-                self.asm.shift_imm(Shift::Shl, Width::W64, t, 32);
-                let low = self.temp();
-                self.asm.mov(Width::W32, low, place);
-                self.asm.alu(Alu::Or, Width::W64, t, low);
-            }
-            _ => {
-                // The difference of the low halves; it leaves the high half alone.
-                self.asm.alu(Alu::Xor, Width::W32, t, place);
-                self.asm.alu(Alu::Xor, Width::W64, t, place);
-            }
+        if let Some(c) = self.constant(v) {
+            self.detach(g);
+            self.asm.store_imm(Width::W32, place, c as i32);
+            return;
         }
-        self.asm.store(Width::W64, place, t);
+        let reg = self.reg(v);
+        self.detach(g);
+        self.asm.store(Width::W32, place, reg);
     }
 
     /// A value in a register that may be changed.
