@@ -5,7 +5,7 @@
 //! it, so no store into it is noticed: the block is compared with memory whenever it may have
 //! changed. Not here: who executes the IR ([`crate::reference`]).
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use crate::cpu::CpuCore;
 use crate::guest::{BlockKey, Guest, Trap};
@@ -14,57 +14,65 @@ use crate::mem;
 use crate::reference::{self, Left};
 
 /// Places that are counted at a time; a power of two.
-const PLACES: usize = 1 << 16;
+const PLACES: usize = 1 << 18;
 
-/// Bits of an entry that count; the others tell which block it is about.
-const COUNT: u16 = 15;
+/// Entries from here on are of blocks whose code has changed: for what is patched in a loop they stay
+/// cold longer.
+const CHANGED: u8 = 128;
 
-/// How often blocks have run that are in no store. An entry that two blocks fight for counts for
-/// the later one.
+/// The last such entry, which is not cold any more.
+const LAST: u8 = CHANGED + 8;
+
+/// How often blocks have run that are in no store. Blocks that share an entry are compiled a
+/// little sooner; when many do, all begin anew.
 pub(crate) struct Warmth {
-    counts: Box<[AtomicU16]>,
-    runs: u16,
+    counts: Box<[AtomicU8]>,
+    runs: u8,
+    /// Entries that are not zero, roughly.
+    used: AtomicU32,
 }
 
 impl Warmth {
-    /// Blocks are cold for so many runs, at most 15.
+    /// Blocks are cold for so many runs, at most 127.
     pub(crate) fn new(runs: u8) -> Self {
         let places = if runs == 0 { 0 } else { PLACES };
         Self {
-            counts: (0..places).map(|_| AtomicU16::new(0)).collect(),
-            runs: u16::from(runs).min(COUNT),
+            counts: (0..places).map(|_| AtomicU8::new(0)).collect(),
+            runs: runs.min(CHANGED - 1),
+            used: AtomicU32::new(0),
         }
     }
 
-    fn entry(&self, key: &BlockKey, absolute: u64) -> Option<(&AtomicU16, u16)> {
+    fn entry(&self, key: &BlockKey, absolute: u64) -> Option<&AtomicU8> {
         let mixed = (key.pc ^ absolute.rotate_left(40) ^ key.aux.rotate_left(20) ^ key.flags)
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let entry = self.counts.get((mixed >> 48) as usize % PLACES)?;
-        Some((entry, (mixed >> 32) as u16 & !COUNT))
+        self.counts.get((mixed >> 40) as usize % PLACES)
     }
 
     /// The block is about to run: whether it is still cold.
     pub(crate) fn is_cold(&self, key: &BlockKey, absolute: u64) -> bool {
-        let Some((entry, tag)) = self.entry(key, absolute) else {
+        let Some(entry) = self.entry(key, absolute) else {
             return false;
         };
-        let known = entry.load(Ordering::Relaxed);
-        let count = if known & !COUNT == tag {
-            known & COUNT
-        } else {
-            0
-        };
-        if count >= self.runs {
+        let count = entry.load(Ordering::Relaxed);
+        let most = if count < CHANGED { self.runs } else { LAST };
+        if count >= most {
             return false;
         }
-        entry.store(tag | (count + 1), Ordering::Relaxed);
+        if count == 0 && self.used.fetch_add(1, Ordering::Relaxed) as usize > PLACES / 4 {
+            self.used.store(0, Ordering::Relaxed);
+            for entry in &self.counts {
+                entry.store(0, Ordering::Relaxed);
+            }
+        }
+        entry.store(count + 1, Ordering::Relaxed);
         true
     }
 
-    /// The block's code has changed: it begins anew.
+    /// The block's code has changed: it begins anew, and may change again soon.
     pub(crate) fn cool(&self, key: &BlockKey, absolute: u64) {
-        if let Some((entry, tag)) = self.entry(key, absolute) {
-            entry.store(tag, Ordering::Relaxed);
+        if let Some(entry) = self.entry(key, absolute) {
+            entry.store(CHANGED, Ordering::Relaxed);
         }
     }
 }

@@ -50,8 +50,8 @@ pub struct Options {
     /// Whether [`CpuCore::insns`] is kept. Yes unless told: tests and debugging want it. It costs
     /// native code an update in memory in each block.
     pub count: bool,
-    /// How often a block is executed as IR before the engine compiles it, at most 15: most code of
-    /// a booting system runs once or twice. 0 unless told.
+    /// How often a block is executed as IR before the engine compiles it: much code of a booting
+    /// system runs once or twice. 0 unless told.
     pub cold_runs: u8,
 }
 
