@@ -6,7 +6,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::json;
+use tests::guests::top;
 use tests::moving::{Meeting, Side};
+use tests::skipped;
 use tests::x86::{
     CLOCKS, CpuClocks, HostTime, clock, clocks_guest, clocks_report, clocks_started, count,
     kvm_is_there, ledger_adds_up, timeline_and_kvmclock,
@@ -268,4 +270,22 @@ fn the_monitor_shows_each_clock_in_its_own_terms() {
     assert_eq!(qmp.hmp("info cpus").lines().count(), CPUS as usize);
     qmp.ok("cont", json!({}));
     ends_well(side);
+}
+
+#[test]
+fn the_images_match_their_sources() {
+    let check = std::process::Command::new(top().join("tests/guests/x86/build"))
+        .arg("--check")
+        .output()
+        .unwrap_or_else(|why| panic!("tests/guests/x86/build: {why}"));
+    let text = String::from_utf8_lossy(&check.stdout) + String::from_utf8_lossy(&check.stderr);
+    match check.status.code() {
+        Some(0) if text.contains("SKIPPED") => {
+            skipped("the_images_match_their_sources", text.trim());
+        }
+        Some(0) => {}
+        // No compiler.
+        Some(2) => skipped("the_images_match_their_sources", text.trim()),
+        _ => panic!("{text}"),
+    }
 }
