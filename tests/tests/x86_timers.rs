@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tests::moving::{Meeting, Side};
-use tests::x86::{guest, kvm_is_there};
+use tests::x86::{complaints, guest, kvm_is_there};
 use tests::{Emu, EmuBuilder};
 
 /// How far away a timer is armed, and how long the guest stands before it has come.
@@ -74,7 +74,7 @@ fn a_timer_comes_after_what_was_left() {
         );
         side.emu.type_text("q");
         assert_eq!(number(&side.emu, "pit"), 0);
-        assert_eq!(side.emu.stderr(), "");
+        assert_eq!(complaints(&side.emu), "");
     }
 }
 
