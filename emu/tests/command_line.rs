@@ -42,6 +42,40 @@ fn printed(words: &[&str]) -> String {
 }
 
 #[test]
+fn a_test_that_drives_the_machine() {
+    let settings = good(
+        "-qtest unix:/tmp/q -qtest-log /dev/null -chardev socket,path=/tmp/m,id=char0 \
+         -mon chardev=char0,mode=control -display none -audio none -rtc clock=vm -accel qtest",
+    );
+    assert_eq!(settings.config.accel, Accel::Qtest);
+    let qtest = settings.qtest.unwrap();
+    assert_eq!(qtest.chardev, "qtest");
+    assert_eq!(qtest.log.unwrap().to_str(), Some("/dev/null"));
+    assert_eq!(settings.console, None);
+    let settings = good("-chardev null,id=n -qtest chardev:n -qtest-log none -accel qtest");
+    let qtest = settings.qtest.unwrap();
+    assert_eq!((qtest.chardev.as_str(), qtest.log), ("n", None));
+    assert_eq!(good("-accel qtest").qtest, None);
+    for (line, text) in [
+        (
+            "-qtest unix:/tmp/q",
+            "-qtest unix:/tmp/q: a test cannot move the time of a guest that runs, expected \
+             -accel qtest with it",
+        ),
+        (
+            "-qtest null -qtest stdio -accel qtest",
+            "-qtest stdio: one test drives a machine, and '-qtest null' does",
+        ),
+        (
+            "-qtest chardev:x -accel qtest",
+            "-qtest chardev:x: no chardev 'x', expected the id of a -chardev",
+        ),
+    ] {
+        assert_eq!(bad(line), text);
+    }
+}
+
+#[test]
 fn the_unit_tests_command_line() {
     let settings = good(
         "-nodefaults -nographic -machine s390-ccw-virtio,accel=tcg -chardev stdio,id=con0 \

@@ -434,6 +434,43 @@ fn the_s390x_clock_lives_in_virtual_time_too() {
 }
 
 #[test]
+fn a_date_that_was_set_comes_back_with_a_snapshot() {
+    let mut machine = pc(&["-snapshot-dir", "@"]);
+    set_time(&mut machine, HOURS_24, [0x20, 0x00, 0x00]);
+    set(&mut machine, A, RUN);
+    set(&mut machine, B, HOURS_24 | PERIODIC);
+    machine.step(SECOND);
+    assert_eq!(get(&mut machine, C), 0xC0 | 0x10);
+    machine.changes();
+    assert_eq!(machine.qmp.hmp("savevm here"), "");
+    machine.step(5000 * SECOND);
+    set_time(&mut machine, BINARY, [1, 2, 3]);
+    assert_eq!(machine.qmp.hmp("loadvm here"), "");
+    assert_eq!(time(&mut machine), [0x20, 0x00, 0x01]);
+    get(&mut machine, C);
+    machine.changes();
+    let now = machine.step(1);
+    assert_eq!(machine.step_to_timer(), now - 1 + SECOND.div_ceil(1024));
+    assert_eq!(machine.changes(), [(IRQ, true)]);
+    machine.step(3 * SECOND);
+    assert_eq!(time(&mut machine), [0x20, 0x00, 0x04]);
+    machine.finish();
+}
+
+#[test]
+fn a_devices_own_line_is_told_by_its_own_number() {
+    let mut machine = Qtest::start("x86_64", &[]);
+    let refused = machine.try_ask("irq_intercept_in rtc");
+    assert_eq!(refused, Err("the device has no such interrupt line".into()));
+    machine.ask("irq_intercept_out /machine/rtc");
+    set(&mut machine, A, RUN);
+    set(&mut machine, B, HOURS_24 | PERIODIC);
+    machine.step_to_timer();
+    assert_eq!(machine.changes(), [(0, true)]);
+    machine.finish();
+}
+
+#[test]
 fn a_date_that_was_set_and_its_alarm_move_to_another_program() {
     let base = ["-rtc", "base=2026-11-22T06:05:04,clock=vm"];
     let mut source = pc(&base);
