@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod msrs;
 pub mod setup;
 pub mod state;
+pub mod toll;
 pub mod vcpu;
 
 pub use state::CpuState;

@@ -7,12 +7,14 @@
 //! port does ([`Board`]), and the order of stop and cont (`tod`).
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crossbeam::channel::Sender;
 use machine::{GuestEvent, ResetCause};
 use tod::VcpuGate;
 use tod::run::{Kick, Passage};
 
+use super::toll::Toll;
 use crate::board::Board;
 use crate::kvm::{Direction, Exit, Kicker, KvmError, VcpuKvm};
 
@@ -42,12 +44,15 @@ pub struct Vcpu {
     alone: Condvar,
     bell: Mutex<Bell>,
     rung: Condvar,
+    toll: Arc<Toll>,
 }
 
 /// The vCPUs of one machine, in order of their numbers.
 pub struct Crew {
     /// All of them.
     pub vcpus: Vec<Arc<Vcpu>>,
+    /// What they pay while they are moved.
+    pub toll: Arc<Toll>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -56,6 +61,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Crew {
+    /// Brings all of them out of the guest, or out of their waits.
+    pub fn kick(&self) {
+        self.vcpus.iter().for_each(|vcpu| vcpu.kick());
+    }
+
     /// What the gate kicks them with.
     #[must_use]
     pub fn kicks(&self) -> Vec<Kick> {
@@ -68,13 +78,14 @@ impl Crew {
 }
 
 impl Vcpu {
-    /// A vCPU of the kernel's, by its number.
+    /// A vCPU of the kernel's, by its number; it pays this toll.
     ///
     /// # Errors
     /// [`KvmError`].
-    pub fn new(index: usize, kvm: VcpuKvm) -> Result<Self, KvmError> {
+    pub fn new(index: usize, kvm: VcpuKvm, toll: &Arc<Toll>) -> Result<Self, KvmError> {
         Ok(Self {
             index,
+            toll: Arc::clone(toll),
             kicker: kvm.kicker()?,
             kvm: Mutex::new(kvm),
             visitors: Mutex::new(0),
@@ -172,6 +183,10 @@ impl Vcpu {
                 self.wait_for_bell();
                 continue;
             }
+            if let Some(left) = self.toll.left() {
+                self.wait_for_kick(left);
+                continue;
+            }
             // Before the vCPU is taken, for what is started may want to set its registers.
             if !gate.enter() {
                 continue;
@@ -193,6 +208,14 @@ impl Vcpu {
         let mut bell = lock(&self.bell);
         while bell.standing != Standing::Alive && !bell.kicked {
             bell = self.rung.wait(bell).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn wait_for_kick(&self, at_most: Duration) {
+        let bell = lock(&self.bell);
+        if !bell.kicked {
+            // Whoever rings has something to say; a wait that ends early is only a look.
+            drop(self.rung.wait_timeout(bell, at_most));
         }
     }
 

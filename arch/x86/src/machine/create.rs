@@ -107,24 +107,20 @@ impl MachineType for X86Type {
         };
         let boot = BootImage::new(&config.boot, &surroundings)?;
         let ram = Arc::new(ram);
-        let (execution, vm) = match config.accel {
+        let execution = match config.accel {
             Accel::Kvm => {
                 let vm = Vm::new(Arc::clone(&ram))?;
-                (
-                    Execution::Kvm(Box::new(KvmCpus::new(
-                        Arc::clone(&vm),
-                        cpus,
-                        &changes,
-                        parts.clocks,
-                    )?)),
-                    Some(vm),
-                )
+                Execution::Kvm(Box::new(KvmCpus::new(vm, cpus, &changes, parts.clocks)?))
             }
-            _ => (Execution::Qtest { cpus }, None),
+            _ => Execution::Qtest { cpus },
         };
-        let lines: Arc<dyn InterruptSink> = match &vm {
-            Some(vm) => Arc::new(KvmLines(Arc::clone(vm))),
-            None => Arc::new(NoController),
+        let (lines, kicks, writers): (Arc<dyn InterruptSink>, _, _) = match &execution {
+            Execution::Kvm(kvm) => (
+                Arc::new(KvmLines(Arc::clone(&kvm.vm))),
+                kvm.crew.kicks(),
+                Some((Arc::clone(&kvm.vm), Arc::clone(&kvm.crew))),
+            ),
+            Execution::Qtest { .. } => (Arc::new(NoController), Vec::new(), None),
         };
         let board = Board::new(BoardParts {
             clocks: parts.clocks,
@@ -144,13 +140,9 @@ impl MachineType for X86Type {
             lines,
         })
         .map_err(|error| board_error(config, error))?;
-        let kicks = match &execution {
-            Execution::Kvm(kvm) => kvm.crew.kicks(),
-            Execution::Qtest { .. } => Vec::new(),
-        };
         let machine = X86Machine {
             shared: Arc::new(Shared {
-                memory: Memory::new(ram, vm),
+                memory: Memory::new(ram, writers),
                 board,
                 gate: VcpuGate::new(kicks),
                 events: parts.events,

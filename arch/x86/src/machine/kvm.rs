@@ -54,6 +54,7 @@ impl KvmCpus {
     ) -> Result<Self, MachineError> {
         let supported = vm.supported_cpuid()?;
         features::check(changes, supported.as_slice())?;
+        let toll = Arc::default();
         let mut vcpus = Vec::new();
         for index in 0..count {
             let vcpu = vm.create_vcpu(index)?;
@@ -64,9 +65,9 @@ impl KvmCpus {
                 changes,
             };
             setup::set_up(&vcpu, supported.as_slice(), &choice, index)?;
-            vcpus.push(Arc::new(Vcpu::new(index as usize, vcpu)?));
+            vcpus.push(Arc::new(Vcpu::new(index as usize, vcpu, &toll)?));
         }
-        let crew = Arc::new(Crew { vcpus });
+        let crew = Arc::new(Crew { vcpus, toll });
         let indices = vm.msr_indices()?;
         let msrs = match crew.vcpus.first() {
             Some(first) => first.visit(|vcpu| msrs::saved(vcpu, &indices))?,

@@ -8,11 +8,12 @@ mod layout;
 mod moved;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use machine::{GuestRam, MachineError};
 
+use crate::cpu::Crew;
 use crate::kvm::Vm;
+use moved::Writes;
 
 pub use layout::{HIGH_START, LOW_END, Layout, Stretch};
 
@@ -20,21 +21,21 @@ pub use layout::{HIGH_START, LOW_END, Layout, Stretch};
 pub struct Memory {
     ram: Arc<GuestRam>,
     layout: Layout,
-    /// Whose vCPUs write to it, if any do.
-    vm: Option<Arc<Vm>>,
-    tracking: AtomicBool,
+    /// What vCPUs write to it, if there are any.
+    writes: Option<Arc<Writes>>,
 }
 
 impl Memory {
-    /// RAM in the guest's physical address space; `vm` has it in its slots.
+    /// RAM in the guest's physical address space; the virtual machine, if there is one, has it in
+    /// its slots, and these are all its vCPUs.
     #[must_use]
-    pub fn new(ram: Arc<GuestRam>, vm: Option<Arc<Vm>>) -> Self {
+    pub fn new(ram: Arc<GuestRam>, cpus: Option<(Arc<Vm>, Arc<Crew>)>) -> Self {
         let layout = Layout::new(ram.size());
+        let writes = cpus.map(|(vm, crew)| Writes::new(vm, crew, ram.size()));
         Self {
             ram,
             layout,
-            vm,
-            tracking: AtomicBool::new(false),
+            writes,
         }
     }
 

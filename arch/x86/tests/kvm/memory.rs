@@ -41,6 +41,34 @@ fn pages_that_a_cpu_writes_are_marked_again_and_again() {
 }
 
 #[test]
+fn a_guest_that_pays_a_toll_is_stopped_and_runs_on_without_it() {
+    if !has_kvm() {
+        return;
+    }
+    let mut rig = Rig::with(guests::counter());
+    rig.cont();
+    rig.wait_for_more();
+    let ram = rig.machine.migration_ram();
+    ram.track(true);
+    // A page costs more than vCPUs stay outside at once: they hardly run.
+    ram.set_toll(u32::MAX);
+    let mut pages = PageSet::empty(ram.size() / PAGE_SIZE);
+    for _ in 0..10 {
+        rig.wait_for_more();
+        rig.machine.registers(0).unwrap();
+    }
+    rig.stop();
+    let ram = rig.machine.migration_ram();
+    // What was taken to collect the toll is not lost.
+    ram.take_dirty(&mut pages);
+    assert!(pages.contains(COUNT / PAGE_SIZE), "{pages:?}");
+    rig.cont();
+    rig.wait_for_more();
+    rig.machine.migration_ram().track(false);
+    rig.wait_for_more();
+}
+
+#[test]
 fn memory_above_the_hole_is_by_its_own_address_there() {
     if !has_kvm() {
         return;

@@ -3,8 +3,8 @@
 //!
 //! A CPU's part holds no clock; see [`crate::cpu::state`]. Interrupt controllers come after the
 //! CPUs' local APICs, which take what they deliver, then what the clocks need of KVM, which sets
-//! timers of both, and devices after the controllers, which their lines end at. Not here: RAM, which migration moves by itself, and what the clock manager
-//! keeps.
+//! timers of both, and devices after the controllers, which their lines end at. Not here: RAM,
+//! which migration moves by itself, and what the clock manager keeps.
 
 mod configuration;
 mod cpu;
