@@ -117,6 +117,51 @@ fn the_clocks_stand_while_the_guest_does() {
     ends_well(side);
 }
 
+/// The longest step of kvmclock that a CPU has seen while something was done, in ns.
+fn longest_step(side: &mut Side, act: impl FnOnce(&mut Side)) -> u64 {
+    clocks_report(side, "x", CPUS);
+    act(side);
+    let steps = clocks_report(side, "x", CPUS);
+    steps.iter().map(|report| report.step_ns).max().unwrap_or(0)
+}
+
+/// What a guest sees of a stop, beside what its host takes from it anyway: printed, not judged,
+/// but for that it is not the stop's own length.
+#[test]
+fn a_stop_is_no_step_for_the_guest() {
+    if !kvm_is_there("a_stop_is_no_step_for_the_guest") {
+        return;
+    }
+    const LONG: Duration = Duration::from_millis(400);
+    let mut side = started(CPUS);
+    let rounds = count("EMU_X86_STEPS", 10);
+    let (mut stopped, mut running) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        stopped.push(longest_step(&mut side, |side| {
+            side.qmp.ok("stop", json!({}));
+            sleep(LONG);
+            side.qmp.ok("cont", json!({}));
+        }));
+        running.push(longest_step(&mut side, |_| sleep(STANDS)));
+    }
+    for steps in [&mut stopped, &mut running] {
+        steps.sort_unstable();
+    }
+    let shown = |steps: &[u64]| {
+        let last = steps.len() - 1;
+        format!("{} ns ({}-{})", steps[last / 2], steps[0], steps[last])
+    };
+    eprintln!(
+        "MEASURED: longest step of kvmclock in a guest of {CPUS} CPUs: over stop and cont {}, without \
+         a stop {}",
+        shown(&stopped),
+        shown(&running)
+    );
+    let long_ns = LONG.as_nanos() as u64;
+    assert!(stopped[0] < long_ns, "every stop was seen: {stopped:?}");
+    ends_well(side);
+}
+
 /// There and back, live and offline.
 #[test]
 fn moves_leave_the_clocks_right() {
