@@ -33,6 +33,10 @@ const EFER_LONG: u64 = 1 << 8 | 1 << 10;
 /// RFLAGS: the bit that is always set.
 const FLAGS: u64 = 2;
 
+/// Where the stack begins for a kernel that should have one of its own: Multiboot promises none,
+/// and kernels exist that count on one.
+const STACK_AT: u64 = 0x7000;
+
 /// Multiboot's mark in EAX.
 const MULTIBOOT: u64 = 0x2bad_b002;
 
@@ -143,6 +147,7 @@ impl Entry {
                 regs.rip = eip.into();
                 regs.rax = MULTIBOOT;
                 regs.rbx = info.into();
+                regs.rsp = STACK_AT;
             }
         }
         fd.set_sregs(&sregs)

@@ -7,7 +7,8 @@
 //! Multiboot 1 ([`multiboot`]), which is also how flat images for tests say where they go.
 //!
 //! Below 1 MiB the guest finds, by address:
-//! - 0x500: a descriptor table; 0x7000: Linux's zero page; 0x9000: page tables;
+//! - 0x500: a descriptor table; 0x7000: Linux's zero page, or the end of a Multiboot kernel's first
+//!   stack; 0x9000: page tables;
 //! - 0x10000: the Multiboot information; 0x20000: the command line;
 //! - 0xe0000: ACPI's tables ([`acpi`]) and 0xf0000: the older table of processors ([`mptable`]),
 //!   where firmware's read-only memory would be.
