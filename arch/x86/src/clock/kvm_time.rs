@@ -41,6 +41,9 @@ const MOST_AHEAD_NS: u64 = 300_000;
 const LATE_NS: i128 = 3_000;
 /// So often at most.
 const STARTS: usize = 4;
+/// A clock that goes on from a value that was not read then is set ahead by this: more than two
+/// clocks' rates differ by in a stop.
+const ROUGHLY_NS: u64 = 1_000_000;
 /// Looks at the counter while it is waited for the moment: more than any wait takes.
 const LOOKS: usize = 10_000_000;
 
@@ -77,6 +80,8 @@ struct Inner {
     clock_ahead: FineSpan,
     /// What it was to show when the VM stopped without having run: no reading is as exact.
     untouched: Option<FineTod>,
+    /// What kvmclock showed when it was last known, and the host mapping then.
+    clock_known: Option<(FineTod, FineTod)>,
     /// How long before its moment a start begins.
     ahead_ns: u64,
 }
@@ -104,6 +109,10 @@ impl KvmTime {
             );
         }
         let ahead_ns = FIRST_AHEAD_NS * (calls.vcpus() as u64 + 1);
+        let at = timebase.reading();
+        let (hz, ahead) = (counters.host_hz(), FineSpan::ZERO);
+        let shown = kvmclock::capture(&mut *calls, timebase, hz, ahead, &at);
+        let clock_known = shown.ok().map(|shown| (shown.value, at.host));
         Ok(Arc::new(Self {
             timebase: Arc::clone(timebase),
             inner: Mutex::new(Inner {
@@ -114,6 +123,7 @@ impl KvmTime {
                 tsc: None,
                 clock_ahead: FineSpan::ZERO,
                 untouched: None,
+                clock_known,
                 ahead_ns: ahead_ns.min(MOST_AHEAD_NS),
             }),
         }))
@@ -180,14 +190,18 @@ impl KvmTime {
             });
         }
         let (hz, ahead) = (inner.counters.host_hz(), inner.clock_ahead);
-        kvmclock::capture(&mut *inner.calls, &self.timebase, hz, ahead, at)
+        let captured = kvmclock::capture(&mut *inner.calls, &self.timebase, hz, ahead, at)?;
+        inner.clock_known = Some((captured.value, at.host));
+        Ok(captured)
     }
 
     pub(super) fn install_clock(&self, value: FineTod, at: &HostReading) -> Result<(), ClockError> {
         let mut inner = self.lock();
         inner.clock = None;
         (inner.clock_ahead, inner.untouched) = (FineSpan::ZERO, None);
-        kvmclock::install(&mut *inner.calls, &self.timebase, value, at)
+        kvmclock::install(&mut *inner.calls, &self.timebase, value, at)?;
+        inner.clock_known = Some((value, at.host));
+        Ok(())
     }
 
     pub(super) fn make_clock_ready(
@@ -273,9 +287,15 @@ impl KvmTime {
     pub(super) fn save(&self) -> Result<SavedTime, ClockError> {
         let mut inner = self.lock();
         let inner = &mut *inner;
+        let counter = self.timebase.counter().read();
+        let host = self.timebase.host_at(counter);
+        let host_tsc = inner.host_tsc(&self.timebase, counter);
         Ok(SavedTime {
-            tsc: inner.counters.save(&mut *inner.calls),
+            tsc: inner.counters.save(&mut *inner.calls, host_tsc),
             pages: kvmclock::pages(&mut *inner.calls)?,
+            clock: inner
+                .clock_known
+                .map(|(value, then)| value.wrapping_add(host.since(then))),
         })
     }
 
@@ -293,8 +313,10 @@ impl KvmTime {
             .and_then(|()| Ok(inner.counters.load(&mut *inner.calls, &saved.tsc)?));
         if loaded.is_err() {
             kvmclock::set_pages(&mut *inner.calls, &before)?;
+            return loaded;
         }
-        loaded
+        inner.go_on_roughly(&self.timebase, saved);
+        Ok(())
     }
 }
 
@@ -304,6 +326,8 @@ pub(super) struct SavedTime {
     tsc: SavedTsc,
     /// Where every vCPU has its page of kvmclock.
     pages: Vec<u64>,
+    /// About what kvmclock shows, from when it was last known.
+    clock: Option<FineTod>,
 }
 
 /// A state that this machine cannot take over.
@@ -318,6 +342,22 @@ pub(super) enum TimeLoadError {
 }
 
 impl Inner {
+    /// Sets the clocks to about what they were to show: a clock whose value is not among those that
+    /// are loaded runs from there (R6), and so does not go back (R7). What fails is told when the
+    /// values are installed.
+    fn go_on_roughly(&mut self, timebase: &Timebase, saved: &SavedTime) {
+        let at = timebase.reading();
+        if let Some(value) = saved.clock {
+            let value = value.wrapping_add(FineSpan::from_ns(ROUGHLY_NS));
+            if kvmclock::install(&mut *self.calls, timebase, value, &at).is_ok() {
+                self.clock_known = Some((value, at.host));
+            }
+        }
+        let host_tsc = self.host_tsc(timebase, at.counter);
+        self.counters
+            .go_on_roughly(&mut *self.calls, &saved.tsc, host_tsc);
+    }
+
     /// The host's TSC at a host counter of just now.
     fn host_tsc(&mut self, timebase: &Timebase, counter: u64) -> u64 {
         let hz = self.counters.host_hz();
@@ -357,6 +397,7 @@ impl Inner {
                 match kvmclock::install_ahead(calls, timebase, hz, value, self.ahead_ns) {
                     Ok(Ahead { from, ahead }) => {
                         self.clock_ahead = ahead;
+                        self.clock_known = Some((value, timebase.host_at(from)));
                         from
                     }
                     Err(error) => {

@@ -41,6 +41,9 @@ const PROBE: u64 = 1 << 20;
 /// A counter that was set through its MSR is right within a millisecond, or was not set.
 const MSR_TOLERANCE_PER_SECOND: u64 = 1000;
 
+/// A counter that goes on from a value that was not read then is set ahead by a millisecond.
+const ROUGHLY_PER_SECOND: u64 = 1000;
+
 /// KVM takes a rate this near to the host's for the same (`tsc_tolerance_ppm`, 250 by default).
 const SAME_RATE_PPM: u64 = 250;
 
@@ -114,6 +117,8 @@ pub(super) struct SavedTsc {
     pub(super) khz: u32,
     /// Of every vCPU's counter: how far it is ahead of vCPU 0's.
     pub(super) ahead: Vec<i64>,
+    /// About what vCPU 0's counter shows, from when its offset was last known.
+    cycles: Option<u64>,
     /// What every vCPU has in IA32_TSC_ADJUST; none where there is no such register.
     pub(super) adjust: Vec<Option<u64>>,
 }
@@ -144,6 +149,8 @@ pub(super) struct Counters {
     scale: Option<TscScale>,
     /// What every vCPU's counter shows beyond the scaled host's; or why that is not known.
     offsets: Result<Vec<u64>, String>,
+    /// The first of them, as last known.
+    last_offset: Option<u64>,
     /// How far each is ahead of the first, as last known.
     ahead: Vec<u64>,
     /// What is known of how the value that is installed next came about.
@@ -184,6 +191,7 @@ impl Counters {
             host_hz: hz,
             scale: None,
             offsets: Err("it has not been read".into()),
+            last_offset: None,
             ahead: vec![0; calls.vcpus()],
             known: Known::Arriving,
         };
@@ -233,6 +241,7 @@ impl Counters {
                 ahead => ahead,
             };
             self.ahead = offsets.iter().map(ahead).collect();
+            self.last_offset = Some(*first);
         }
         self.offsets = offsets.map_err(|error| error.to_string());
     }
@@ -306,6 +315,7 @@ impl Counters {
             }
             TscSetting::Msr => self.install_by_msr(calls, &wanted)?,
         }
+        self.last_offset = wanted.first().copied();
         self.offsets = Ok(wanted);
         Ok(())
     }
@@ -400,11 +410,14 @@ impl Counters {
     }
 
     /// For a migration or a snapshot.
-    pub(super) fn save(&self, calls: &mut dyn ClockCalls) -> SavedTsc {
+    pub(super) fn save(&self, calls: &mut dyn ClockCalls, host_tsc: u64) -> SavedTsc {
         SavedTsc {
             stands: self.setting != TscSetting::Nothing,
             khz: self.khz,
             ahead: self.ahead.iter().map(|ahead| *ahead as i64).collect(),
+            cycles: self
+                .last_offset
+                .map(|offset| self.scaled(host_tsc).wrapping_add(offset)),
             adjust: (0..calls.vcpus())
                 .map(|vcpu| calls.msr(vcpu, MSR_TSC_ADJUST).ok())
                 .collect(),
@@ -446,6 +459,22 @@ impl Counters {
             }
         }
         Ok(())
+    }
+
+    /// Sets the counters to about what they were to show when the state was saved.
+    pub(super) fn go_on_roughly(
+        &mut self,
+        calls: &mut dyn ClockCalls,
+        saved: &SavedTsc,
+        host_tsc: u64,
+    ) {
+        if let Some(cycles) = saved.cycles
+            && self.setting != TscSetting::Nothing
+        {
+            let ahead = self.hz.get() / ROUGHLY_PER_SECOND;
+            // What fails is told when the value is installed.
+            let _ = self.install(calls, cycles.wrapping_add(ahead), host_tsc);
+        }
     }
 
     /// Lets the guest's counters run at `khz`, or warns that they do not.

@@ -183,23 +183,33 @@ fn a_clock_that_cannot_be_set_when_it_is_loaded_is_set_at_cont() {
 }
 
 #[test]
-fn a_clock_that_could_not_be_saved_runs_free_on_the_other_side() {
-    let mut vm = Vm::new(1);
-    vm.cont();
-    vm.run_for(SECOND);
-    vm.kernel.state().failures.insert(Call::GetClock, libc::EIO);
-    vm.stop();
-    let mut vm = vm.move_to(elsewhere(KHZ, 1, SECOND));
-    assert!(matches!(
-        vm.clocks.state("kvmclock").unwrap(),
-        ClockState::FreeRunning { .. }
-    ));
-    vm.kernel.set_running(false);
-    // What it shows is the other host's, so the guest's last look says nothing.
-    vm = vm.forget_seen();
-    vm.cont();
-    vm.run_for(SECOND);
-    vm.clocks.ledger().verify().unwrap();
+fn a_clock_that_could_not_be_saved_runs_free_on_the_other_side_and_does_not_go_back() {
+    for (call, clock) in [(Call::GetClock, "kvmclock"), (Call::GetOffset, "tsc")] {
+        let mut vm = Vm::new(2);
+        vm.cont();
+        vm.run_for(100 * SECOND);
+        vm.kernel.state().failures.insert(call, libc::EIO);
+        vm.stop();
+        vm.host.advance(SECOND);
+        let (before, failures) = (vm.seen.clone(), vm.failures(clock));
+        assert!(failures > 0);
+        let mut vm = vm.move_to(elsewhere(KHZ, 2, SECOND));
+        assert!(matches!(
+            vm.clocks.state(clock).unwrap(),
+            ClockState::FreeRunning { .. }
+        ));
+        vm.cont();
+        vm.run_for(SECOND);
+        // The second that it stood on the other host, and a little.
+        let most = 2 * SECOND + 10_000_000;
+        assert!(vm.seen.0 - before.0 < most, "{clock}");
+        let cycles = u128::from(vm.seen.1[1] - before.1[1]);
+        assert!(
+            cycles * 1_000_000 / u128::from(KHZ) < u128::from(most),
+            "{clock}"
+        );
+        vm.clocks.ledger().verify().unwrap();
+    }
 }
 
 #[test]
@@ -251,8 +261,12 @@ fn states_that_no_such_machine_has_are_refused_and_change_nothing() {
     refused(part.load(1, &timers).unwrap_err(), "2 vCPUs, not of 3");
     refused(part.load(7, &timers).unwrap_err(), "version 7");
     let adjust = vec![None::<u64>; 3];
-    let frequency =
-        migration::encode(&(true, 1_u32, vec![0_i64; 3], adjust, vec![0_u64; 3])).unwrap();
+    let frequency = migration::encode(&(
+        (true, 1_u32, vec![0_i64; 3], None::<u64>, adjust),
+        vec![0_u64; 3],
+        None::<tod::FineTod>,
+    ))
+    .unwrap();
     let mut part = KvmTimePart::new(&three.time);
     refused(part.load(1, &frequency).unwrap_err(), "1 kHz");
 }
