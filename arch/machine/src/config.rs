@@ -27,6 +27,9 @@ pub struct MachineConfig {
     pub rtc: RtcOptions,
     /// `-device`, as far as they are the machine's own.
     pub devices: Vec<Device>,
+    /// What becomes of ticks of the PIT that come before the guest has acknowledged the one
+    /// before.
+    pub lost_ticks: LostTicks,
     /// `-d` items that concern the machine (`in_asm`, `op`, `out_asm`, `int`, ...), as given.
     pub trace: Vec<String>,
 }
@@ -53,6 +56,16 @@ impl Device {
             Self::PcTestdev => "pc-testdev",
         }
     }
+}
+
+/// `-global kvm-pit.lost_tick_policy=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LostTicks {
+    /// They are given back, as soon as the guest has acknowledged.
+    #[default]
+    Delay,
+    /// They are lost.
+    Discard,
 }
 
 /// `-smp`: how many CPUs.

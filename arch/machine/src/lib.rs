@@ -20,8 +20,8 @@ use tod::run::{AllParked, Layer, RunListener};
 
 pub use bench::{Bench, LineEnd, NoSuchLine};
 pub use config::{
-    Accel, BootSource, BootWhen, Device, DriftFix, Engine, Identity, MachineConfig, RtcBase,
-    RtcClock, RtcOptions, Smp, Tcg,
+    Accel, BootSource, BootWhen, Device, DriftFix, Engine, Identity, LostTicks, MachineConfig,
+    RtcBase, RtcClock, RtcOptions, Smp, Tcg,
 };
 pub use console::{ConsoleInput, ConsoleOutput};
 pub use event::{GuestEvent, PanicInfo, ResetCause, ShutdownCause};

@@ -74,6 +74,7 @@ fn run_after(
         },
         identity: Identity::default(),
         devices: Vec::new(),
+        lost_ticks: Default::default(),
         rtc: RtcOptions::default(),
         trace: Vec::new(),
     };
@@ -158,6 +159,7 @@ fn what_is_saved_comes_back_and_what_is_damaged_changes_nothing() {
         },
         identity: Identity::default(),
         devices: Vec::new(),
+        lost_ticks: Default::default(),
         rtc: RtcOptions::default(),
         trace: Vec::new(),
     };

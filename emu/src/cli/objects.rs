@@ -1,5 +1,6 @@
 //! `-object` and `-global`: TLS credentials, and what migration starts with.
 
+use machine::LostTicks;
 use migration::params::{Capabilities, ParameterError, Parameters};
 use migration::transport::tls::Endpoint;
 
@@ -33,6 +34,25 @@ pub(super) fn parse(option: &str, value: &str) -> Result<TlsCredsX509, CliError>
     kv.take("priority")?;
     kv.finish()?;
     Ok(spec)
+}
+
+/// `-global kvm-pit.lost_tick_policy=VALUE`; none for anything else.
+///
+/// # Errors
+/// Another value.
+pub(super) fn take_lost_tick_policy(
+    option: &str,
+    value: &str,
+) -> Result<Option<LostTicks>, CliError> {
+    match value.strip_prefix("kvm-pit.lost_tick_policy=") {
+        None => Ok(None),
+        Some("delay") => Ok(Some(LostTicks::Delay)),
+        Some("discard") => Ok(Some(LostTicks::Discard)),
+        Some(_) => Err(CliError::new(
+            format!("{option} {value}"),
+            "expected delay or discard",
+        )),
+    }
 }
 
 /// `-global VALUE`: `migration.NAME=VALUE`, for capabilities also with QEMU's `x-` before the
@@ -116,6 +136,21 @@ mod tests {
         ] {
             assert_eq!(global(value), Err(format!("-global {value}: {problem}")));
         }
+    }
+
+    #[test]
+    fn the_interval_timers_ticks_are_given_back_or_lost() {
+        let policy =
+            |value| take_lost_tick_policy("-global", value).map_err(|error| error.to_string());
+        assert_eq!(policy("migration.events=on"), Ok(None));
+        assert_eq!(
+            policy("kvm-pit.lost_tick_policy=discard"),
+            Ok(Some(LostTicks::Discard))
+        );
+        assert_eq!(
+            policy("kvm-pit.lost_tick_policy=slew"),
+            Err("-global kvm-pit.lost_tick_policy=slew: expected delay or discard".into())
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use machine::{
-    Accel, BootSource, BootWhen, Device, DriftFix, Identity, MachineConfig, MachineType,
+    Accel, BootSource, BootWhen, Device, DriftFix, Identity, LostTicks, MachineConfig, MachineType,
     RtcOptions, Smp,
 };
 use migration::params::{Capabilities, Parameters};
@@ -208,6 +208,7 @@ pub enum HostClockChoice {
 struct Draft {
     machine: Option<(String, String)>,
     devices: Vec<(Device, String)>,
+    lost_ticks: LostTicks,
     accels: Accels,
     cpu: Option<(String, String)>,
     smp: Option<Smp>,
@@ -420,7 +421,10 @@ impl Draft {
             "object" => self.objects.push(objects::parse(typed, value)?),
             "global" => {
                 let (parameters, capabilities) = &mut self.migration;
-                objects::set_global(typed, value, parameters, capabilities)?;
+                match objects::take_lost_tick_policy(typed, value)? {
+                    Some(policy) => self.lost_ticks = policy,
+                    None => objects::set_global(typed, value, parameters, capabilities)?,
+                }
             }
             other => {
                 return Err(CliError::new(
@@ -808,6 +812,7 @@ impl Draft {
                 accel,
                 boot: self.boot,
                 identity: self.identity,
+                lost_ticks: self.lost_ticks,
                 devices: self.devices.into_iter().map(|(device, _)| device).collect(),
                 rtc: self.rtc.map(|(_, rtc)| rtc).unwrap_or_default(),
                 trace: self

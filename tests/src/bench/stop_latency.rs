@@ -116,6 +116,7 @@ fn stops(engine: Engine, cpus: u32, number: usize, count: usize) -> Result<Stops
         },
         identity: Identity::default(),
         devices: Vec::new(),
+        lost_ticks: Default::default(),
         rtc: RtcOptions::default(),
         trace: Vec::new(),
     };

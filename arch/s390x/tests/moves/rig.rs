@@ -138,6 +138,7 @@ impl Vm {
             boot: kind.boot.clone(),
             identity: Identity::default(),
             devices: Vec::new(),
+            lost_ticks: Default::default(),
             rtc: RtcOptions::default(),
             trace: Vec::new(),
         };

@@ -12,7 +12,7 @@
 
 use kvm_bindings::{KVM_CPUID_FLAG_SIGNIFCANT_INDEX, kvm_cpuid_entry2};
 
-use super::features::Change;
+use super::features::Processor;
 
 /// KVM's first leaf.
 const KVM_SIGNATURE: u32 = 0x4000_0000;
@@ -40,8 +40,8 @@ pub struct Choice<'a> {
     pub tsc_deadline: bool,
     /// The guest's TSC frequency, where it is known.
     pub tsc_khz: Option<u32>,
-    /// What the user has turned on and off.
-    pub changes: &'a [Change],
+    /// What the user has asked for.
+    pub processor: &'a Processor,
 }
 
 /// The leaves of the CPU of that number.
@@ -69,9 +69,7 @@ pub fn leaves(
         }
     }
     leaves.extend(kvm_leaves(supported, choice));
-    for change in choice.changes {
-        change.apply(&mut leaves);
-    }
+    choice.processor.apply(&mut leaves);
     leaves
 }
 
@@ -193,12 +191,12 @@ mod tests {
         }
     }
 
-    fn choice(cpus: u32) -> Choice<'static> {
+    fn choice(cpus: u32, processor: &Processor) -> Choice<'_> {
         Choice {
             cpus,
             tsc_deadline: true,
             tsc_khz: Some(2_000_000),
-            changes: &[],
+            processor,
         }
     }
 
@@ -218,7 +216,7 @@ mod tests {
             leaf(0x8000_0008, [48, 0, 0x7033, 0]),
             leaf(0x8000_001e, [7, 0x107, 0x301, 0]),
         ];
-        let leaves = leaves(&host, &choice(3), 2);
+        let leaves = leaves(&host, &choice(3, &Processor::default()), 2);
         let one = find(&leaves, 1, 0);
         assert_eq!((one.ebx, one.edx >> 28 & 1), (0x0204_0842, 1));
         assert_eq!(
@@ -242,7 +240,7 @@ mod tests {
             leaf(0x8000_0001, [0, 0, !0, 0]),
             leaf(0x8000_0007, [0, 0, 0, 0x1ff]),
         ];
-        let shown = leaves(&host, &choice(1), 0);
+        let shown = leaves(&host, &choice(1, &Processor::default()), 0);
         let features = find(&shown, KVM_FEATURES, 0);
         assert_eq!((features.eax, features.edx), (0x0100_000b, 0));
         assert_eq!(find(&shown, KVM_SIGNATURE, 0).eax, KVM_TIMING);
@@ -251,10 +249,9 @@ mod tests {
         assert_eq!(find(&shown, 0x8000_0001, 0).ecx >> 2 & 1, 0);
         assert_eq!(find(&shown, 0x8000_0007, 0).edx, 0xff);
         let asked = crate::cpu::features::parse(Some("host,+invtsc")).unwrap();
-        let asked = Choice {
-            changes: &asked,
-            ..choice(1)
-        };
-        assert_eq!(find(&leaves(&host, &asked, 0), 0x8000_0007, 0).edx, 0x1ff);
+        assert_eq!(
+            find(&leaves(&host, &choice(1, &asked), 0), 0x8000_0007, 0).edx,
+            0x1ff
+        );
     }
 }

@@ -1,14 +1,13 @@
 //! `-cpu MODEL[,FEATURE=on|off...]`: bits of CPUID by the names that QEMU and Linux give them.
 //!
-//! There is one model, the host's processor as its KVM shows it. Features that it has can be
-//! turned off, as for guests that are to move to another host. Not here: what CPUID says
-//! otherwise ([`super::cpuid`]).
+//! Features that the host has can be turned off, as for guests that are to move to another host,
+//! and on, where the model hides them. Not here: the models ([`super::model`]), and what CPUID
+//! says otherwise ([`super::cpuid`]).
 
 use kvm_bindings::kvm_cpuid_entry2;
 use machine::MachineError;
 
-/// Names of the model.
-pub const MODELS: &[&str] = &["host", "max"];
+use super::model::{self, Model};
 
 /// A register of CPUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +66,25 @@ const FEATURES: &[(&str, Bit)] = features! {
     0x8000_0008 0 Ebx: "clzero" 0, "xsaveerptr" 2, "ibpb" 12, "amd-ssbd" 24;
 };
 
+/// What `-cpu` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Processor {
+    model: &'static Model,
+    changes: Vec<Change>,
+}
+
+impl Default for Processor {
+    fn default() -> Self {
+        Self {
+            model: &model::MODELS[0],
+            changes: Vec::new(),
+        }
+    }
+}
+
 /// A change to what CPUID says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change {
+struct Change {
     name: &'static str,
     bit: Bit,
     on: bool,
@@ -79,9 +94,9 @@ pub struct Change {
 ///
 /// # Errors
 /// [`MachineError::Option`] for another model, or a feature that has no name here.
-pub fn parse(cpu: Option<&str>) -> Result<Vec<Change>, MachineError> {
+pub fn parse(cpu: Option<&str>) -> Result<Processor, MachineError> {
     let Some(cpu) = cpu else {
-        return Ok(Vec::new());
+        return Ok(Processor::default());
     };
     let refused = |value: &str, expected: String| MachineError::Option {
         option: "-cpu",
@@ -89,12 +104,12 @@ pub fn parse(cpu: Option<&str>) -> Result<Vec<Change>, MachineError> {
         expected,
     };
     let mut words = cpu.split(',');
-    let model = words.next().unwrap_or_default();
-    if !MODELS.contains(&model) {
-        let expected = format!("expected one of {}", MODELS.join(", "));
-        return Err(refused(model, expected));
-    }
-    words
+    let name = words.next().unwrap_or_default();
+    let Some(model) = Model::of(name) else {
+        let expected = format!("expected one of {}", model::NAMES.join(", "));
+        return Err(refused(name, expected));
+    };
+    let changes: Result<Vec<Change>, MachineError> = words
         .map(|word| {
             let (name, on) = match (word.split_once('='), word.split_at_checked(1)) {
                 (Some((name, "on" | "yes" | "true")), _) => (name, true),
@@ -112,7 +127,40 @@ pub fn parse(cpu: Option<&str>) -> Result<Vec<Change>, MachineError> {
                 .map(|&(name, bit)| Change { name, bit, on })
                 .ok_or_else(|| refused(word, "no feature that this version knows".into()))
         })
-        .collect()
+        .collect();
+    Ok(Processor {
+        model,
+        changes: changes?,
+    })
+}
+
+impl Processor {
+    /// Makes of the host's processor, as KVM shows it, this one.
+    pub(super) fn apply(&self, leaves: &mut Vec<kvm_cpuid_entry2>) {
+        self.model.apply(leaves);
+        for change in &self.changes {
+            change.apply(leaves);
+        }
+    }
+
+    /// Whether the host offers what is to be turned on.
+    ///
+    /// # Errors
+    /// [`MachineError::Option`].
+    pub fn check(&self, supported: &[kvm_cpuid_entry2]) -> Result<(), MachineError> {
+        let mut supported = supported.to_vec();
+        for change in self.changes.iter().filter(|change| change.on) {
+            let word = change.find(&mut supported).map_or(0, |word| *word);
+            if word >> change.bit.bit & 1 == 0 {
+                return Err(MachineError::Option {
+                    option: "-cpu",
+                    value: change.name.into(),
+                    expected: "this host's KVM does not offer that feature".into(),
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 fn register(leaf: &mut kvm_cpuid_entry2, register: Register) -> &mut u32 {
@@ -134,30 +182,11 @@ impl Change {
     }
 
     /// Makes it in what is said to a CPU.
-    pub(super) fn apply(&self, leaves: &mut [kvm_cpuid_entry2]) {
+    fn apply(&self, leaves: &mut [kvm_cpuid_entry2]) {
         if let Some(word) = self.find(leaves) {
             *word = *word & !(1 << self.bit.bit) | u32::from(self.on) << self.bit.bit;
         }
     }
-}
-
-/// Whether the host offers what is to be turned on.
-///
-/// # Errors
-/// [`MachineError::Option`].
-pub fn check(changes: &[Change], supported: &[kvm_cpuid_entry2]) -> Result<(), MachineError> {
-    let mut supported = supported.to_vec();
-    for change in changes.iter().filter(|change| change.on) {
-        let word = change.find(&mut supported).map_or(0, |word| *word);
-        if word >> change.bit.bit & 1 == 0 {
-            return Err(MachineError::Option {
-                option: "-cpu",
-                value: change.name.into(),
-                expected: "this host's KVM does not offer that feature".into(),
-            });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -170,8 +199,8 @@ mod tests {
 
     #[test]
     fn features_are_turned_off_and_on_by_all_spellings() {
-        let changes = parse(Some("host,-cx16,+invtsc,avx=off,aes")).unwrap();
-        let mut leaves = [
+        let processor = parse(Some("host,-cx16,+invtsc,avx=off,aes")).unwrap();
+        let mut leaves = vec![
             kvm_cpuid_entry2 {
                 function: 1,
                 ecx: !(1 << 25),
@@ -182,17 +211,19 @@ mod tests {
                 ..Default::default()
             },
         ];
-        for change in &changes {
-            change.apply(&mut leaves);
-        }
+        processor.apply(&mut leaves);
         assert_eq!(leaves[0].ecx, !(1 << 13 | 1 << 28));
         assert_eq!(leaves[1].edx, 1 << 8);
-        assert!(parse(None).unwrap().is_empty() && parse(Some("max")).unwrap().is_empty());
+        assert_eq!(parse(None).unwrap(), Processor::default());
+        assert_eq!(parse(Some("host")).unwrap(), Processor::default());
     }
 
     #[test]
     fn what_nobody_has_is_refused() {
-        assert_eq!(refusal("z900"), "-cpu: 'z900': expected one of host, max");
+        assert_eq!(
+            refusal("z900"),
+            "-cpu: 'z900': expected one of host, max, qemu64, kvm64"
+        );
         assert_eq!(
             refusal("host,+warp"),
             "-cpu: '+warp': no feature that this version knows"
@@ -203,9 +234,9 @@ mod tests {
         );
         let on = parse(Some("host,+avx2,-aes")).unwrap();
         assert_eq!(
-            check(&on, &[]).unwrap_err().to_string(),
+            on.check(&[]).unwrap_err().to_string(),
             "-cpu: 'avx2': this host's KVM does not offer that feature"
         );
-        assert!(check(&on[1..], &[]).is_ok());
+        assert!(parse(Some("host,-aes")).unwrap().check(&[]).is_ok());
     }
 }

@@ -7,6 +7,7 @@
 pub mod cpuid;
 pub mod features;
 pub mod inspect;
+pub mod model;
 pub mod msrs;
 pub mod setup;
 pub mod state;

@@ -5,7 +5,10 @@
 //! KVM_GET_CLOCK says by flags which of its fields it has filled in, and KVM_VCPU_TSC_OFFSET is
 //! what is added to the host's (scaled) time stamp counter. Not here: what is done with the
 //! values ([`crate::clock`]).
-#![allow(unsafe_code, reason = "the device attribute calls on a vCPU")]
+#![allow(
+    unsafe_code,
+    reason = "the calls that the library lacks: a vCPU's device attributes, the PIT's ticks"
+)]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd};
@@ -13,9 +16,9 @@ use std::sync::Arc;
 
 use kvm_bindings::{
     KVM_CLOCK_HOST_TSC, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET, Msrs, kvm_clock_data,
-    kvm_device_attr, kvm_lapic_state, kvm_msr_entry, kvm_pit_state2,
+    kvm_device_attr, kvm_lapic_state, kvm_msr_entry, kvm_pit_state2, kvm_reinject_control,
 };
-use kvm_ioctls::{Cap, VcpuFd};
+use kvm_ioctls::{Cap, VcpuFd, VmFd};
 use tod::CounterSource;
 
 use super::{KvmError, VcpuKvm, Vm};
@@ -24,6 +27,8 @@ use super::{KvmError, VcpuKvm, Vm};
 const KVM_SET_DEVICE_ATTR: u32 = 0x4018_aee1;
 /// `KVM_GET_DEVICE_ATTR`: `_IOW(0xAE, 0xe2, struct kvm_device_attr)`.
 const KVM_GET_DEVICE_ATTR: u32 = 0x4018_aee2;
+/// `KVM_REINJECT_CONTROL`: `_IO(0xAE, 0x71)`.
+const KVM_REINJECT_CONTROL: u32 = 0xae71;
 /// `KVM_VCPU_TSC_SCALE`: how the host's counter is scaled; read only, since Linux 6.2.
 const KVM_VCPU_TSC_SCALE: u64 = 1;
 
@@ -202,6 +207,24 @@ impl HostClockCalls {
         } else {
             Ok(())
         }
+    }
+}
+
+/// The PIT loses ticks that come before the guest has acknowledged the one before.
+pub(super) fn discard_lost_ticks(vm: &VmFd) -> io::Result<()> {
+    let argument = kvm_reinject_control::default();
+    // SAFETY: the request takes a kvm_reinject_control, which lives across the call.
+    let result = unsafe {
+        libc::ioctl(
+            vm.as_raw_fd(),
+            KVM_REINJECT_CONTROL as _,
+            std::ptr::from_ref(&argument),
+        )
+    };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
     }
 }
 

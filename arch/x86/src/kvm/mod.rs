@@ -22,7 +22,7 @@ use kvm_ioctls::{Cap, Kvm, VmFd};
 use serde::{Deserialize, Serialize};
 
 use crate::memory::Layout;
-use machine::GuestRam;
+use machine::{GuestRam, LostTicks};
 
 pub use clock_calls::{ClockCalls, ClockData, HostClockCalls, LAPIC_BYTES, Lapic, TscScale};
 pub use error::KvmError;
@@ -74,11 +74,12 @@ pub fn is_there() -> bool {
 }
 
 impl Vm {
-    /// A virtual machine with this RAM, interrupt controllers, and a PIT where the host has one.
+    /// A virtual machine with this RAM, interrupt controllers, and, where the host has one, a PIT
+    /// that does this with ticks which the guest is too slow for.
     ///
     /// # Errors
     /// [`KvmError`]: the device cannot be opened, lacks what is needed, or refuses a call.
-    pub fn new(ram: Arc<GuestRam>) -> Result<Arc<Self>, KvmError> {
+    pub fn new(ram: Arc<GuestRam>, lost_ticks: LostTicks) -> Result<Arc<Self>, KvmError> {
         let kvm = Kvm::new().map_err(KvmError::open)?;
         let version = kvm.get_api_version();
         if version != KVM_API_VERSION as i32 {
@@ -123,6 +124,12 @@ impl Vm {
                 .map_err(KvmError::call("creating the interval timer"))?;
         } else {
             log::warn!("the host's KVM has no interval timer (PIT), so neither has the guest");
+        }
+        if has_pit && lost_ticks == LostTicks::Discard {
+            clock_calls::discard_lost_ticks(&fd).map_err(|source| KvmError::Call {
+                action: "telling the interval timer to discard ticks",
+                source,
+            })?;
         }
         let layout = Layout::new(ram.size());
         let vm = Self {

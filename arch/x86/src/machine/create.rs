@@ -14,7 +14,7 @@ use super::{Execution, KvmCpus, Shared, X86Machine};
 use crate::board::fw_cfg::FwCfgItems;
 use crate::board::{Board, BoardError, BoardParts, InterruptSink, NoController};
 use crate::boot::{BootImage, Surroundings};
-use crate::cpu::features;
+use crate::cpu::{features, model};
 use crate::kvm::Vm;
 use crate::memory::{Layout, Memory};
 
@@ -73,7 +73,7 @@ impl MachineType for X86Type {
     }
 
     fn cpu_models(&self) -> &'static [&'static str] {
-        features::MODELS
+        &model::NAMES
     }
 
     fn create(
@@ -82,7 +82,7 @@ impl MachineType for X86Type {
         parts: MachineParts<'_>,
     ) -> Result<Box<dyn Machine>, MachineError> {
         check_accel(config.accel)?;
-        let changes = features::parse(config.cpu.as_deref())?;
+        let processor = features::parse(config.cpu.as_deref())?;
         let cpus = check_smp(config.smp)?;
         if !(MIN_RAM_BYTES..=MAX_RAM_BYTES).contains(&config.ram_bytes) {
             return Err(MachineError::Option {
@@ -109,8 +109,8 @@ impl MachineType for X86Type {
         let ram = Arc::new(ram);
         let execution = match config.accel {
             Accel::Kvm => {
-                let vm = Vm::new(Arc::clone(&ram))?;
-                Execution::Kvm(Box::new(KvmCpus::new(vm, cpus, &changes, parts.clocks)?))
+                let vm = Vm::new(Arc::clone(&ram), config.lost_ticks)?;
+                Execution::Kvm(Box::new(KvmCpus::new(vm, cpus, &processor, parts.clocks)?))
             }
             _ => Execution::Qtest { cpus },
         };

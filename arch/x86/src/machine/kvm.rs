@@ -16,7 +16,7 @@ use crate::board::InterruptSink;
 use crate::boot::Entry;
 use crate::clock::{KVMCLOCK, KvmClock, KvmTime, TSC, Tsc};
 use crate::cpu::cpuid::Choice;
-use crate::cpu::features::{self, Change};
+use crate::cpu::features::Processor;
 use crate::cpu::{CpuState, Crew, Vcpu, inspect, msrs, setup};
 use crate::kvm::{HostClockCalls, IrqChips, KvmError, Vm};
 use crate::memory::Memory;
@@ -49,11 +49,11 @@ impl KvmCpus {
     pub fn new(
         vm: Arc<Vm>,
         count: u32,
-        changes: &[Change],
+        processor: &Processor,
         clocks: &ClockManager,
     ) -> Result<Self, MachineError> {
         let supported = vm.supported_cpuid()?;
-        features::check(changes, supported.as_slice())?;
+        processor.check(supported.as_slice())?;
         let toll = Arc::default();
         let mut vcpus = Vec::new();
         for index in 0..count {
@@ -62,7 +62,7 @@ impl KvmCpus {
                 cpus: count,
                 tsc_deadline: vm.offers(Cap::TscDeadlineTimer),
                 tsc_khz: vcpu.fd().get_tsc_khz().ok().filter(|khz| *khz > 0),
-                changes,
+                processor,
             };
             setup::set_up(&vcpu, supported.as_slice(), &choice, index)?;
             vcpus.push(Arc::new(Vcpu::new(index as usize, vcpu, &toll)?));

@@ -122,6 +122,7 @@ impl Rig {
             },
             identity: Identity::default(),
             devices: Vec::new(),
+            lost_ticks: Default::default(),
             rtc: RtcOptions::default(),
             trace: Vec::new(),
         };
