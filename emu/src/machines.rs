@@ -7,4 +7,6 @@ pub const MACHINES: &[&dyn MachineType] = &[
     s390x::machine::TYPE,
     x86::machine::PC,
     x86::machine::MICROVM,
+    machine::none::S390X,
+    machine::none::X86_64,
 ];

@@ -8,6 +8,7 @@ pub mod bench;
 pub mod config;
 pub mod console;
 pub mod event;
+pub mod none;
 pub mod ram;
 pub mod rtc;
 

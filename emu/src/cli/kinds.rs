@@ -46,6 +46,7 @@ pub(super) fn of_program(
     let kinds: Vec<_> = kinds.collect();
     if kinds.is_empty() {
         let mut arches: Vec<_> = types.iter().map(|kind| kind.arch()).collect();
+        arches.sort_unstable();
         arches.dedup();
         return Err(CliError::new(
             program,
@@ -59,8 +60,8 @@ pub(super) fn of_program(
     Ok(kinds)
 }
 
-/// The kind by the name given (with its argument, for messages), else the first under the
-/// program's own name.
+/// The kind by the name given (with its argument, for messages), under the program's own name
+/// if there is one, else the first under the program's own name.
 ///
 /// # Errors
 /// There is none.
@@ -70,7 +71,8 @@ pub(super) fn pick(
     types: &[&'static dyn MachineType],
 ) -> Result<&'static dyn MachineType, CliError> {
     if let Some((name, argument)) = given {
-        let mut kinds = types.iter().copied();
+        let own = of_program(program, types).unwrap_or_default();
+        let mut kinds = own.iter().chain(types).copied();
         return kinds
             .find(|kind| kind.names().contains(&name))
             .ok_or_else(|| {

@@ -1,7 +1,8 @@
 //! `-device pc-testdev`: what test suites for PCs drive the machine with from inside.
 //!
-//! Ports as kvm-unit-tests uses them: 0xE0 to 0xE3 hold what was written; a write to 0xE4 to
-//! 0xE7 asks the host to drop a page from its tables, which this one may do at any time anyway;
+//! Ports as kvm-unit-tests and QEMU's endianness test use them: 0xE0 to 0xE3 hold what was
+//! written, and are seen at 0xE8 to 0xEB, too (in QEMU as a device of bytes, as all of ours are);
+//! a write to 0xE4 to 0xE7 asks the host to drop a page, which this one may do at any time anyway;
 //! a write to 0x2000 + N drives interrupt line N. Not here: its memory at 0xFF00_0000.
 
 use std::ops::RangeInclusive;
@@ -12,9 +13,11 @@ use super::bus::{PortBus, PortDevice, PortsTaken, Whole};
 use super::lines::{LINES, Lines};
 
 /// The register, and the request to drop a page.
-const REGISTER: RangeInclusive<u16> = 0xE0..=0xE7;
+const REGISTER: RangeInclusive<u16> = 0xE0..=0xEB;
 /// Bytes of [`REGISTER`] that hold what was written.
 const HELD: usize = 4;
+/// They are seen again this much further on.
+const AGAIN: usize = 8;
 /// One port for each interrupt line.
 const LINE_PORTS: RangeInclusive<u16> = 0x2000..=0x2000 + LINES as u16 - 1;
 
@@ -31,14 +34,21 @@ pub fn add(bus: &mut PortBus, lines: &Arc<Lines>) -> Result<(), PortsTaken> {
 #[derive(Default)]
 struct Register([AtomicU8; HELD]);
 
+impl Register {
+    fn byte(&self, offset: u16) -> Option<&AtomicU8> {
+        let offset = usize::from(offset);
+        self.0.get(offset.checked_sub(AGAIN).unwrap_or(offset))
+    }
+}
+
 impl PortDevice for Register {
     fn read(&self, offset: u16) -> u8 {
-        let byte = self.0.get(usize::from(offset));
+        let byte = self.byte(offset);
         byte.map_or(0xFF, |byte| byte.load(Ordering::Relaxed))
     }
 
     fn write(&self, offset: u16, value: u8) {
-        if let Some(byte) = self.0.get(usize::from(offset)) {
+        if let Some(byte) = self.byte(offset) {
             byte.store(value, Ordering::Relaxed);
         }
     }
@@ -78,6 +88,8 @@ mod tests {
         bus.write(0xE4, &[5, 6, 7, 8]);
         let mut held = [0; 4];
         bus.read(0xE0, &mut held);
+        assert_eq!(held, [1, 2, 9, 4]);
+        bus.read(0xE8, &mut held);
         assert_eq!(held, [1, 2, 9, 4]);
         bus.read(0xE4, &mut held);
         assert_eq!(held, [0xFF; 4]);

@@ -29,11 +29,23 @@ pub(super) struct Splitter {
     escaped: bool,
     /// The message is too long: it is skipped to its end.
     overflow: bool,
+    /// A byte came that JSON does not have. As in QEMU what follows is no message up to a
+    /// bracket or the like, or the line's end.
+    skips: bool,
 }
 
 impl Splitter {
     /// Takes one byte; a message or a complaint when one is complete.
     pub(super) fn push(&mut self, byte: u8) -> Option<Result<Value, String>> {
+        if self.skips {
+            self.skips = !matches!(
+                byte,
+                b'{' | b'}' | b'[' | b']' | b':' | b',' | 0..=0x08 | 0x0a..=0x1f | 0xfe..=0xff
+            );
+            if self.skips {
+                return None;
+            }
+        }
         if let Some(quote) = self.quote {
             // As in QEMU, a line's end ends a string that its sender forgot to close: what
             // follows is heard again.
@@ -41,7 +53,7 @@ impl Splitter {
                 let from = self.string_at.min(self.text.len());
                 let mut token = self.text.split_off(from);
                 token.push(byte);
-                return Some(self.fail(stray(&token)));
+                return Some(self.fail_and_skip(stray(&token)));
             }
             self.in_string(byte, quote);
             return if self.quote.is_none() && self.depth == 0 {
@@ -94,7 +106,7 @@ impl Splitter {
                 }
             }
             // No JSON holds these outside of strings.
-            0..=0x1f | 0x7f..=0xff => Some(self.fail(stray(&[byte]))),
+            0..=0x1f | 0x7f..=0xff => Some(self.fail_and_skip(stray(&[byte]))),
             _ => {
                 self.put(byte);
                 // QEMU: a byte that can begin nothing is a message of its own.
@@ -102,7 +114,12 @@ impl Splitter {
                     && self.text.len() == 1
                     && !byte.is_ascii_alphanumeric()
                     && byte != b'-';
-                if stray { Some(self.finish()) } else { None }
+                if !stray {
+                    return None;
+                }
+                let complaint = self.finish();
+                self.skips = !matches!(byte, b':' | b',');
+                Some(complaint)
             }
         }
     }
@@ -153,6 +170,13 @@ impl Splitter {
         serde_json::from_slice(&text)
             .map(|Strict(value)| value)
             .map_err(|e| complaint(&text, &e.to_string()))
+    }
+
+    /// Gives the message up, and what stands beside it.
+    fn fail_and_skip(&mut self, complaint: String) -> Result<Value, String> {
+        let failure = self.fail(complaint);
+        self.skips = true;
+        failure
     }
 
     /// Gives the message up: the next byte begins a new one.
@@ -435,6 +459,19 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn what_stands_beside_a_byte_that_json_has_not_is_skipped() {
+        assert_eq!(
+            messages("%p and so on{\"a\": 1}@x\n2 "),
+            [
+                Err("stray '%'".to_owned()),
+                Ok(json!({"a": 1})),
+                Err("stray '@'".to_owned()),
+                Ok(json!(2)),
+            ]
+        );
     }
 
     #[test]
