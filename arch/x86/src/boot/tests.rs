@@ -224,3 +224,51 @@ fn an_option_that_goes_to_no_kernel_is_refused() {
     };
     assert!(BootImage::new(&initrd, &surroundings(8)).is_err());
 }
+
+/// A 32-bit ELF file for a machine of that number, with one segment at `address`: a Multiboot
+/// header, and 4096 zero bytes after it.
+fn elf32(machine: u16, address: u32) -> Vec<u8> {
+    const HEADERS: u32 = 52 + 32;
+    let data = flat(0, [0; 5]);
+    let mut bytes = b"\x7fELF\x01\x01\x01".to_vec();
+    bytes.resize(16, 0);
+    let entry = address + 12;
+    for half in [2u16, machine] {
+        bytes.extend(half.to_le_bytes());
+    }
+    for word in [1, entry, 52, 0, 0] {
+        bytes.extend(word.to_le_bytes());
+    }
+    for half in [52u16, 32, 1, 40, 0, 0] {
+        bytes.extend(half.to_le_bytes());
+    }
+    let size = data.len() as u32;
+    // Loaded by the physical address, whatever the virtual one.
+    for word in [1, HEADERS, 0xc000_0000, address, size, size + 4096, 7, 4] {
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes.extend(data);
+    bytes
+}
+
+#[test]
+fn an_elf_file_with_a_multiboot_header_is_loaded_by_its_segments() {
+    const I386: u16 = 3;
+    let kernel = file(&elf32(I386, 0x40_0000));
+    let initrd = file(b"module");
+    let mut source = source(kernel.path());
+    source.initrd = Some(initrd.path().into());
+    let image = BootImage::new(&source, &surroundings(16)).unwrap().unwrap();
+    assert_eq!(
+        *image.entry(),
+        Entry::Multiboot {
+            eip: 0x40_000c,
+            info: multiboot::INFO_AT as u32
+        }
+    );
+    assert_eq!(find(&image, 0x40_0000), flat(0, [0; 5]));
+    // Behind the zeros, on a page of its own.
+    assert_eq!(find(&image, 0x40_2000), b"module");
+    assert!(refusal(&elf32(0x16, 0x40_0000), 16).ends_with("another machine (number 22)"));
+    assert!(refusal(&elf32(I386, 0x0ff_f000), 16).contains("does not fit into the 16 MiB"));
+}
