@@ -9,6 +9,7 @@ pub mod debug_exit;
 pub mod fw_cfg;
 pub mod lines;
 pub mod power;
+pub mod power_button;
 pub mod serial;
 pub mod test_device;
 
@@ -28,6 +29,7 @@ use debug_exit::DebugExit;
 use fw_cfg::{FwCfg, FwCfgItems, FwCfgPart};
 pub use lines::{InterruptSink, Lines, NoController};
 use power::{Power, PowerPart};
+use power_button::{PowerButton, PowerButtonPart};
 use serial::{SerialPart, SerialPort};
 
 /// What a board is built from.
@@ -70,6 +72,7 @@ pub struct Board {
     fw_cfg: Arc<FwCfg>,
     serial: Arc<SerialPort>,
     power: Arc<Power>,
+    power_button: Arc<PowerButton>,
     /// Whether the serial port leads anywhere.
     has_console: bool,
 }
@@ -87,6 +90,8 @@ impl Board {
         let serial = Arc::new(SerialPort::new(parts.console, &lines));
         let mut bus = PortBus::default();
         let power = Power::add(&mut bus, parts.events.clone())?;
+        let power_button = Arc::new(PowerButton::new(&lines));
+        bus.add(power_button::PORTS, Arc::clone(&power_button) as _)?;
         bus.add(serial::PORTS, Arc::clone(&serial) as _)?;
         bus.add(
             spec::INDEX_PORT..=spec::DATA_PORT,
@@ -109,6 +114,7 @@ impl Board {
             fw_cfg,
             serial,
             power,
+            power_button,
             has_console,
         })
     }
@@ -147,6 +153,13 @@ impl Board {
         self.fw_cfg.reset();
         self.serial.reset();
         self.power.reset();
+        self.power_button.reset();
+    }
+
+    /// Presses the power button. Whether the guest has asked to be told.
+    #[must_use]
+    pub fn press_power_button(&self) -> bool {
+        self.power_button.press()
     }
 
     /// What wants to know when the VM stops and runs on.
@@ -163,6 +176,7 @@ impl Board {
             Box::new(FwCfgPart::new(&self.fw_cfg)),
             Box::new(SerialPart::new(&self.serial)),
             Box::new(PowerPart::new(&self.power)),
+            Box::new(PowerButtonPart::new(&self.power_button)),
         ]
     }
 }

@@ -1,8 +1,8 @@
-//! How a guest without ACPI tables resets the machine and turns it off: the keyboard
+//! How a guest resets the machine and turns it off: the keyboard
 //! controller's pulse, the reset control register, and the power management register where
 //! QEMU's PCs have it.
 //!
-//! Not here: a keyboard, sleep states other than off, and the power button.
+//! Not here: a keyboard, sleep states other than off. The power button: [`super::power_button`].
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU8, Ordering};

@@ -56,20 +56,21 @@ mod fadt {
 
     /// IAPC_BOOT_ARCH: legacy devices; no VGA.
     pub(super) const BOOT_ARCH: u16 = 1 | 1 << 2;
-    /// WBINVD works; C1 on all; no power button, no sleep button; there is a reset register.
-    pub(super) const FLAG_BITS: u32 = 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 10;
+    /// WBINVD works; C1 on all; no sleep button; there is a reset register. The power button is
+    /// a fixed event.
+    pub(super) const FLAG_BITS: u32 = 1 | 1 << 2 | 1 << 5 | 1 << 10;
 }
 
-/// The tables for so many CPUs; with a serial port, if there is one.
-pub(super) fn segment(cpus: u32, serial: bool) -> Segment {
-    Segment::new(RSDP_AT, bytes(cpus, serial))
+/// The tables for so many CPUs.
+pub(super) fn segment(cpus: u32) -> Segment {
+    Segment::new(RSDP_AT, bytes(cpus))
 }
 
-fn bytes(cpus: u32, serial: bool) -> Vec<u8> {
+fn bytes(cpus: u32) -> Vec<u8> {
     let mut tables = Tables {
         bytes: vec![0; Rsdp::len().next_multiple_of(16)],
     };
-    let dsdt = tables.add(&dsdt(serial));
+    let dsdt = tables.add(&dsdt());
     let facp = tables.add(&facp(dsdt));
     let madt = tables.add(&madt(cpus));
     let mut xsdt = table(*b"XSDT", 36, 1);
@@ -162,7 +163,7 @@ fn madt(cpus: u32) -> Sdt {
     table
 }
 
-fn dsdt(serial: bool) -> Sdt {
+fn dsdt() -> Sdt {
     let mut table = table(*b"DSDT", 36, 6);
     let edge = |number| Interrupt::new(true, true, false, false, number);
     let rtc_ports = IO::new(0x70, 0x70, 1, 2);
@@ -171,15 +172,13 @@ fn dsdt(serial: bool) -> Sdt {
     let rtc_id = Name::new(Path::new("_HID"), &EISAName::new("PNP0B00"));
     let rtc_resources = Name::new(Path::new("_CRS"), &rtc_resources);
     Device::new(Path::new("_SB_.RTC_"), vec![&rtc_id, &rtc_resources]).to_aml_bytes(&mut table);
-    if serial {
-        let ports = IO::new(0x3f8, 0x3f8, 1, 8);
-        let line = edge(4);
-        let resources = ResourceTemplate::new(vec![&ports, &line]);
-        let id = Name::new(Path::new("_HID"), &EISAName::new("PNP0501"));
-        let uid = Name::new(Path::new("_UID"), &1u8);
-        let resources = Name::new(Path::new("_CRS"), &resources);
-        Device::new(Path::new("_SB_.COM1"), vec![&id, &uid, &resources]).to_aml_bytes(&mut table);
-    }
+    let ports = IO::new(0x3f8, 0x3f8, 1, 8);
+    let line = edge(4);
+    let resources = ResourceTemplate::new(vec![&ports, &line]);
+    let id = Name::new(Path::new("_HID"), &EISAName::new("PNP0501"));
+    let uid = Name::new(Path::new("_UID"), &1u8);
+    let resources = Name::new(Path::new("_CRS"), &resources);
+    Device::new(Path::new("_SB_.COM1"), vec![&id, &uid, &resources]).to_aml_bytes(&mut table);
     let off = Package::new(vec![&SLEEP_TYPE_OFF, &SLEEP_TYPE_OFF, &0u8, &0u8]);
     Name::new(Path::new("_S5_"), &off).to_aml_bytes(&mut table);
     table
@@ -209,7 +208,7 @@ mod tests {
     #[test]
     fn every_table_is_found_and_adds_up() {
         for cpus in [1, 4, 254] {
-            let bytes = bytes(cpus, true);
+            let bytes = bytes(cpus);
             assert!(RSDP_AT + bytes.len() as u64 <= super::super::mptable::AT);
             assert_eq!(&bytes[..8], b"RSD PTR ");
             assert_eq!((sum(&bytes[..20]), sum(&bytes[..36])), (0, 0));

@@ -73,8 +73,6 @@ pub struct Surroundings {
     pub layout: Layout,
     /// How many CPUs there are.
     pub cpus: u32,
-    /// Whether there is a serial port.
-    pub serial: bool,
 }
 
 impl Surroundings {
@@ -126,9 +124,8 @@ impl BootImage {
                     .into(),
             ));
         };
-        let Surroundings { cpus, serial, .. } = *surroundings;
-        image.segments.push(mptable::segment(cpus));
-        image.segments.push(acpi::segment(cpus, serial));
+        image.segments.push(mptable::segment(surroundings.cpus));
+        image.segments.push(acpi::segment(surroundings.cpus));
         Ok(Some(image))
     }
 

@@ -11,7 +11,6 @@ fn surroundings(mib: u64) -> Surroundings {
     Surroundings {
         layout: Layout::new(mib << 20),
         cpus: 1,
-        serial: true,
     }
 }
 

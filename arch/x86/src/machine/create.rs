@@ -103,7 +103,6 @@ impl MachineType for X86Type {
         let surroundings = Surroundings {
             layout: Layout::new(config.ram_bytes),
             cpus,
-            serial: parts.console.is_some(),
         };
         let boot = BootImage::new(&config.boot, &surroundings)?;
         let ram = Arc::new(ram);

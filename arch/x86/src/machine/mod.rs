@@ -111,8 +111,7 @@ impl Machine for X86Machine {
     }
 
     fn powerdown(&self) -> bool {
-        // There is no power button without ACPI.
-        false
+        self.shared.board.press_power_button()
     }
 
     fn console_input(&self) -> Option<Arc<dyn ConsoleInput>> {
