@@ -62,11 +62,7 @@ impl Part for KvmTimePart {
     }
 
     fn save(&self) -> Result<Vec<u8>, PartError> {
-        let saved = self.0.save().map_err(|error| PartError::Unsuitable {
-            name: Self::NAME,
-            why: error.to_string(),
-        })?;
-        encode(Self::NAME, &saved)
+        encode(Self::NAME, &self.0.save())
     }
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {

@@ -103,7 +103,7 @@ impl KvmTime {
     ) -> Result<Arc<Self>, ClockError> {
         let counters = Counters::new(&mut *calls)?;
         if counters.setting() == TscSetting::Nothing {
-            log::info!(
+            log::warn!(
                 "the host's KVM cannot set the guest's time stamp counter: it runs on while the \
                  VM is stopped, and after a migration it is the other host's"
             );
@@ -284,19 +284,19 @@ impl KvmTime {
     }
 
     /// What travels beside the clocks' values.
-    pub(super) fn save(&self) -> Result<SavedTime, ClockError> {
+    pub(super) fn save(&self) -> SavedTime {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let counter = self.timebase.counter().read();
         let host = self.timebase.host_at(counter);
         let host_tsc = inner.host_tsc(&self.timebase, counter);
-        Ok(SavedTime {
+        SavedTime {
             tsc: inner.counters.save(&mut *inner.calls, host_tsc),
-            pages: kvmclock::pages(&mut *inner.calls)?,
+            pages: kvmclock::pages(&mut *inner.calls),
             clock: inner
                 .clock_known
                 .map(|(value, then)| value.wrapping_add(host.since(then))),
-        })
+        }
     }
 
     /// Takes it over, before the clocks' values come.
@@ -307,7 +307,7 @@ impl KvmTime {
         if found != expected {
             return Err(TscLoadError::Vcpus { found, expected }.into());
         }
-        let before = kvmclock::pages(&mut *inner.calls)?;
+        let before = kvmclock::pages(&mut *inner.calls);
         let loaded = kvmclock::set_pages(&mut *inner.calls, &saved.pages)
             .map_err(TimeLoadError::from)
             .and_then(|()| Ok(inner.counters.load(&mut *inner.calls, &saved.tsc)?));
@@ -325,7 +325,7 @@ impl KvmTime {
 pub(super) struct SavedTime {
     tsc: SavedTsc,
     /// Where every vCPU has its page of kvmclock.
-    pages: Vec<u64>,
+    pages: Vec<Option<u64>>,
     /// About what kvmclock shows, from when it was last known.
     clock: Option<FineTod>,
 }

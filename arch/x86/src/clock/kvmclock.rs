@@ -208,24 +208,37 @@ pub(super) fn install_ahead(
     })
 }
 
-/// Where KVM writes every vCPU's page; 0 if nowhere.
+/// Where KVM writes every vCPU's page, 0 if nowhere; none where that cannot be read.
 ///
 /// Where it has written the date of boot (MSR_KVM_WALL_CLOCK) is not asked: it does so once, when
 /// that register is set, and a guest sets it whenever it wants to know. Set again by somebody
 /// else, it would write into memory that the guest may long have used for something else.
-pub(super) fn pages(calls: &mut dyn ClockCalls) -> Result<Vec<u64>, ClockError> {
-    (0..calls.vcpus())
-        .map(|vcpu| calls.msr(vcpu, MSR_SYSTEM_TIME))
-        .collect::<io::Result<_>>()
-        .map_err(|error| failed("read where kvmclock is written to", error))
+pub(super) fn pages(calls: &mut dyn ClockCalls) -> Vec<Option<u64>> {
+    let count = calls.vcpus();
+    let page = |vcpu| match calls.msr(vcpu, MSR_SYSTEM_TIME) {
+        Ok(page) => Some(page),
+        Err(error) => {
+            // EINVAL: there is no such register.
+            if error.raw_os_error() != Some(libc::EINVAL) {
+                log::warn!("where vCPU {vcpu} has its kvmclock cannot be read ({error})");
+            }
+            None
+        }
+    };
+    (0..count).map(page).collect()
 }
 
 /// Has KVM write the pages there.
-pub(super) fn set_pages(calls: &mut dyn ClockCalls, pages: &[u64]) -> Result<(), ClockError> {
+pub(super) fn set_pages(
+    calls: &mut dyn ClockCalls,
+    pages: &[Option<u64>],
+) -> Result<(), ClockError> {
     for (vcpu, page) in pages.iter().enumerate() {
-        calls
-            .set_msr(vcpu, MSR_SYSTEM_TIME, *page)
-            .map_err(|error| failed("set where kvmclock is written to", error))?;
+        if let Some(page) = page {
+            calls
+                .set_msr(vcpu, MSR_SYSTEM_TIME, *page)
+                .map_err(|error| failed("set where kvmclock is written to", error))?;
+        }
     }
     Ok(())
 }

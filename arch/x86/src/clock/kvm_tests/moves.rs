@@ -213,6 +213,19 @@ fn a_clock_that_could_not_be_saved_runs_free_on_the_other_side_and_does_not_go_b
 }
 
 #[test]
+fn no_call_that_fails_costs_a_move() {
+    for call in Call::ALL {
+        let mut vm = Vm::new(2);
+        vm.cont();
+        vm.run_for(SECOND);
+        vm.stop();
+        vm.kernel.state().failures.insert(call, libc::EIO);
+        assert!(KvmTimePart::new(&vm.time).save().is_ok(), "{call:?}");
+        assert!(TimersPart::new(&vm.time).save().is_ok(), "{call:?}");
+    }
+}
+
+#[test]
 fn a_snapshot_is_gone_back_to_on_the_same_host() {
     let mut vm = Vm::new(2);
     vm.cont();
@@ -263,7 +276,7 @@ fn states_that_no_such_machine_has_are_refused_and_change_nothing() {
     let adjust = vec![None::<u64>; 3];
     let frequency = migration::encode(&(
         (true, 1_u32, vec![0_i64; 3], None::<u64>, adjust),
-        vec![0_u64; 3],
+        vec![Some(0_u64); 3],
         None::<tod::FineTod>,
     ))
     .unwrap();
