@@ -144,3 +144,61 @@ fn a_date_that_the_guest_sets_is_told_and_kept() {
     let time = side.qmp.ok("qom-get", time);
     assert!(time["tm_year"].as_i64() > Some(120), "{time}");
 }
+
+/// `clock=host`: the RTC counts the time of a stop, and an alarm that fell into it comes once,
+/// when the guest runs on.
+#[test]
+fn an_alarm_in_a_gap_that_counts_comes_once_at_cont() {
+    if !kvm_is_there("an_alarm_in_a_gap_that_counts_comes_once_at_cont") {
+        return;
+    }
+    let builder = guest("alarm", 1, "in=4 quiet").args(["-rtc", "clock=host"]);
+    let mut side = Side::start(builder);
+    let start = line(&side.emu, "ALARM start");
+    let wanted = word(&start, "alarm").to_owned();
+    side.qmp.ok("stop", json!({}));
+    let stands = Duration::from_secs(6);
+    sleep(stands);
+    let stopped = side.emu.console.text();
+    side.qmp.ok("cont", json!({}));
+    let fired = line(&side.emu, "ALARM fired");
+    assert_eq!((word(&fired, "n"), word(&fired, "wanted")), ("1", &*wanted));
+    // On a slow host it may have come before the stop; then it is only counted.
+    if !stopped.contains("ALARM fired") {
+        assert!(
+            word(&fired, "rtc") > &*wanted,
+            "the gap was not counted: {fired}"
+        );
+    }
+    sleep(Duration::from_secs(1));
+    side.emu.type_text("q");
+    assert_eq!(word(&line(&side.emu, "ALARM now"), "fired"), "1");
+    assert_eq!(side.emu.wait(60).code(), Some(0));
+    assert_eq!(complaints(&side.emu), "");
+}
+
+/// A snapshot has the date as it was, whatever the guest has set since.
+#[test]
+fn a_snapshot_has_the_date_of_its_moment() {
+    if !kvm_is_there("a_snapshot_has_the_date_of_its_moment") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let place = ["-snapshot-dir".into(), folder.path().as_os_str().to_owned()];
+    let mut side = Side::start(guest("setrtc", 1, "ahead=7200").args(place));
+    line(&side.emu, "RTC start");
+    side.emu.type_text("s");
+    line(&side.emu, "RTC set");
+    assert_eq!(side.qmp.hmp("savevm one"), "");
+    side.emu.type_text("f");
+    line(&side.emu, "RTC set");
+    assert_eq!(offset(&mut side.qmp), 2 * TWO_HOURS_S);
+    assert_eq!(side.qmp.hmp("loadvm one"), "");
+    assert_eq!(offset(&mut side.qmp), TWO_HOURS_S);
+    side.emu.type_text("r");
+    line(&side.emu, "RTC now");
+    side.emu.type_text("q");
+    side.emu.expect("RTC end", 60);
+    assert_eq!(side.emu.wait(60).code(), Some(0));
+    assert_eq!(complaints(&side.emu), "");
+}
