@@ -10,3 +10,4 @@ mod memory;
 mod moves;
 mod rig;
 mod runs;
+mod timers;
