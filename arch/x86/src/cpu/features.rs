@@ -6,6 +6,7 @@
 
 use kvm_bindings::kvm_cpuid_entry2;
 use machine::MachineError;
+use serde::{Deserialize, Serialize};
 
 use super::model::{self, Model};
 
@@ -189,9 +190,121 @@ impl Change {
     }
 }
 
+/// The words of CPUID that say what a processor can do.
+const WORDS: [(u32, u32, Register); 14] = [
+    (0x1, 0, Register::Ecx),
+    (0x1, 0, Register::Edx),
+    (0x7, 0, Register::Ebx),
+    (0x7, 0, Register::Ecx),
+    (0x7, 0, Register::Edx),
+    (0x7, 1, Register::Eax),
+    (0xd, 0, Register::Eax),
+    (0xd, 1, Register::Eax),
+    (0x4000_0001, 0, Register::Eax),
+    (0x8000_0001, 0, Register::Ecx),
+    (0x8000_0001, 0, Register::Edx),
+    (0x8000_0007, 0, Register::Edx),
+    (0x8000_0008, 0, Register::Ebx),
+    (0x8000_0021, 0, Register::Eax),
+];
+
+/// What a guest has been told that its CPUs can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abilities {
+    vendor: [u32; 3],
+    /// In the order of [`WORDS`].
+    words: Vec<u32>,
+}
+
+impl Abilities {
+    /// What these leaves tell.
+    #[must_use]
+    pub fn of(leaves: &[kvm_cpuid_entry2]) -> Self {
+        let mut leaves = leaves.to_vec();
+        let mut word = |leaf, subleaf, register| {
+            let whole = Change {
+                name: "",
+                bit: bit(leaf, subleaf, register, 0),
+                on: true,
+            };
+            whole.find(&mut leaves).map_or(0, |word| *word)
+        };
+        Self {
+            vendor: [Register::Ebx, Register::Edx, Register::Ecx].map(|part| word(0, 0, part)),
+            words: WORDS
+                .map(|(leaf, subleaf, register)| word(leaf, subleaf, register))
+                .to_vec(),
+        }
+    }
+
+    /// What a guest with these abilities would miss on CPUs with `here`, in words, if anything.
+    #[must_use]
+    pub fn missing(&self, here: &Self) -> Option<String> {
+        if self.vendor != here.vendor || self.words.len() != here.words.len() {
+            return Some("they are another manufacturer's".into());
+        }
+        let words = WORDS.iter().zip(self.words.iter().zip(&here.words));
+        let missing: Vec<_> = words
+            .flat_map(|(&(leaf, subleaf, register), (there, here))| {
+                let missing = there & !here;
+                (0..32)
+                    .filter(move |number| missing >> number & 1 != 0)
+                    .map(move |number| name(bit(leaf, subleaf, register, number)))
+            })
+            .collect();
+        (!missing.is_empty()).then(|| format!("they have {}", missing.join(", ")))
+    }
+}
+
+/// A feature's name, or where it is in CPUID.
+fn name(bit: Bit) -> String {
+    let known = FEATURES.iter().find(|(_, known)| *known == bit);
+    known.map_or_else(
+        || {
+            let Bit {
+                leaf,
+                subleaf,
+                register,
+                bit,
+            } = bit;
+            format!("bit {bit} of {register:?} in CPUID leaf {leaf:#x}.{subleaf}")
+        },
+        |(name, _)| (*name).to_owned(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_guest_would_miss_is_named() {
+        let cpu = |vendor, ecx, ebx| {
+            Abilities::of(&[
+                kvm_cpuid_entry2 {
+                    ebx: vendor,
+                    ..Default::default()
+                },
+                kvm_cpuid_entry2 {
+                    function: 1,
+                    ecx,
+                    ..Default::default()
+                },
+                kvm_cpuid_entry2 {
+                    function: 7,
+                    ebx,
+                    ..Default::default()
+                },
+            ])
+        };
+        let guest = cpu(1, 1 << 13, 1 << 2 | 1 << 5);
+        assert_eq!(guest.missing(&cpu(1, !0, !0)), None);
+        assert_eq!(
+            guest.missing(&cpu(1, 0, 0)).unwrap(),
+            "they have cx16, bit 2 of Ebx in CPUID leaf 0x7.0, avx2"
+        );
+        assert!(guest.missing(&cpu(2, !0, !0)).is_some());
+    }
 
     fn refusal(cpu: &str) -> String {
         parse(Some(cpu)).unwrap_err().to_string()

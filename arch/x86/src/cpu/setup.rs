@@ -6,6 +6,7 @@
 use kvm_bindings::{CpuId, kvm_cpuid_entry2, kvm_lapic_state};
 
 use super::cpuid::{self, Choice};
+use super::features::Abilities;
 use super::msrs;
 use crate::kvm::{KvmError, VcpuKvm};
 
@@ -18,7 +19,7 @@ const NMI: u32 = 0x400;
 /// An entry delivers nothing.
 const MASKED: u32 = 1 << 16;
 
-/// Prepares the CPU of that number.
+/// Prepares the CPU of that number; what it can do, as its guest is told.
 ///
 /// # Errors
 /// [`KvmError`].
@@ -27,8 +28,9 @@ pub fn set_up(
     supported: &[kvm_cpuid_entry2],
     choice: &Choice<'_>,
     index: u32,
-) -> Result<(), KvmError> {
+) -> Result<Abilities, KvmError> {
     let leaves = cpuid::leaves(supported, choice, index);
+    let abilities = Abilities::of(&leaves);
     let action = "setting what CPUID says";
     let leaves = CpuId::from_entries(&leaves).map_err(|error| KvmError::Call {
         action,
@@ -48,7 +50,8 @@ pub fn set_up(
     );
     put(&mut lapic, LVT_LINT[1], NMI);
     fd.set_lapic(&lapic)
-        .map_err(KvmError::call("setting a local APIC"))
+        .map_err(KvmError::call("setting a local APIC"))?;
+    Ok(abilities)
 }
 
 /// Sets a register of a local APIC.

@@ -16,7 +16,7 @@ use crate::board::InterruptSink;
 use crate::boot::Entry;
 use crate::clock::{KVMCLOCK, KvmClock, KvmTime, TSC, Tsc};
 use crate::cpu::cpuid::Choice;
-use crate::cpu::features::Processor;
+use crate::cpu::features::{Abilities, Processor};
 use crate::cpu::{CpuState, Crew, Vcpu, inspect, msrs, setup};
 use crate::kvm::{HostClockCalls, IrqChips, KvmError, Vm};
 use crate::memory::Memory;
@@ -36,6 +36,8 @@ pub struct KvmCpus {
     pub crew: Arc<Crew>,
     /// Model-specific registers that a CPU's state has.
     pub msrs: Vec<u32>,
+    /// What each CPU can do.
+    pub abilities: Abilities,
     /// kvmclock, the TSCs and the interval timers.
     pub time: Arc<KvmTime>,
     power_on: PowerOn,
@@ -56,6 +58,7 @@ impl KvmCpus {
         processor.check(supported.as_slice())?;
         let toll = Arc::default();
         let mut vcpus = Vec::new();
+        let mut abilities = Abilities::of(&[]);
         for index in 0..count {
             let vcpu = vm.create_vcpu(index)?;
             let choice = Choice {
@@ -64,7 +67,7 @@ impl KvmCpus {
                 tsc_khz: vcpu.fd().get_tsc_khz().ok().filter(|khz| *khz > 0),
                 processor,
             };
-            setup::set_up(&vcpu, supported.as_slice(), &choice, index)?;
+            abilities = setup::set_up(&vcpu, supported.as_slice(), &choice, index)?;
             vcpus.push(Arc::new(Vcpu::new(index as usize, vcpu, &toll)?));
         }
         let crew = Arc::new(Crew { vcpus, toll });
@@ -86,6 +89,7 @@ impl KvmCpus {
             vm,
             crew,
             msrs,
+            abilities,
             time,
             power_on,
         })

@@ -117,6 +117,19 @@ fn another_machine_does_not_take_it() {
         refusal,
         "section 'x86-machine': the guest has 1 CPUs, this machine 2 (-smp)"
     );
+    let poorer = || {
+        Rig::new(Wanted {
+            cpu: Some("host,-fxsr"),
+            when: BootWhen::Reset,
+            ..Wanted::default()
+        })
+    };
+    assert_eq!(
+        copy(&here, &poorer()).unwrap_err(),
+        "section 'x86-machine': the guest's CPUs can do what this machine's cannot: they have \
+         fxsr (-cpu)"
+    );
+    copy(&poorer(), &here).unwrap();
 }
 
 #[test]

@@ -58,6 +58,7 @@ impl ConsoleOutput for Lines {
 pub(crate) struct Wanted {
     pub(crate) image: Option<Vec<u8>>,
     pub(crate) cpus: u32,
+    pub(crate) cpu: Option<&'static str>,
     pub(crate) ram_bytes: u64,
     pub(crate) when: BootWhen,
     pub(crate) cmdline: String,
@@ -68,6 +69,7 @@ impl Default for Wanted {
         Self {
             image: None,
             cpus: 1,
+            cpu: None,
             ram_bytes: 16 << 20,
             when: BootWhen::Creation,
             cmdline: String::new(),
@@ -107,7 +109,7 @@ impl Rig {
         });
         let config = MachineConfig {
             machine: "pc".into(),
-            cpu: None,
+            cpu: wanted.cpu.map(str::to_owned),
             smp: Smp {
                 cpus: wanted.cpus,
                 max_cpus: wanted.cpus,

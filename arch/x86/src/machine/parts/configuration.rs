@@ -4,6 +4,7 @@ use migration::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
 use super::{SMALL, load, save, unsuitable};
+use crate::cpu::features::Abilities;
 use crate::machine::{KvmCpus, Shared};
 
 /// What the machine is made of.
@@ -20,8 +21,8 @@ pub struct ConfigurationPart<'a> {
 struct Configuration {
     ram_bytes: u64,
     cpus: u32,
-    /// Whether CPUs execute guest code.
-    executes: bool,
+    /// What CPUs can do that execute guest code; none if they do not.
+    executes: Option<Abilities>,
     /// Whether there is an interval timer.
     pit: bool,
     /// Whether there is a serial port.
@@ -35,7 +36,7 @@ impl ConfigurationPart<'_> {
         Configuration {
             ram_bytes: self.shared.memory.ram().size(),
             cpus: self.cpus as u32,
-            executes: self.kvm.is_some(),
+            executes: self.kvm.map(|kvm| kvm.abilities.clone()),
             pit: self.kvm.is_some_and(|kvm| kvm.vm.has_pit()),
             console: self.shared.board.console_input().is_some(),
             name: self.shared.identity.name.clone(),
@@ -76,8 +77,14 @@ impl Part for ConfigurationPart<'_> {
             Some(format!(
                 "the guest has {there} CPUs, this machine {here} (-smp)"
             ))
-        } else if there.executes != here.executes {
+        } else if there.executes.is_some() != here.executes.is_some() {
             Some("one of the machines executes guest code, the other does not (-accel)".into())
+        } else if let (Some(there), Some(here)) = (&there.executes, &here.executes)
+            && let Some(what) = there.missing(here)
+        {
+            Some(format!(
+                "the guest's CPUs can do what this machine's cannot: {what} (-cpu)"
+            ))
         } else if there.pit != here.pit {
             let (there, here) = (has(there.pit), has(here.pit));
             Some(format!(
