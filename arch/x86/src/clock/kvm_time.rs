@@ -17,7 +17,7 @@
 //! with four vCPUs and an APIC timer each, what has to be done at a start takes some 40 us.
 //!
 //! Not here: how each clock is read and set ([`super::kvmclock`], [`super::tsc`],
-//! [`super::timers`]), and when ([`tod::ClockManager`]).
+//! `timers`), and when ([`tod::ClockManager`]).
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
