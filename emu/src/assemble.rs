@@ -53,6 +53,10 @@ fn run(
     } else {
         None
     };
+    if settings.exit_with_parent {
+        process::exit_with_parent()
+            .map_err(|e| CliError::new("-run-with exit-with-parent=on", e.to_string()))?;
+    }
     if let Some(name) = &settings.process_name {
         process::set_name(name);
     }

@@ -102,6 +102,17 @@ impl PidFile {
     }
 }
 
+/// The program ends at once, without a clean-up, when the thread that started it does
+/// (prctl(2), PR_SET_PDEATHSIG).
+///
+/// # Errors
+/// The host refuses.
+pub(crate) fn exit_with_parent() -> io::Result<()> {
+    Ok(rustix::process::set_parent_process_death_signal(Some(
+        rustix::process::Signal::KILL,
+    ))?)
+}
+
 /// Names the process, as `ps` shows it: its first 15 bytes.
 pub(crate) fn set_name(name: &str) {
     let end = name

@@ -45,8 +45,10 @@ fn printed(words: &[&str]) -> String {
 fn a_test_that_drives_the_machine() {
     let settings = good(
         "-qtest unix:/tmp/q -qtest-log /dev/null -chardev socket,path=/tmp/m,id=char0 \
-         -mon chardev=char0,mode=control -display none -audio none -rtc clock=vm -accel qtest",
+         -mon chardev=char0,mode=control -display none -audio none \
+         -run-with exit-with-parent=on -rtc clock=vm -accel qtest",
     );
+    assert!(settings.exit_with_parent);
     assert_eq!(settings.config.accel, Accel::Qtest);
     let qtest = settings.qtest.unwrap();
     assert_eq!(qtest.chardev, "qtest");
@@ -65,6 +67,14 @@ fn a_test_that_drives_the_machine() {
         (
             "-qtest null -qtest stdio -accel qtest",
             "-qtest stdio: one test drives a machine, and '-qtest null' does",
+        ),
+        (
+            "-run-with exit-with-parent=on -daemonize -serial null",
+            "-daemonize: leaves the parent, cannot be used with -run-with exit-with-parent=on",
+        ),
+        (
+            "-run-with chroot=/",
+            "-run-with chroot=/: invalid parameter 'chroot', expected one of: exit-with-parent",
         ),
         (
             "-qtest chardev:x -accel qtest",

@@ -73,6 +73,7 @@ impl Qtest {
             .arg(format!("socket,path={here}/qmp,id=char0"))
             .args(["-mon", "chardev=char0,mode=control"])
             .args(["-display", "none", "-audio", "none"])
+            .args(["-run-with", "exit-with-parent=on"])
             .args(arguments.iter().map(|word| word.replace('@', here)))
             .args(["-accel", "qtest"])
             .stdin(Stdio::null())

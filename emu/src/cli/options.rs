@@ -164,6 +164,11 @@ const OPTIONS: &[OptionSpec] = &[
         "go to the background once everything is set up",
     ),
     option(
+        "run-with",
+        "exit-with-parent=on|off",
+        "whether to end when the program that started this one does",
+    ),
+    option(
         "no-reboot",
         "",
         "end instead of a reboot (-action reboot=shutdown)",

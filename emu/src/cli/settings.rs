@@ -50,6 +50,8 @@ pub struct Settings {
     pub pidfile: Option<PathBuf>,
     /// `-daemonize`.
     pub daemonize: bool,
+    /// `-run-with exit-with-parent=`.
+    pub exit_with_parent: bool,
     /// `-name process=`: what the process is called.
     pub process_name: Option<String>,
     /// `-hostclock`.
@@ -238,6 +240,7 @@ struct Draft {
     log: LogSettings,
     pidfile: Option<PathBuf>,
     daemonize: bool,
+    exit_with_parent: bool,
     process_name: Option<String>,
     host_clock: HostClockChoice,
 }
@@ -382,6 +385,12 @@ impl Draft {
             }
             "pidfile" => self.pidfile = Some(non_empty(typed, value, "a file name")?.into()),
             "daemonize" => self.daemonize = true,
+            "run-with" => {
+                let mut kv = KeyVals::parse(typed, value, None)?;
+                let parent = kv.switch("exit-with-parent")?;
+                self.exit_with_parent = parent.unwrap_or(self.exit_with_parent);
+                kv.finish()?;
+            }
             "no-reboot" => self.actions.reboot = RebootAction::Shutdown,
             "no-shutdown" => self.actions.shutdown = ShutdownAction::Pause,
             "action" => self.take_action(KeyVals::parse(typed, value, None)?)?,
@@ -674,6 +683,12 @@ impl Draft {
 
     /// Default console and monitor, where none was asked for.
     fn add_defaults(&mut self) -> Result<(), CliError> {
+        if self.daemonize && self.exit_with_parent {
+            return Err(CliError::new(
+                "-daemonize",
+                "leaves the parent, cannot be used with -run-with exit-with-parent=on",
+            ));
+        }
         if self.daemonize && self.nographic {
             return Err(CliError::new(
                 "-daemonize",
@@ -838,6 +853,7 @@ impl Draft {
             log: self.log,
             pidfile: self.pidfile,
             daemonize: self.daemonize,
+            exit_with_parent: self.exit_with_parent,
             process_name: self.process_name,
             host_clock: self.host_clock,
         })
