@@ -153,7 +153,10 @@ pub(super) fn find(
             continue;
         }
         if let Op::Call { def, .. } = op
-            && (def.effects.writes_globals || def.effects.writes_memory)
+            && (def.effects.writes_globals
+                || def.effects.writes_memory
+                // It may change what addresses mean.
+                || def.effects.observable)
         {
             done.append(&mut open);
             continue;
