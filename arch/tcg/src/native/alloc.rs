@@ -68,7 +68,7 @@ impl<G: Guest> Lower<'_, G> {
         }
     }
 
-    fn home_mem(&self, home: Home) -> Mem {
+    pub(super) fn home_mem(&self, home: Home) -> Mem {
         match home {
             Home::Spill(word) => {
                 self.core(std::mem::offset_of!(CpuCore, scratch) + usize::from(word) * 8)

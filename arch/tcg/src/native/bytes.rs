@@ -155,7 +155,7 @@ impl<G: Guest> Lower<'_, G> {
             self.asm
                 .alu_imm(Alu::Cmp, Width::W64, t, first.bytes.into());
             self.asm.jcc(Cc::B, label);
-            self.endings.push(Ending::Repeat(Repeat {
+            self.later(Ending::Repeat(Repeat {
                 label,
                 to,
                 from,

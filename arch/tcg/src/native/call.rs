@@ -1,11 +1,10 @@
-//! Calls of helpers, and the condition code where it must be computed.
+//! Calls of helpers.
 
 use super::alloc::width;
 use super::asm::{Cc, Label, Mem, R8, R9, RAX, RBP, RCX, RDI, RDX, RSI, Reg, Rm, Width, at};
 use super::leave::Ending;
 use super::lower::{Lower, Site};
 use super::{PINS, PINS_KEPT, State, thunks};
-use crate::cpu::CpuCore;
 use crate::guest::Guest;
 use crate::helper::{Effects, GlobalSet, HelperDef};
 use crate::ir::{Global, Val};
@@ -74,7 +73,7 @@ impl<G: Guest> Lower<'_, G> {
     ) {
         let looks = def.effects.writes_memory || def.effects.writes_globals;
         let leave = if looks { self.leave_after() } else { None };
-        self.endings.push(Ending::Helper {
+        self.later(Ending::Helper {
             label,
             back,
             def,
@@ -181,7 +180,7 @@ impl<G: Guest> Lower<'_, G> {
                 None => {
                     let label = self.asm.label();
                     self.trap_labels[usize::from(at_trap)] = Some(label);
-                    self.endings.push(Ending::Trap {
+                    self.later(Ending::Trap {
                         label,
                         reload: at_trap,
                     });
@@ -248,40 +247,6 @@ impl<G: Guest> Lower<'_, G> {
                 _ => {}
             }
         }
-    }
-
-    /// Records a condition-code operation.
-    pub(super) fn set_cc(&mut self, kind: u8, a: Val, b: Val) {
-        if self.cc_kind != Some(kind) {
-            let place = self.core(std::mem::offset_of!(CpuCore, cc_kind));
-            self.asm.store_imm(Width::W32, place, i32::from(kind));
-            self.cc_kind = Some(kind);
-        }
-        for (v, offset) in [
-            (a, std::mem::offset_of!(CpuCore, cc_a)),
-            (b, std::mem::offset_of!(CpuCore, cc_b)),
-        ] {
-            let place = self.core(offset);
-            match self.constant(v).map(|c| i32::try_from(c as i64)) {
-                Some(Ok(c)) => self.asm.store_imm(Width::W64, place, c),
-                _ => {
-                    let reg = self.reg_extended(v);
-                    self.asm.store(Width::W64, place, reg);
-                }
-            }
-        }
-    }
-
-    /// The condition code, or whether a mask selects it.
-    pub(super) fn get_cc(&mut self, mask: Option<u8>) {
-        let d = self.define(&[]);
-        let shape = self.core(thunks::state(std::mem::offset_of!(State, shape)));
-        let value = self.core(thunks::state(std::mem::offset_of!(State, value)));
-        let number = mask.map_or(-1, i32::from);
-        self.asm.store_imm(Width::W32, shape, number);
-        let thunk = self.core(thunks::thunk(thunks::CONDITION_CODE));
-        self.asm.call_mem(thunk);
-        self.asm.mov(Width::W32, d, value);
     }
 }
 

@@ -319,7 +319,7 @@ impl<G: Guest> Lower<'_, G> {
         self.asm.move_out(width(ty), result, X0);
         self.look_usual(ty, result, free, 1, odd);
         self.finish(&frame);
-        self.endings.push(Ending::Float(Cold {
+        self.later(Ending::Float(Cold {
             kind: Kind::Rounded {
                 operation,
                 unrecorded,
@@ -431,7 +431,7 @@ impl<G: Guest> Lower<'_, G> {
         }
         self.finish(frame);
         if !rounding.quiet || rounding.current {
-            self.endings.push(Ending::Float(Cold {
+            self.later(Ending::Float(Cold {
                 kind: Kind::Converted { unrecorded, back },
                 finish: frame.finish,
                 helper: frame.helper,

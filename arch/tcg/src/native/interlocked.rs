@@ -74,7 +74,7 @@ impl<G: Guest> Lower<'_, G> {
         self.look_at_lines(host, t, mem.size.bytes() as u16, back);
         self.asm.bind(back);
         let leave = self.leave_after();
-        self.endings.push(Ending::Slow {
+        self.later(Ending::Slow {
             thunk: thunks::COMPARE_SWAP,
             probe,
             back,
@@ -137,7 +137,7 @@ impl<G: Guest> Lower<'_, G> {
         self.look_at_lines(host, t, mem.size.bytes() as u16, back);
         self.asm.bind(back);
         let leave = self.leave_after();
-        self.endings.push(Ending::Slow {
+        self.later(Ending::Slow {
             thunk: thunks::atomic(op),
             probe,
             back,

@@ -4,6 +4,7 @@
 use super::asm::{Alu, Cc, Label, Mem, RAX, RBP, RCX, RDX, Reg, Shift, Width, at};
 use super::bytes::Repeat;
 use super::call::Source;
+use super::condition::Recorded;
 use super::group::Span;
 use super::lower::{Lower, Site};
 use super::memory::Probe;
@@ -105,7 +106,7 @@ impl<G: Guest> Lower<'_, G> {
         self.asm.alu_imm(Alu::Cmp, Width::W32, at(RAX, 0), 0);
         let label = self.asm.label();
         self.asm.jcc(Cc::Ne, label);
-        self.endings.push(Ending::Attention(label));
+        self.later(Ending::Attention(label));
         self.asm.offset()
     }
 
@@ -118,7 +119,7 @@ impl<G: Guest> Lower<'_, G> {
                 pc,
                 completed: before,
             };
-            self.endings.push(Ending::Leave(label, early));
+            self.later(Ending::Leave(label, early));
         }
         self.begun += 1;
         self.site = Site { pc, len, before };
@@ -186,11 +187,15 @@ impl<G: Guest> Lower<'_, G> {
         let label = self.asm.label();
         if backward {
             self.asm.jcc(cc.negate(), label);
+            let recorded = self.recorded();
+            let pending = self.pending.take();
+            self.write_recorded(recorded);
             self.write_exit(target, put, completed, look);
+            self.pending = pending;
             self.asm.bind(label);
         } else {
             self.asm.jcc(cc, label);
-            self.endings.push(Ending::Exit {
+            self.later(Ending::Exit {
                 label,
                 target,
                 put,
@@ -227,7 +232,7 @@ impl<G: Guest> Lower<'_, G> {
         }
         if look {
             let label = self.look_at_leave();
-            self.endings.push(Ending::LeaveTo(label, target, completed));
+            self.later(Ending::LeaveTo(label, target, completed));
         }
         self.count(completed);
         match target {
@@ -269,7 +274,7 @@ impl<G: Guest> Lower<'_, G> {
             let jump_at = self.asm.jmp_aligned(label);
             *slot = ExitSlot::native(pc, completed, number as u32, jump_at as u32);
             let address = std::ptr::from_ref(slot).addr() as u64;
-            self.endings.push(Ending::Unlinked(label, address));
+            self.later(Ending::Unlinked(label, address));
             return;
         }
         let jumps = self.core(thunks::state(std::mem::offset_of!(State, jumps)));
@@ -394,13 +399,19 @@ impl<G: Guest> Lower<'_, G> {
     /// Writes what belongs behind the block, which may ask for more of it.
     pub(super) fn write_endings(&mut self) {
         while !self.endings.is_empty() {
-            for ending in std::mem::take(&mut self.endings) {
-                self.write_ending(ending);
+            for (recorded, ending) in std::mem::take(&mut self.endings) {
+                self.write_ending(ending, recorded);
             }
         }
     }
 
-    fn write_ending(&mut self, ending: Ending) {
+    /// To be written behind the block.
+    pub(super) fn later(&mut self, ending: Ending) {
+        let recorded = self.recorded();
+        self.endings.push((recorded, ending));
+    }
+
+    fn write_ending(&mut self, ending: Ending, recorded: Option<Recorded>) {
         match ending {
             Ending::Attention(label) => {
                 self.asm.bind(label);
@@ -409,10 +420,12 @@ impl<G: Guest> Lower<'_, G> {
             }
             Ending::Leave(label, early) => {
                 self.asm.bind(label);
+                self.write_recorded(recorded);
                 self.write_early(early);
             }
             Ending::LeaveTo(label, target, completed) => {
                 self.asm.bind(label);
+                self.write_recorded(recorded);
                 self.count(completed);
                 match target {
                     Target::Constant(pc) => self.write_pc(pc),
@@ -438,6 +451,7 @@ impl<G: Guest> Lower<'_, G> {
                 look,
             } => {
                 self.asm.bind(label);
+                self.write_recorded(recorded);
                 self.write_exit(target, put, completed, look);
             }
             Ending::Slow {
@@ -452,6 +466,8 @@ impl<G: Guest> Lower<'_, G> {
                 span,
                 site,
             } => {
+                self.asm.bind(probe.miss);
+                self.write_recorded(recorded);
                 self.write_slow(thunk, (probe, span), shape, (value, second), result, site);
                 self.leave_or_back(leave, back);
             }
@@ -467,6 +483,7 @@ impl<G: Guest> Lower<'_, G> {
                 site,
             } => {
                 self.asm.bind(label);
+                self.write_recorded(recorded);
                 if !keeps {
                     self.write_code_check(host, (spare, word), bytes, back, site);
                     self.leave_or_back(leave, back);

@@ -6,6 +6,7 @@
 
 use super::alloc::{Value, immediate, width};
 use super::asm::{Alu, Asm, Label, Reg, Rm, Shift, Width, at};
+use super::condition::{Pending, Recorded, keep_operands};
 use super::group::{Group, Member};
 use super::leave::Ending;
 use super::memory::Sum;
@@ -63,7 +64,10 @@ pub(super) struct Lower<'a, G> {
     pub(super) may_leave: bool,
     /// The kind that `cc_kind` holds, if this block has set it.
     pub(super) cc_kind: Option<u8>,
-    pub(super) endings: Vec<Ending>,
+    /// The condition-code operation that is recorded and not in the CPU.
+    pub(super) pending: Option<Pending>,
+    /// What is written behind the block, with the operation that was pending there.
+    pub(super) endings: Vec<(Option<Recorded>, Ending)>,
     pub(super) slots: Box<[ExitSlot]>,
     pub(super) next_slot: usize,
     /// Where traps of helpers go; the second for those that write registers at a trap.
@@ -100,6 +104,7 @@ pub(super) fn lower<G: Guest>(
         }
         i += 1;
     }
+    lower.pending = None;
     lower.write_endings();
     if lower.failed {
         return Err(Unfit::Shape);
@@ -151,6 +156,10 @@ impl<'a, G: Guest> Lower<'a, G> {
                 None => op.for_operands(used),
             }
         }
+        keep_operands(ops, &needed, |v, last| {
+            let value = &mut values[v.0 as usize];
+            value.last = value.last.max(last);
+        });
         let mut pins = vec![None; G::GLOBALS.len()];
         for (reg, global, _) in super::pins::<G>() {
             pins[usize::from(global.0)] = Some(reg);
@@ -200,6 +209,7 @@ impl<'a, G: Guest> Lower<'a, G> {
             begun: 0,
             may_leave: false,
             cc_kind: None,
+            pending: None,
             endings: Vec::new(),
             slots,
             next_slot: 0,
@@ -251,6 +261,12 @@ impl<'a, G: Guest> Lower<'a, G> {
     }
 
     fn op(&mut self, i: usize) {
+        if matches!(
+            self.ops[i],
+            Op::Call { .. } | Op::GetCc | Op::TestCc { .. } | Op::Exit(_)
+        ) {
+            self.settle_cc();
+        }
         match self.ops[i] {
             Op::Insn { pc, len } => self.insn(pc, len),
             Op::Const(ty, c) => self.values[i].constant = Some(c & ty.mask()),

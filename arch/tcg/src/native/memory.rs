@@ -317,7 +317,7 @@ impl<G: Guest> Lower<'_, G> {
         }
         let back = self.asm.label();
         self.asm.bind(back);
-        self.endings.push(Ending::Slow {
+        self.later(Ending::Slow {
             thunk: thunks::LOAD,
             probe,
             back,
@@ -532,7 +532,7 @@ impl<G: Guest> Lower<'_, G> {
         self.asm.bind(back);
         let leave = self.leave_after();
         let span = self.span();
-        self.endings.push(Ending::Code {
+        self.later(Ending::Code {
             label: code,
             back,
             host: probe.host(),
@@ -543,7 +543,7 @@ impl<G: Guest> Lower<'_, G> {
             leave,
             site: self.site,
         });
-        self.endings.push(Ending::Slow {
+        self.later(Ending::Slow {
             thunk,
             probe,
             back,
@@ -569,7 +569,7 @@ impl<G: Guest> Lower<'_, G> {
         let code = self.asm.label();
         self.asm.jcc(Cc::Ne, code);
         let leave = self.leave_after();
-        self.endings.push(Ending::Code {
+        self.later(Ending::Code {
             label: code,
             back,
             host: at(host, 0),
@@ -607,7 +607,7 @@ impl<G: Guest> Lower<'_, G> {
         }
     }
 
-    /// Writes the way of a miss: the slow path's operands, its call, its result.
+    /// Writes the rest of the way of a miss: the slow path's operands, its call, its result.
     pub(super) fn write_slow(
         &mut self,
         thunk: usize,
@@ -622,7 +622,6 @@ impl<G: Guest> Lower<'_, G> {
         let value_word = self.core(state(std::mem::offset_of!(super::State, value)));
         let second_word = self.core(state(std::mem::offset_of!(super::State, second)));
         let shape_word = self.core(state(std::mem::offset_of!(super::State, shape)));
-        self.asm.bind(probe.miss);
         let mut base = probe.base;
         if probe.disp != 0 {
             self.asm

@@ -8,7 +8,7 @@
 //! One room each: [`asm`] encodes instructions, [`buffer`] holds them, [`alloc`] says where values
 //! live, [`lower`] takes a block op by op, [`arith`] has those that
 //! are instructions of the host, [`memory`] does accesses through the TLB, of which [`group`] finds those that share a look-up, [`interlocked`] those that others may not see half done, [`call`]
-//! calls helpers, [`leave`] leaves blocks, [`thunks`] has the code that all blocks share and the
+//! calls helpers, [`condition`] keeps the condition code, [`leave`] leaves blocks, [`thunks`] has the code that all blocks share and the
 //! Rust functions behind it. Not here: what a block is stored and found by ([`crate::cache`]).
 #![allow(
     unsafe_code,
@@ -22,6 +22,7 @@ pub(crate) mod buffer;
 mod bytes;
 mod call;
 mod clock;
+mod condition;
 mod float;
 mod group;
 mod interlocked;
