@@ -1,6 +1,6 @@
 /*
- * Arms the interval timers that a kernel of the host keeps, and tells when they come by the
- * TSC: the local APIC's timer and the PIT.
+ * Arms the interval timers that a kernel of the host keeps, and tells when they come by
+ * kvmclock (without it by the TSC): the local APIC's timer and the PIT.
  *
  * Parameters (decimal):
  *   in=MS     how far away a timer is that a key arms (1000)
@@ -30,21 +30,25 @@
 #define IRQ_PIT 0
 #define IRQ_PIT_ON_A_PC 2
 
+static bool kvmclock;
 static u64 khz;
 static u64 armed_at;
 static const char *how;
 static volatile u64 fired_at;
 static volatile u32 apic_count, pit_count;
 
-static u64 microseconds(u64 cycles)
+static u64 now_us(void)
 {
+    u64 cycles = tsc();
+    if (kvmclock)
+        return kvmclock_read(0).ns / 1000;
     return cycles / khz * 1000 + cycles % khz * 1000 / khz;
 }
 
 static void apic_interrupt(void)
 {
     apic_count++;
-    fired_at = tsc();
+    fired_at = now_us();
 }
 
 static void pit_interrupt(void)
@@ -60,9 +64,9 @@ static void arm(bool deadline, u64 in_ms)
     put("\n");
     fired_at = 0;
     apic_write(APIC_LVT_TIMER, VECTOR_TIMER | (deadline ? LVT_DEADLINE : 0));
-    armed_at = tsc();
+    armed_at = now_us();
     if (deadline)
-        wrmsr(MSR_TSC_DEADLINE, armed_at + in_ms * khz);
+        wrmsr(MSR_TSC_DEADLINE, tsc() + in_ms * khz);
     else
         apic_write(APIC_COUNT, in_ms * (APIC_HZ / 1000 / APIC_DIVISOR));
 }
@@ -86,7 +90,8 @@ void guest_main(void)
     cpuid(1, &a, &b, &c, &d);
     bool deadline = c & 1u << 24;
     khz = 1000000;
-    if (kvmclock_there()) {
+    kvmclock = kvmclock_there();
+    if (kvmclock) {
         kvmclock_start(0);
         khz = kvmclock_tsc_khz();
     }
@@ -95,7 +100,7 @@ void guest_main(void)
     put(deadline ? " deadline=yes\n" : " deadline=no\n");
     timer_handle(apic_interrupt);
     apic_write(APIC_DIVIDE, 3); /* by 16 */
-    u64 start = tsc();
+    u64 start = now_us();
     if (word("pit"))
         start_pit(hz);
     if (periodic) {
@@ -109,7 +114,7 @@ void guest_main(void)
             put("TIMERS fired how=");
             put(how);
             put(" after=");
-            put_dec(microseconds(fired_at - armed_at));
+            put_dec(fired_at - armed_at);
             put("\n");
             fired_at = 0;
         }
@@ -118,7 +123,7 @@ void guest_main(void)
             arm(typed == 'd', in_ms);
         if (typed == 'r' || typed == 'q') {
             put("TIMERS now us=");
-            put_dec(microseconds(tsc() - start));
+            put_dec(now_us() - start);
             put(" apic=");
             put_dec(apic_count);
             put(" pit=");
