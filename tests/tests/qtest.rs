@@ -3,6 +3,8 @@
 //! too; `scripts/qemu-rtc-test` runs theirs.
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -389,6 +391,29 @@ fn the_serial_port_writes_to_its_file_and_drives_line_4() {
         assert!(Instant::now() < until, "nothing comes out");
         std::thread::sleep(Duration::from_millis(2));
     }
+    machine.finish();
+}
+
+#[test]
+fn what_is_typed_waits_until_the_serial_port_is_read() {
+    let mut machine = pc(&["-serial", "unix:@/console,server=on,wait=off"]);
+    let mut console = UnixStream::connect(machine.path("console")).expect("the console");
+    // More than the port holds.
+    let typed: Vec<u8> = (0..1000_u32).map(|n| b'a' + (n % 26) as u8).collect();
+    console.write_all(&typed).expect("typing");
+    machine.outb(0x3F9, 0x01);
+    let until = Instant::now() + LIMIT;
+    let mut read = Vec::new();
+    while read.len() < typed.len() {
+        assert!(Instant::now() < until, "{} bytes came", read.len());
+        if machine.inb(0x3FD) & 0x01 != 0 {
+            assert!(machine.line(4), "after {} bytes", read.len());
+            read.push(machine.inb(0x3F8));
+        }
+    }
+    assert_eq!(read, typed);
+    assert_eq!(machine.inb(0x3FD) & 0x01, 0);
+    assert!(!machine.line(4));
     machine.finish();
 }
 

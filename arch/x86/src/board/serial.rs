@@ -31,6 +31,9 @@ const FIFO: usize = 64;
 /// program need not be woken for every byte.
 const ROOM: usize = FIFO / 2;
 
+/// The register that says which interrupt is pending, and that there are FIFOs.
+const IDENTIFICATION: u8 = 2;
+const FIFOS_ON: u8 = 0xC0;
 /// Interrupt enable and identification (16550 data sheet): received data, transmitter empty.
 const RECEIVED_ENABLE: u8 = 0x01;
 const SENT_ENABLE: u8 = 0x02;
@@ -104,12 +107,36 @@ impl Inner {
         state.modem_control & LOOPBACK == 0 && self.uart.fifo_capacity() >= ROOM
     }
 
-    fn wants_line(&self) -> bool {
+    /// The interrupt that is pending and enabled, the one that goes first. That for received
+    /// data stays while there is any, as on the chip: `vm-superio` forgets it when it is looked
+    /// at, and a guest that takes a byte an interrupt would wait for the rest.
+    fn pending(&self) -> u8 {
         let state = self.uart.state();
-        let (pending, enabled) = (state.interrupt_identification, state.interrupt_enable);
-        pending & NONE == 0
-            && (pending & RECEIVED != 0 && enabled & RECEIVED_ENABLE != 0
-                || pending & SENT != 0 && enabled & SENT_ENABLE != 0)
+        let (flags, enabled) = (state.interrupt_identification, state.interrupt_enable);
+        if state.line_status & DATA_READY != 0 && enabled & RECEIVED_ENABLE != 0 {
+            RECEIVED
+        } else if flags & NONE == 0 && flags & SENT != 0 && enabled & SENT_ENABLE != 0 {
+            SENT
+        } else {
+            NONE
+        }
+    }
+
+    fn wants_line(&self) -> bool {
+        self.pending() != NONE
+    }
+
+    /// Reads a register. Looking at which interrupt is pending ends that for the transmitter, if
+    /// it is the one that is seen.
+    fn read(&mut self, offset: u8) -> u8 {
+        if offset != IDENTIFICATION {
+            return self.uart.read(offset);
+        }
+        let pending = self.pending();
+        if pending == SENT {
+            self.uart.read(offset);
+        }
+        FIFOS_ON | pending
     }
 }
 
@@ -179,7 +206,7 @@ impl SerialPort {
 
 impl PortDevice for SerialPort {
     fn read(&self, offset: u16) -> u8 {
-        self.with(|inner| inner.uart.read(offset as u8))
+        self.with(|inner| inner.read(offset as u8))
     }
 
     fn write(&self, offset: u16, value: u8) {
@@ -381,8 +408,18 @@ mod tests {
         port.write(IER, RECEIVED_ENABLE);
         assert_eq!(lines.take(), [(IRQ, true)]);
         assert_eq!(port.read(LSR) & DATA_READY, DATA_READY);
-        assert_eq!([port.read(DATA), port.read(DATA)], *b"ab");
+        assert_eq!(port.read(IIR), 0xC4);
+        assert_eq!(port.read(DATA), b'a');
+        assert_eq!(port.read(IIR), 0xC4, "there is more");
+        assert_eq!(lines.take(), []);
+        // The transmitter's interrupt waits for its turn.
+        port.write(IER, RECEIVED_ENABLE | SENT_ENABLE);
+        assert_eq!(port.read(IIR), 0xC4);
+        assert_eq!(port.read(DATA), b'b');
+        assert_eq!(lines.take(), []);
+        assert_eq!(port.read(IIR), 0xC2);
         assert_eq!(lines.take(), [(IRQ, false)]);
+        assert_eq!(port.read(IIR), 0xC1);
         assert_eq!(port.read(LSR) & DATA_READY, 0);
         assert_eq!(port.push(b"c"), 1);
         assert_eq!(lines.take(), [(IRQ, true)]);
