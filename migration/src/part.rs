@@ -3,7 +3,10 @@
 //! Not here: how its payload travels ([`crate::stream`]) and what it looks like
 //! ([`crate::codec`]).
 
-use crate::codec::CodecError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec::{self, CodecError};
 
 /// Why a part could not be saved or restored.
 #[derive(Debug, thiserror::Error)]
@@ -63,4 +66,53 @@ pub trait Part {
     /// # Errors
     /// Any [`PartError`].
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError>;
+}
+
+/// For [`Part::save`]: a state as a payload.
+///
+/// # Errors
+/// [`PartError::Codec`].
+pub fn save(part: &impl Part, state: &impl Serialize) -> Result<Vec<u8>, PartError> {
+    codec::encode(state).map_err(|source| PartError::Codec {
+        name: part.name(),
+        source,
+    })
+}
+
+/// For [`Part::load`]: the state in a payload of the version that the part writes.
+///
+/// # Errors
+/// [`PartError::Version`] for another version, [`PartError::Codec`].
+pub fn load<T: DeserializeOwned>(
+    part: &impl Part,
+    version: u32,
+    payload: &[u8],
+) -> Result<T, PartError> {
+    if version != part.version() {
+        return Err(PartError::Version {
+            name: part.name(),
+            found: version,
+            newest: part.version(),
+        });
+    }
+    decode(part, payload)
+}
+
+/// For [`Part::load`]: the state in a payload whose version has been looked at.
+///
+/// # Errors
+/// [`PartError::Codec`].
+pub fn decode<T: DeserializeOwned>(part: &impl Part, payload: &[u8]) -> Result<T, PartError> {
+    codec::decode(payload, part.max_bytes()).map_err(|source| PartError::Codec {
+        name: part.name(),
+        source,
+    })
+}
+
+/// A state that does not suit this machine.
+pub fn unsuitable(part: &impl Part, why: impl ToString) -> PartError {
+    PartError::Unsuitable {
+        name: part.name(),
+        why: why.to_string(),
+    }
 }

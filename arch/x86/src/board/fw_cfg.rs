@@ -8,7 +8,7 @@
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use migration::{Part, PartError};
+use migration::{Part, PartError, part};
 use serde::{Deserialize, Serialize};
 
 use super::bus::{PortDevice, Whole};
@@ -20,6 +20,7 @@ pub const PORTS: RangeInclusive<u16> = 0x510..=0x511;
 mod key {
     pub(super) const SIGNATURE: u16 = 0x00;
     pub(super) const ID: u16 = 0x01;
+    pub(super) const UUID: u16 = 0x02;
     pub(super) const RAM_SIZE: u16 = 0x03;
     pub(super) const NOGRAPHIC: u16 = 0x04;
     pub(super) const NB_CPUS: u16 = 0x05;
@@ -34,6 +35,8 @@ const INTERFACE: u32 = 1;
 /// What a guest can ask for.
 #[derive(Debug, Clone)]
 pub struct FwCfgItems {
+    /// `-uuid`, in network order; zeros without one.
+    pub uuid: [u8; 16],
     /// CPUs that are present.
     pub cpus: u16,
     /// CPUs that can be.
@@ -82,6 +85,7 @@ impl FwCfg {
         match selector {
             key::SIGNATURE => b"QEMU".to_vec(),
             key::ID => INTERFACE.to_le_bytes().to_vec(),
+            key::UUID => self.items.uuid.to_vec(),
             key::RAM_SIZE => self.items.ram_bytes.to_le_bytes().to_vec(),
             key::NOGRAPHIC => 1_u16.to_le_bytes().to_vec(),
             key::NB_CPUS => self.items.cpus.to_le_bytes().to_vec(),
@@ -161,25 +165,11 @@ impl Part for FwCfgPart<'_> {
     }
 
     fn save(&self) -> Result<Vec<u8>, PartError> {
-        migration::encode(&*self.0.lock()).map_err(|source| PartError::Codec {
-            name: Self::NAME,
-            source,
-        })
+        part::save(self, &*self.0.lock())
     }
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        if version != Self::VERSION {
-            return Err(PartError::Version {
-                name: Self::NAME,
-                found: version,
-                newest: Self::VERSION,
-            });
-        }
-        *self.0.lock() =
-            migration::decode(payload, Self::MAX_BYTES).map_err(|source| PartError::Codec {
-                name: Self::NAME,
-                source,
-            })?;
+        *self.0.lock() = part::load(self, version, payload)?;
         Ok(())
     }
 }
@@ -190,6 +180,7 @@ mod tests {
 
     fn device() -> FwCfg {
         FwCfg::new(FwCfgItems {
+            uuid: std::array::from_fn(|at| at as u8 + 1),
             cpus: 3,
             max_cpus: 0x104,
             ram_bytes: 5 << 30,
@@ -206,6 +197,7 @@ mod tests {
     fn items_are_read_byte_by_byte_and_end_in_zeros() {
         let device = device();
         assert_eq!(bytes(&device, 0, 6), b"QEMU\0\0");
+        assert_eq!(bytes(&device, 2, 17)[14..], [15, 16, 0]);
         assert_eq!(bytes(&device, 5, 3), [3, 0, 0]);
         assert_eq!(bytes(&device, 0x0F, 2), [4, 1]);
         assert_eq!(bytes(&device, 3, 8), (5_u64 << 30).to_le_bytes());

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam::channel::Sender;
 use machine::{GuestEvent, ResetCause, ShutdownCause};
-use migration::{Part, PartError};
+use migration::{Part, PartError, part};
 use serde::{Deserialize, Serialize};
 
 use super::bus::{PortBus, PortDevice, PortsTaken};
@@ -184,25 +184,11 @@ impl Part for PowerPart<'_> {
             reset_control: registers.reset_control.load(Ordering::Relaxed),
             pm1_control: [0, 1].map(|at: usize| registers.pm1_control[at].load(Ordering::Relaxed)),
         };
-        migration::encode(&saved).map_err(|source| PartError::Codec {
-            name: Self::NAME,
-            source,
-        })
+        part::save(self, &saved)
     }
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        if version != Self::VERSION {
-            return Err(PartError::Version {
-                name: Self::NAME,
-                found: version,
-                newest: Self::VERSION,
-            });
-        }
-        let saved: Saved =
-            migration::decode(payload, Self::MAX_BYTES).map_err(|source| PartError::Codec {
-                name: Self::NAME,
-                source,
-            })?;
+        let saved: Saved = part::load(self, version, payload)?;
         let registers = &self.0.registers;
         registers
             .reset_control

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use migration::{Part, PartError};
+use migration::{Part, PartError, part};
 use serde::{Deserialize, Serialize};
 
 use super::Lines;
@@ -125,25 +125,11 @@ impl Part for PowerButtonPart<'_> {
     }
 
     fn save(&self) -> Result<Vec<u8>, PartError> {
-        migration::encode(&*self.0.lock()).map_err(|source| PartError::Codec {
-            name: Self::NAME,
-            source,
-        })
+        part::save(self, &*self.0.lock())
     }
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        if version != Self::VERSION {
-            return Err(PartError::Version {
-                name: Self::NAME,
-                found: version,
-                newest: Self::VERSION,
-            });
-        }
-        let saved: Registers =
-            migration::decode(payload, Self::MAX_BYTES).map_err(|source| PartError::Codec {
-                name: Self::NAME,
-                source,
-            })?;
+        let saved: Registers = part::load(self, version, payload)?;
         self.0.change(|registers| {
             *registers = Registers {
                 status: saved.status & BUTTON,

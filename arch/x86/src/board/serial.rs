@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use machine::{ConsoleInput, ConsoleOutput};
-use migration::{Part, PartError};
+use migration::{Part, PartError, part};
 use serde::{Deserialize, Serialize};
 use vm_superio::serial::{NoEvents, SerialState};
 use vm_superio::{Serial, Trigger};
@@ -317,32 +317,15 @@ impl Part for SerialPart<'_> {
 
     fn save(&self) -> Result<Vec<u8>, PartError> {
         let saved = Saved::of(lock(&self.0.inner).uart.state());
-        migration::encode(&saved).map_err(|source| PartError::Codec {
-            name: Self::NAME,
-            source,
-        })
+        part::save(self, &saved)
     }
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        if version != Self::VERSION {
-            return Err(PartError::Version {
-                name: Self::NAME,
-                found: version,
-                newest: Self::VERSION,
-            });
-        }
-        let saved: Saved =
-            migration::decode(payload, Self::MAX_BYTES).map_err(|source| PartError::Codec {
-                name: Self::NAME,
-                source,
-            })?;
+        let saved: Saved = part::load(self, version, payload)?;
         let inner = saved
             .restore()
             .and_then(|state| Inner::new(&state))
-            .ok_or_else(|| PartError::Unsuitable {
-                name: Self::NAME,
-                why: "its registers hold what no serial port's do".into(),
-            })?;
+            .ok_or_else(|| part::unsuitable(self, "its registers hold what no serial port's do"))?;
         // Who was told to wait before is asked again as soon as there is room.
         let mut ours = lock(&self.0.inner);
         let held_back = ours.held_back;

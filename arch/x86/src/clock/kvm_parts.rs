@@ -5,34 +5,12 @@
 
 use std::sync::Arc;
 
-use migration::{Part, PartError};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use migration::{Part, PartError, part};
 
 use super::kvm_time::KvmTime;
 
 /// No machine of 254 vCPUs needs more.
 const MAX_BYTES: usize = 16 << 10;
-
-fn encode<T: Serialize>(name: &'static str, value: &T) -> Result<Vec<u8>, PartError> {
-    migration::encode(value).map_err(|source| PartError::Codec { name, source })
-}
-
-fn decode<T: DeserializeOwned>(
-    name: &'static str,
-    newest: u32,
-    found: u32,
-    payload: &[u8],
-) -> Result<T, PartError> {
-    if found != newest {
-        return Err(PartError::Version {
-            name,
-            found,
-            newest,
-        });
-    }
-    migration::decode(payload, MAX_BYTES).map_err(|source| PartError::Codec { name, source })
-}
 
 /// The TSCs' frequency, how vCPUs' differ, and where KVM writes kvmclock for each.
 pub struct KvmTimePart(Arc<KvmTime>);
@@ -62,15 +40,14 @@ impl Part for KvmTimePart {
     }
 
     fn save(&self) -> Result<Vec<u8>, PartError> {
-        encode(Self::NAME, &self.0.save())
+        part::save(self, &self.0.save())
     }
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let saved = decode(Self::NAME, Self::VERSION, version, payload)?;
-        self.0.load(&saved).map_err(|error| PartError::Unsuitable {
-            name: Self::NAME,
-            why: error.to_string(),
-        })
+        let saved = part::load(self, version, payload)?;
+        self.0
+            .load(&saved)
+            .map_err(|error| part::unsuitable(self, error))
     }
 }
 
@@ -103,16 +80,13 @@ impl Part for TimersPart {
     }
 
     fn save(&self) -> Result<Vec<u8>, PartError> {
-        encode(Self::NAME, &self.0.save_timers())
+        part::save(self, &self.0.save_timers())
     }
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let saved = decode(Self::NAME, Self::VERSION, version, payload)?;
+        let saved = part::load(self, version, payload)?;
         self.0
             .load_timers(saved)
-            .map_err(|error| PartError::Unsuitable {
-                name: Self::NAME,
-                why: error.to_string(),
-            })
+            .map_err(|error| part::unsuitable(self, error))
     }
 }

@@ -126,6 +126,7 @@ impl MachineType for X86Type {
             rtc: config.rtc,
             devices: &config.devices,
             fw_cfg: FwCfgItems {
+                uuid: config.identity.uuid.unwrap_or_default(),
                 cpus: cpus as u16,
                 max_cpus: cpus as u16,
                 ram_bytes: config.ram_bytes,

@@ -3,9 +3,10 @@
 use migration::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
-use super::{SMALL, load, save, unsuitable};
+use super::SMALL;
 use crate::machine::Shared;
 use crate::machine::vcpu::Crew;
+use migration::part::{load, save, unsuitable};
 
 /// What the machine is made of.
 pub struct ConfigurationPart<'a> {
@@ -63,7 +64,7 @@ impl Part for ConfigurationPart<'_> {
     }
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let there: Configuration = load(self, version, 1, payload)?;
+        let there: Configuration = load(self, version, payload)?;
         let here = self.here();
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let differs = if there.ram_bytes != here.ram_bytes {

@@ -4,9 +4,10 @@
 use migration::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
-use super::{SMALL, load, save, unsuitable};
+use super::SMALL;
 use crate::console::events::{EventState, INPUT_CAPACITY};
 use crate::machine::Shared;
+use migration::part::{load, save, unsuitable};
 
 /// The event facility: masks, unread input, a pending shutdown signal; and the service signal.
 pub struct ConsolePart<'a>(pub &'a Shared);
@@ -39,7 +40,7 @@ impl Part for ConsolePart<'_> {
     }
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let state: ConsoleState = load(self, version, 1, payload)?;
+        let state: ConsoleState = load(self, version, payload)?;
         let length = state.events.input_len();
         if length > INPUT_CAPACITY {
             let why = format!("{length} bytes of input are more than fit");

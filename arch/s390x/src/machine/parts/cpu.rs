@@ -4,7 +4,7 @@ use machine::ResetCause;
 use migration::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
-use super::{SMALL, load, save, unsuitable};
+use super::SMALL;
 use crate::bfp::fpc::Fpc;
 use crate::clock::ClockState;
 use crate::cpu::S390Cpu;
@@ -12,6 +12,7 @@ use crate::cpu::control::Crash;
 use crate::cpu::handle::{CpuState, LATCHED, MAX_CPUS};
 use crate::cpu::psw::Psw;
 use crate::machine::vcpu::Vcpu;
+use migration::part::{decode, load, save, unsuitable};
 
 /// What [`CpuPart`] saves with: 2 has the load and check-stop states, a CPU that has crashed or
 /// waits for the reset it asked for, the place of the CPU timer on the timeline, and the last
@@ -225,8 +226,8 @@ impl Part for CpuPart<'_> {
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
         let saved: SavedCpu = match version {
-            1 => load::<SavedCpu1>(self, version, 1, payload)?.into(),
-            _ => load(self, version, VERSION, payload)?,
+            1 => decode::<SavedCpu1>(self, payload)?.into(),
+            _ => load(self, version, payload)?,
         };
         self.0.visit(|cpu| match saved.objection(cpu) {
             Some(why) => Err(unsuitable(self, why)),

@@ -3,8 +3,8 @@
 use migration::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
-use super::{load, save, unsuitable};
 use crate::machine::Shared;
+use migration::part::{load, save, unsuitable};
 
 /// Keys in one part: a section stays small however much storage there is.
 const PART: usize = 1 << 20;
@@ -109,7 +109,7 @@ impl Part for KeysPart<'_> {
     }
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let saved: SavedKeys = load(self, version, 1, payload)?;
+        let saved: SavedKeys = load(self, version, payload)?;
         let here = self.here().len();
         if saved.count as usize != here {
             let why = format!("{} keys are saved, {here} pages are here", saved.count);

@@ -14,9 +14,7 @@ mod console;
 mod cpu;
 mod keys;
 
-use migration::{Part, PartError, decode, encode};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use migration::Part;
 
 use super::Shared;
 use super::vcpu::Crew;
@@ -37,36 +35,3 @@ pub(super) fn all<'a>(shared: &'a Shared, crew: &'a Crew) -> Vec<Box<dyn Part + 
 
 /// Payload limit of the small parts, in bytes.
 const SMALL: usize = 64 << 10;
-
-fn load<T: DeserializeOwned>(
-    part: &impl Part,
-    version: u32,
-    expected: u32,
-    payload: &[u8],
-) -> Result<T, PartError> {
-    if version != expected {
-        return Err(PartError::Version {
-            name: part.name(),
-            found: version,
-            newest: part.version(),
-        });
-    }
-    decode(payload, part.max_bytes()).map_err(|source| PartError::Codec {
-        name: part.name(),
-        source,
-    })
-}
-
-fn save<T: Serialize>(part: &impl Part, state: &T) -> Result<Vec<u8>, PartError> {
-    encode(state).map_err(|source| PartError::Codec {
-        name: part.name(),
-        source,
-    })
-}
-
-fn unsuitable(part: &impl Part, why: String) -> PartError {
-    PartError::Unsuitable {
-        name: part.name(),
-        why,
-    }
-}

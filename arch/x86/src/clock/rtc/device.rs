@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use machine::RealTimeClock;
-use migration::{Part, PartError};
+use migration::{Part, PartError, part};
 use tod::run::RunListener;
 use tod::{Cause, EpochClock, FineTod, Timeline, Timer, Tod, VmDuration, VmTime};
 
@@ -232,25 +232,11 @@ impl Part for RtcPart {
 
     fn save(&self) -> Result<Vec<u8>, PartError> {
         let state = self.0.with(Rtc::save);
-        migration::encode(&state).map_err(|source| PartError::Codec {
-            name: Self::NAME,
-            source,
-        })
+        part::save(self, &state)
     }
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        if version != Self::VERSION {
-            return Err(PartError::Version {
-                name: Self::NAME,
-                found: version,
-                newest: Self::VERSION,
-            });
-        }
-        let state: RtcState =
-            migration::decode(payload, Self::MAX_BYTES).map_err(|source| PartError::Codec {
-                name: Self::NAME,
-                source,
-            })?;
+        let state: RtcState = part::load(self, version, payload)?;
         // The clocks, this one's reference among them, are loaded later: nothing is accounted
         // for until the VM runs.
         let mut inner = self.0.lock();
@@ -258,10 +244,7 @@ impl Part for RtcPart {
         inner
             .rtc
             .load(&state)
-            .map_err(|error| PartError::Unsuitable {
-                name: Self::NAME,
-                why: error.to_string(),
-            })?;
+            .map_err(|error| part::unsuitable(self, error))?;
         for output in inner.rtc.take_outputs() {
             (inner.sink)(output);
         }

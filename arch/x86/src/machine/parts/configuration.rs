@@ -3,9 +3,10 @@
 use migration::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
-use super::{SMALL, load, save, unsuitable};
+use super::SMALL;
 use crate::cpu::features::Abilities;
 use crate::machine::{KvmCpus, Shared};
+use migration::part::{load, save, unsuitable};
 
 /// What the machine is made of.
 pub struct ConfigurationPart<'a> {

@@ -3,10 +3,11 @@
 use migration::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
-use super::{SMALL, load, save, unsuitable};
+use super::SMALL;
 use crate::cpu::{CpuState, Vcpu};
 use crate::kvm::KvmError;
 use crate::machine::KvmCpus;
+use migration::part::{load, save, unsuitable};
 
 /// A CPU.
 pub struct CpuPart<'a> {

@@ -2,8 +2,9 @@
 
 use migration::{Part, PartError};
 
-use super::{SMALL, load, save, unsuitable};
+use super::SMALL;
 use crate::kvm::{IrqChips, Vm};
+use migration::part::{load, save, unsuitable};
 
 /// The interrupt controllers.
 pub struct IrqChipsPart<'a>(pub &'a Vm);

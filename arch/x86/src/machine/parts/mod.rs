@@ -12,9 +12,7 @@ mod irq_chips;
 
 use std::sync::Arc;
 
-use migration::{Part, PartError, decode, encode};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use migration::Part;
 
 use super::{KvmCpus, Shared};
 use crate::clock::{KvmTimePart, TimersPart};
@@ -45,35 +43,3 @@ pub(super) fn all<'a>(
 
 /// Payload limit of these parts, in bytes.
 const SMALL: usize = 64 << 10;
-
-fn load<T: DeserializeOwned>(
-    part: &impl Part,
-    version: u32,
-    payload: &[u8],
-) -> Result<T, PartError> {
-    if version != part.version() {
-        return Err(PartError::Version {
-            name: part.name(),
-            found: version,
-            newest: part.version(),
-        });
-    }
-    decode(payload, part.max_bytes()).map_err(|source| PartError::Codec {
-        name: part.name(),
-        source,
-    })
-}
-
-fn save<T: Serialize>(part: &impl Part, state: &T) -> Result<Vec<u8>, PartError> {
-    encode(state).map_err(|source| PartError::Codec {
-        name: part.name(),
-        source,
-    })
-}
-
-fn unsuitable(part: &impl Part, why: impl ToString) -> PartError {
-    PartError::Unsuitable {
-        name: part.name(),
-        why: why.to_string(),
-    }
-}
