@@ -334,6 +334,11 @@ impl Asm {
         }
     }
 
+    /// PAUSE: this thread waits for another one.
+    pub(super) fn pause(&mut self) {
+        self.ops.extend([0xf3, 0x90]);
+    }
+
     /// Any instruction of the form `opcode reg, rm`.
     pub(super) fn rm(&mut self, width: Width, opcode: &[u8], reg: Reg, rm: impl Into<Rm>) {
         self.encode(None, width, opcode, reg.0, rm.into(), false);
