@@ -130,7 +130,8 @@ impl MachineType for X86Type {
                 cpus: cpus as u16,
                 max_cpus: cpus as u16,
                 ram_bytes: config.ram_bytes,
-                ram: Layout::new(config.ram_bytes)
+                ram: surroundings
+                    .layout
                     .stretches()
                     .map(|stretch| (stretch.address, stretch.bytes))
                     .collect(),

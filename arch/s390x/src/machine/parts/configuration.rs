@@ -1,12 +1,12 @@
 //! What the machine is: checked, not taken over, for a guest has looked at it already.
 
+use migration::part::{load, save, unsuitable};
 use migration::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
 use super::SMALL;
 use crate::machine::Shared;
 use crate::machine::vcpu::Crew;
-use migration::part::{load, save, unsuitable};
 
 /// What the machine is made of.
 pub struct ConfigurationPart<'a> {

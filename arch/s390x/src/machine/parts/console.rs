@@ -1,13 +1,13 @@
 //! The event facility and what floats: masks, unread input, a pending shutdown signal, the
 //! service signal.
 
+use migration::part::{load, save, unsuitable};
 use migration::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
 use super::SMALL;
 use crate::console::events::{EventState, INPUT_CAPACITY};
 use crate::machine::Shared;
-use migration::part::{load, save, unsuitable};
 
 /// The event facility: masks, unread input, a pending shutdown signal; and the service signal.
 pub struct ConsolePart<'a>(pub &'a Shared);

@@ -1,6 +1,7 @@
 //! A CPU: registers, PSW, timers, its state, and the interruptions latched for it.
 
 use machine::ResetCause;
+use migration::part::{decode, load, save, unsuitable};
 use migration::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,6 @@ use crate::cpu::control::Crash;
 use crate::cpu::handle::{CpuState, LATCHED, MAX_CPUS};
 use crate::cpu::psw::Psw;
 use crate::machine::vcpu::Vcpu;
-use migration::part::{decode, load, save, unsuitable};
 
 /// What [`CpuPart`] saves with: 2 has the load and check-stop states, a CPU that has crashed or
 /// waits for the reset it asked for, the place of the CPU timer on the timeline, and the last

@@ -1,10 +1,10 @@
 //! Storage keys, for 4 GiB of storage in each part.
 
+use migration::part::{load, save, unsuitable};
 use migration::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Shared;
-use migration::part::{load, save, unsuitable};
 
 /// Keys in one part: a section stays small however much storage there is.
 const PART: usize = 1 << 20;

@@ -1,5 +1,6 @@
 //! A CPU, but for its clocks; whether it can go on, too.
 
+use migration::part::{load, save, unsuitable};
 use migration::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +8,6 @@ use super::SMALL;
 use crate::cpu::{CpuState, Vcpu};
 use crate::kvm::KvmError;
 use crate::machine::KvmCpus;
-use migration::part::{load, save, unsuitable};
 
 /// A CPU.
 pub struct CpuPart<'a> {
@@ -19,9 +19,8 @@ pub struct CpuPart<'a> {
 
 #[derive(Serialize, Deserialize)]
 struct SavedCpu {
-    /// It has not been started, or run control was told that it cannot go on. What is told may
-    /// never be acted on where the VM came from, so a CPU that had been running runs into the
-    /// same again.
+    /// Whether it has ever been started. One that can no longer go on counts, too: what run control
+    /// was told may never be acted on where the VM came from, and it runs into the same again.
     started: bool,
     state: CpuState,
 }

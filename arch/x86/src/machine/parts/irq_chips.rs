@@ -1,10 +1,10 @@
 //! The interrupt controllers in the kernel: both PICs and the I/O APIC.
 
+use migration::part::{load, save, unsuitable};
 use migration::{Part, PartError};
 
 use super::SMALL;
 use crate::kvm::{IrqChips, Vm};
-use migration::part::{load, save, unsuitable};
 
 /// The interrupt controllers.
 pub struct IrqChipsPart<'a>(pub &'a Vm);
