@@ -33,4 +33,4 @@ pub mod vm;
 
 pub use codec::{CodecError, decode, encode};
 pub use message::MessageError;
-pub use part::{Part, PartError};
+pub use part::{Part, PartError, StatePart};

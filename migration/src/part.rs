@@ -68,6 +68,63 @@ pub trait Part {
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError>;
 }
 
+/// A part whose state is one value, of one version. Each is a [`Part`].
+pub trait StatePart {
+    /// [`Part::name`].
+    const NAME: &'static str;
+    /// [`Part::version`].
+    const VERSION: u32 = 1;
+    /// [`Part::max_bytes`].
+    const MAX_BYTES: usize;
+    /// What is saved.
+    type State: Serialize + DeserializeOwned;
+
+    /// [`Part::instance`].
+    fn number(&self) -> u32 {
+        0
+    }
+
+    /// The state now.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in words.
+    fn state(&self) -> Result<Self::State, String>;
+
+    /// Takes over a state; on an error nothing has changed.
+    ///
+    /// # Errors
+    /// Why it does not suit this machine, in words.
+    fn take_over(&mut self, state: Self::State) -> Result<(), String>;
+}
+
+impl<T: StatePart> Part for T {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn instance(&self) -> u32 {
+        self.number()
+    }
+
+    fn version(&self) -> u32 {
+        Self::VERSION
+    }
+
+    fn max_bytes(&self) -> usize {
+        Self::MAX_BYTES
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        let state = self.state().map_err(|why| unsuitable(self, why))?;
+        save(self, &state)
+    }
+
+    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
+        let state = load(self, version, payload)?;
+        self.take_over(state).map_err(|why| unsuitable(self, why))
+    }
+}
+
 /// For [`Part::save`]: a state as a payload.
 ///
 /// # Errors

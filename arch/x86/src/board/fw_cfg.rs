@@ -8,7 +8,7 @@
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use migration::{Part, PartError, part};
+use migration::StatePart;
 use serde::{Deserialize, Serialize};
 
 use super::bus::{PortDevice, Whole};
@@ -49,7 +49,7 @@ pub struct FwCfgItems {
 
 /// Where the guest is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Cursor {
+pub struct Cursor {
     selector: u16,
     /// Bytes of the item that have been read.
     read: u32,
@@ -140,10 +140,6 @@ impl PortDevice for FwCfg {
 pub struct FwCfgPart<'a>(&'a FwCfg);
 
 impl<'a> FwCfgPart<'a> {
-    const NAME: &'static str = "fw-cfg";
-    const VERSION: u32 = 1;
-    const MAX_BYTES: usize = 16;
-
     /// The part of a device.
     #[must_use]
     pub fn new(device: &'a FwCfg) -> Self {
@@ -151,31 +147,25 @@ impl<'a> FwCfgPart<'a> {
     }
 }
 
-impl Part for FwCfgPart<'_> {
-    fn name(&self) -> &'static str {
-        Self::NAME
+impl StatePart for FwCfgPart<'_> {
+    const NAME: &'static str = "fw-cfg";
+    const MAX_BYTES: usize = 16;
+    type State = Cursor;
+
+    fn state(&self) -> Result<Cursor, String> {
+        Ok(*self.0.lock())
     }
 
-    fn version(&self) -> u32 {
-        Self::VERSION
-    }
-
-    fn max_bytes(&self) -> usize {
-        Self::MAX_BYTES
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        part::save(self, &*self.0.lock())
-    }
-
-    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        *self.0.lock() = part::load(self, version, payload)?;
+    fn take_over(&mut self, cursor: Cursor) -> Result<(), String> {
+        *self.0.lock() = cursor;
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use migration::Part;
+
     use super::*;
 
     fn device() -> FwCfg {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam::channel::Sender;
 use machine::{GuestEvent, ResetCause, ShutdownCause};
-use migration::{Part, PartError, part};
+use migration::StatePart;
 use serde::{Deserialize, Serialize};
 
 use super::bus::{PortBus, PortDevice, PortsTaken};
@@ -144,8 +144,9 @@ impl PortDevice for Pm1Control {
     }
 }
 
+/// The registers as they are saved.
 #[derive(Serialize, Deserialize)]
-struct Saved {
+pub struct Saved {
     reset_control: u8,
     pm1_control: [u8; 2],
 }
@@ -154,10 +155,6 @@ struct Saved {
 pub struct PowerPart<'a>(&'a Power);
 
 impl<'a> PowerPart<'a> {
-    const NAME: &'static str = "power";
-    const VERSION: u32 = 1;
-    const MAX_BYTES: usize = 64;
-
     /// The part of these devices.
     #[must_use]
     pub fn new(power: &'a Power) -> Self {
@@ -165,30 +162,20 @@ impl<'a> PowerPart<'a> {
     }
 }
 
-impl Part for PowerPart<'_> {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
+impl StatePart for PowerPart<'_> {
+    const NAME: &'static str = "power";
+    const MAX_BYTES: usize = 64;
+    type State = Saved;
 
-    fn version(&self) -> u32 {
-        Self::VERSION
-    }
-
-    fn max_bytes(&self) -> usize {
-        Self::MAX_BYTES
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
+    fn state(&self) -> Result<Saved, String> {
         let registers = &self.0.registers;
-        let saved = Saved {
+        Ok(Saved {
             reset_control: registers.reset_control.load(Ordering::Relaxed),
             pm1_control: [0, 1].map(|at: usize| registers.pm1_control[at].load(Ordering::Relaxed)),
-        };
-        part::save(self, &saved)
+        })
     }
 
-    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let saved: Saved = part::load(self, version, payload)?;
+    fn take_over(&mut self, saved: Saved) -> Result<(), String> {
         let registers = &self.0.registers;
         registers
             .reset_control
@@ -203,6 +190,8 @@ impl Part for PowerPart<'_> {
 #[cfg(test)]
 mod tests {
     use crossbeam::channel::{Receiver, unbounded};
+
+    use migration::Part;
 
     use super::*;
 

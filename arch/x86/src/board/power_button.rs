@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use migration::{Part, PartError, part};
+use migration::StatePart;
 use serde::{Deserialize, Serialize};
 
 use super::Lines;
@@ -21,8 +21,9 @@ const BUTTON: u16 = 1 << 8;
 /// Enable bits that are held: timer, global lock, power and sleep button, RTC.
 const ENABLES: u16 = 1 | 1 << 5 | BUTTON | 1 << 9 | 1 << 10;
 
+/// The button's registers, of ACPI's PM1 event block.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-struct Registers {
+pub struct Registers {
     status: u16,
     enable: u16,
 }
@@ -100,10 +101,6 @@ impl PortDevice for PowerButton {
 pub struct PowerButtonPart<'a>(&'a PowerButton);
 
 impl<'a> PowerButtonPart<'a> {
-    const NAME: &'static str = "power-button";
-    const VERSION: u32 = 1;
-    const MAX_BYTES: usize = 64;
-
     /// The part of this button.
     #[must_use]
     pub fn new(button: &'a PowerButton) -> Self {
@@ -111,25 +108,16 @@ impl<'a> PowerButtonPart<'a> {
     }
 }
 
-impl Part for PowerButtonPart<'_> {
-    fn name(&self) -> &'static str {
-        Self::NAME
+impl StatePart for PowerButtonPart<'_> {
+    const NAME: &'static str = "power-button";
+    const MAX_BYTES: usize = 64;
+    type State = Registers;
+
+    fn state(&self) -> Result<Registers, String> {
+        Ok(*self.0.lock())
     }
 
-    fn version(&self) -> u32 {
-        Self::VERSION
-    }
-
-    fn max_bytes(&self) -> usize {
-        Self::MAX_BYTES
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        part::save(self, &*self.0.lock())
-    }
-
-    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let saved: Registers = part::load(self, version, payload)?;
+    fn take_over(&mut self, saved: Registers) -> Result<(), String> {
         self.0.change(|registers| {
             *registers = Registers {
                 status: saved.status & BUTTON,
@@ -143,6 +131,8 @@ impl Part for PowerButtonPart<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::NoController;
+    use migration::Part;
+
     use super::*;
 
     fn button() -> (Arc<Lines>, PowerButton) {

@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use machine::{ConsoleInput, ConsoleOutput};
-use migration::{Part, PartError, part};
+use migration::StatePart;
 use serde::{Deserialize, Serialize};
 use vm_superio::serial::{NoEvents, SerialState};
 use vm_superio::{Serial, Trigger};
@@ -239,7 +239,7 @@ impl ConsoleInput for SerialPort {
 
 /// A saved port. What follows from the rest, as the line status, is not in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Saved {
+pub struct Saved {
     divisor: [u8; 2],
     interrupt_enable: u8,
     interrupt_identification: u8,
@@ -291,10 +291,6 @@ impl Saved {
 pub struct SerialPart<'a>(&'a SerialPort);
 
 impl<'a> SerialPart<'a> {
-    const NAME: &'static str = "serial";
-    const VERSION: u32 = 1;
-    const MAX_BYTES: usize = 256;
-
     /// The part of a port.
     #[must_use]
     pub fn new(port: &'a SerialPort) -> Self {
@@ -302,30 +298,20 @@ impl<'a> SerialPart<'a> {
     }
 }
 
-impl Part for SerialPart<'_> {
-    fn name(&self) -> &'static str {
-        Self::NAME
+impl StatePart for SerialPart<'_> {
+    const NAME: &'static str = "serial";
+    const MAX_BYTES: usize = 256;
+    type State = Saved;
+
+    fn state(&self) -> Result<Saved, String> {
+        Ok(Saved::of(lock(&self.0.inner).uart.state()))
     }
 
-    fn version(&self) -> u32 {
-        Self::VERSION
-    }
-
-    fn max_bytes(&self) -> usize {
-        Self::MAX_BYTES
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        let saved = Saved::of(lock(&self.0.inner).uart.state());
-        part::save(self, &saved)
-    }
-
-    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let saved: Saved = part::load(self, version, payload)?;
+    fn take_over(&mut self, saved: Saved) -> Result<(), String> {
         let inner = saved
             .restore()
             .and_then(|state| Inner::new(&state))
-            .ok_or_else(|| part::unsuitable(self, "its registers hold what no serial port's do"))?;
+            .ok_or("its registers hold what no serial port's do")?;
         // Who was told to wait before is asked again as soon as there is room.
         let mut ours = lock(&self.0.inner);
         let held_back = ours.held_back;
@@ -339,6 +325,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::super::lines::NoController;
+    use migration::{Part, PartError};
+
     use super::*;
 
     #[derive(Default)]

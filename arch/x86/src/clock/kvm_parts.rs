@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use migration::{Part, PartError, part};
+use migration::StatePart;
 
-use super::kvm_time::KvmTime;
+use super::kvm_time::{KvmTime, SavedTime};
+use super::timers::SavedTimers;
 
 /// No machine of 254 vCPUs needs more.
 const MAX_BYTES: usize = 16 << 10;
@@ -16,9 +17,6 @@ const MAX_BYTES: usize = 16 << 10;
 pub struct KvmTimePart(Arc<KvmTime>);
 
 impl KvmTimePart {
-    const NAME: &'static str = "kvm-time";
-    const VERSION: u32 = 1;
-
     /// That of a machine.
     #[must_use]
     pub fn new(time: &Arc<KvmTime>) -> Self {
@@ -26,28 +24,17 @@ impl KvmTimePart {
     }
 }
 
-impl Part for KvmTimePart {
-    fn name(&self) -> &'static str {
-        Self::NAME
+impl StatePart for KvmTimePart {
+    const NAME: &'static str = "kvm-time";
+    const MAX_BYTES: usize = MAX_BYTES;
+    type State = SavedTime;
+
+    fn state(&self) -> Result<SavedTime, String> {
+        Ok(self.0.save())
     }
 
-    fn version(&self) -> u32 {
-        Self::VERSION
-    }
-
-    fn max_bytes(&self) -> usize {
-        MAX_BYTES
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        part::save(self, &self.0.save())
-    }
-
-    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let saved = part::load(self, version, payload)?;
-        self.0
-            .load(&saved)
-            .map_err(|error| part::unsuitable(self, error))
+    fn take_over(&mut self, saved: SavedTime) -> Result<(), String> {
+        self.0.load(&saved).map_err(|error| error.to_string())
     }
 }
 
@@ -56,9 +43,6 @@ impl Part for KvmTimePart {
 pub struct TimersPart(Arc<KvmTime>);
 
 impl TimersPart {
-    const NAME: &'static str = "interval-timers";
-    const VERSION: u32 = 1;
-
     /// That of a machine.
     #[must_use]
     pub fn new(time: &Arc<KvmTime>) -> Self {
@@ -66,27 +50,16 @@ impl TimersPart {
     }
 }
 
-impl Part for TimersPart {
-    fn name(&self) -> &'static str {
-        Self::NAME
+impl StatePart for TimersPart {
+    const NAME: &'static str = "interval-timers";
+    const MAX_BYTES: usize = MAX_BYTES;
+    type State = SavedTimers;
+
+    fn state(&self) -> Result<SavedTimers, String> {
+        Ok(self.0.save_timers())
     }
 
-    fn version(&self) -> u32 {
-        Self::VERSION
-    }
-
-    fn max_bytes(&self) -> usize {
-        MAX_BYTES
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        part::save(self, &self.0.save_timers())
-    }
-
-    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let saved = part::load(self, version, payload)?;
-        self.0
-            .load_timers(saved)
-            .map_err(|error| part::unsuitable(self, error))
+    fn take_over(&mut self, saved: SavedTimers) -> Result<(), String> {
+        self.0.load_timers(saved).map_err(|error| error.to_string())
     }
 }

@@ -322,7 +322,7 @@ impl KvmTime {
 
 /// What travels beside the clocks' values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct SavedTime {
+pub struct SavedTime {
     tsc: SavedTsc,
     /// Where every vCPU has its page of kvmclock.
     pages: Vec<Option<u64>>,

@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use machine::RealTimeClock;
-use migration::{Part, PartError, part};
+use migration::StatePart;
 use tod::run::RunListener;
 use tod::{Cause, EpochClock, FineTod, Timeline, Timer, Tod, VmDuration, VmTime};
 
@@ -206,10 +206,6 @@ impl RunListener for RtcListener {
 pub struct RtcPart(Arc<RtcDevice>);
 
 impl RtcPart {
-    const NAME: &'static str = "rtc";
-    const VERSION: u32 = 1;
-    const MAX_BYTES: usize = 1024;
-
     /// The part of a device.
     #[must_use]
     pub fn new(device: &Arc<RtcDevice>) -> Self {
@@ -217,34 +213,21 @@ impl RtcPart {
     }
 }
 
-impl Part for RtcPart {
-    fn name(&self) -> &'static str {
-        Self::NAME
+impl StatePart for RtcPart {
+    const NAME: &'static str = "rtc";
+    const MAX_BYTES: usize = 1024;
+    type State = RtcState;
+
+    fn state(&self) -> Result<RtcState, String> {
+        Ok(self.0.with(Rtc::save))
     }
 
-    fn version(&self) -> u32 {
-        Self::VERSION
-    }
-
-    fn max_bytes(&self) -> usize {
-        Self::MAX_BYTES
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        let state = self.0.with(Rtc::save);
-        part::save(self, &state)
-    }
-
-    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let state: RtcState = part::load(self, version, payload)?;
+    fn take_over(&mut self, state: RtcState) -> Result<(), String> {
         // The clocks, this one's reference among them, are loaded later: nothing is accounted
         // for until the VM runs.
         let mut inner = self.0.lock();
         let inner = &mut *inner;
-        inner
-            .rtc
-            .load(&state)
-            .map_err(|error| part::unsuitable(self, error))?;
+        inner.rtc.load(&state).map_err(|error| error.to_string())?;
         for output in inner.rtc.take_outputs() {
             (inner.sink)(output);
         }

@@ -36,7 +36,7 @@ struct SeenTimer {
 
 /// As they travel: as at the stop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct SavedTimers {
+pub struct SavedTimers {
     lapics: Vec<LapicTimer>,
     pit: Option<kvm_pit_state2>,
 }
