@@ -1,8 +1,7 @@
 //! The event facility and what floats: masks, unread input, a pending shutdown signal, the
 //! service signal.
 
-use migration::part::{load, save, unsuitable};
-use migration::{Part, PartError};
+use migration::StatePart;
 use serde::{Deserialize, Serialize};
 
 use super::SMALL;
@@ -13,38 +12,27 @@ use crate::machine::Shared;
 pub struct ConsolePart<'a>(pub &'a Shared);
 
 #[derive(Serialize, Deserialize)]
-struct ConsoleState {
+pub struct ConsoleState {
     events: EventState,
     service_signal: Option<u32>,
 }
 
-impl Part for ConsolePart<'_> {
-    fn name(&self) -> &'static str {
-        "s390x-sclp"
-    }
+impl StatePart for ConsolePart<'_> {
+    const NAME: &'static str = "s390x-sclp";
+    const MAX_BYTES: usize = SMALL;
+    type State = ConsoleState;
 
-    fn version(&self) -> u32 {
-        1
-    }
-
-    fn max_bytes(&self) -> usize {
-        SMALL
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        let state = ConsoleState {
+    fn state(&self) -> Result<ConsoleState, String> {
+        Ok(ConsoleState {
             events: self.0.sclp.save(),
             service_signal: self.0.floating.saved(),
-        };
-        save(self, &state)
+        })
     }
 
-    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let state: ConsoleState = load(self, version, payload)?;
+    fn take_over(&mut self, state: ConsoleState) -> Result<(), String> {
         let length = state.events.input_len();
         if length > INPUT_CAPACITY {
-            let why = format!("{length} bytes of input are more than fit");
-            return Err(unsuitable(self, why));
+            return Err(format!("{length} bytes of input are more than fit"));
         }
         self.0.sclp.load(state.events);
         self.0.floating.restore(state.service_signal);

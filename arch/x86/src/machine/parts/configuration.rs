@@ -1,7 +1,6 @@
 //! What the machine is: checked, not taken over, for a guest has looked at it already.
 
-use migration::part::{load, save, unsuitable};
-use migration::{Part, PartError};
+use migration::StatePart;
 use serde::{Deserialize, Serialize};
 
 use super::SMALL;
@@ -18,8 +17,9 @@ pub struct ConfigurationPart<'a> {
     pub cpus: usize,
 }
 
+/// As it is saved.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Configuration {
+pub struct Configuration {
     ram_bytes: u64,
     cpus: u32,
     /// What CPUs can do that execute guest code; none if they do not.
@@ -46,25 +46,16 @@ impl ConfigurationPart<'_> {
     }
 }
 
-impl Part for ConfigurationPart<'_> {
-    fn name(&self) -> &'static str {
-        "x86-machine"
+impl StatePart for ConfigurationPart<'_> {
+    const NAME: &'static str = "x86-machine";
+    const MAX_BYTES: usize = SMALL;
+    type State = Configuration;
+
+    fn state(&self) -> Result<Configuration, String> {
+        Ok(self.here())
     }
 
-    fn version(&self) -> u32 {
-        1
-    }
-
-    fn max_bytes(&self) -> usize {
-        SMALL
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        save(self, &self.here())
-    }
-
-    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let there: Configuration = load(self, version, payload)?;
+    fn take_over(&mut self, there: Configuration) -> Result<(), String> {
         let here = self.here();
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let has = |yes| if yes { "has" } else { "lacks" };
@@ -100,7 +91,7 @@ impl Part for ConfigurationPart<'_> {
             None
         };
         if let Some(why) = differs {
-            return Err(unsuitable(self, why));
+            return Err(why);
         }
         if (there.name, there.uuid) != (here.name, here.uuid) {
             log::warn!("the guest was given another name or UUID than this machine (-name, -uuid)");

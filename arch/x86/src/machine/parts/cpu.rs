@@ -1,7 +1,6 @@
 //! A CPU, but for its clocks; whether it can go on, too.
 
-use migration::part::{load, save, unsuitable};
-use migration::{Part, PartError};
+use migration::StatePart;
 use serde::{Deserialize, Serialize};
 
 use super::SMALL;
@@ -17,54 +16,46 @@ pub struct CpuPart<'a> {
     pub kvm: &'a KvmCpus,
 }
 
+/// A CPU as it is saved.
 #[derive(Serialize, Deserialize)]
-struct SavedCpu {
+pub struct SavedCpu {
     /// Whether it has ever been started. One that can no longer go on counts, too: what run control
     /// was told may never be acted on where the VM came from, and it runs into the same again.
     started: bool,
     state: CpuState,
 }
 
-impl Part for CpuPart<'_> {
-    fn name(&self) -> &'static str {
-        "x86-cpu"
-    }
+impl StatePart for CpuPart<'_> {
+    const NAME: &'static str = "x86-cpu";
+    const MAX_BYTES: usize = SMALL;
+    type State = SavedCpu;
 
-    fn instance(&self) -> u32 {
+    fn number(&self) -> u32 {
         self.vcpu.index() as u32
     }
 
-    fn version(&self) -> u32 {
-        1
-    }
-
-    fn max_bytes(&self) -> usize {
-        SMALL
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        let saved = SavedCpu {
+    fn state(&self) -> Result<SavedCpu, String> {
+        let state = self
+            .vcpu
+            .visit(|vcpu| CpuState::read(vcpu, &self.kvm.msrs))
+            .map_err(|error| error.to_string())?;
+        Ok(SavedCpu {
             started: self.vcpu.has_started(),
-            state: self
-                .vcpu
-                .visit(|vcpu| CpuState::read(vcpu, &self.kvm.msrs))
-                .map_err(|error| unsuitable(self, error))?,
-        };
-        save(self, &saved)
+            state,
+        })
     }
 
-    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let saved: SavedCpu = load(self, version, payload)?;
+    fn take_over(&mut self, saved: SavedCpu) -> Result<(), String> {
         let outcome = self.vcpu.visit(|vcpu| {
             let before = CpuState::read(vcpu, &self.kvm.msrs)?;
             saved.state.set(vcpu).inspect_err(|_| {
                 // What was here is valid.
                 if let Err(error) = before.set(vcpu) {
-                    log::error!("CPU {} is in no state: {error}", self.instance());
+                    log::error!("CPU {} is in no state: {error}", self.number());
                 }
             })
         });
-        outcome.map_err(|error: KvmError| unsuitable(self, error))?;
+        outcome.map_err(|error: KvmError| error.to_string())?;
         if saved.started {
             self.vcpu.revive();
         } else {

@@ -1,7 +1,6 @@
 //! The interrupt controllers in the kernel: both PICs and the I/O APIC.
 
-use migration::part::{load, save, unsuitable};
-use migration::{Part, PartError};
+use migration::StatePart;
 
 use super::SMALL;
 use crate::kvm::{IrqChips, Vm};
@@ -9,37 +8,21 @@ use crate::kvm::{IrqChips, Vm};
 /// The interrupt controllers.
 pub struct IrqChipsPart<'a>(pub &'a Vm);
 
-impl Part for IrqChipsPart<'_> {
-    fn name(&self) -> &'static str {
-        "x86-irqchips"
+impl StatePart for IrqChipsPart<'_> {
+    const NAME: &'static str = "x86-irqchips";
+    const MAX_BYTES: usize = SMALL;
+    type State = IrqChips;
+
+    fn state(&self) -> Result<IrqChips, String> {
+        self.0.irq_chips().map_err(|error| error.to_string())
     }
 
-    fn version(&self) -> u32 {
-        1
-    }
-
-    fn max_bytes(&self) -> usize {
-        SMALL
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        let chips = self
-            .0
-            .irq_chips()
-            .map_err(|error| unsuitable(self, error))?;
-        save(self, &chips)
-    }
-
-    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let chips: IrqChips = load(self, version, payload)?;
+    fn take_over(&mut self, chips: IrqChips) -> Result<(), String> {
         if !chips.is_complete() {
-            return Err(unsuitable(
-                self,
-                "it is not the state of two PICs and an I/O APIC",
-            ));
+            return Err("it is not the state of two PICs and an I/O APIC".into());
         }
         self.0
             .set_irq_chips(&chips)
-            .map_err(|error| unsuitable(self, error))
+            .map_err(|error| error.to_string())
     }
 }
