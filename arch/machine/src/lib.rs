@@ -124,6 +124,20 @@ pub trait MachineType: Sync {
     /// CPU models accepted by `-cpu`, the default one first.
     fn cpu_models(&self) -> &'static [&'static str];
 
+    /// One line on what a model has.
+    fn cpu_model_description(&self, _model: &str) -> Option<&'static str> {
+        None
+    }
+
+    /// The features that `-cpu MODEL,FEATURE=on|off` can turn on or off, each with whether a CPU
+    /// of this `-cpu` has it.
+    ///
+    /// # Errors
+    /// [`MachineError::Option`] if there can be no such CPU.
+    fn cpu_features(&self, _cpu: Option<&str>) -> Result<Vec<CpuFeature>, MachineError> {
+        Ok(Vec::new())
+    }
+
     /// Builds the machine, loads what is to be booted and leaves every vCPU parked.
     ///
     /// # Errors
@@ -133,6 +147,15 @@ pub trait MachineType: Sync {
         config: &MachineConfig,
         parts: MachineParts<'_>,
     ) -> Result<Box<dyn Machine>, MachineError>;
+}
+
+/// A feature of CPUs by the name that `-cpu` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CpuFeature {
+    /// The name.
+    pub name: &'static str,
+    /// Whether the CPU in question has it.
+    pub installed: bool,
 }
 
 /// One line of `info cpus` and one entry of `query-cpus-fast`.

@@ -79,11 +79,27 @@ pub(super) fn machines(types: &[&'static dyn MachineType]) -> String {
 pub(super) fn cpu_models(kind: &dyn MachineType) -> String {
     let mut text = "Available CPUs:\n".to_owned();
     for (index, model) in kind.cpu_models().iter().enumerate() {
+        let note = kind.cpu_model_description(model);
         let _ = writeln!(
             text,
-            "  {model}{}",
+            "  {model:<8}{}{}",
+            note.unwrap_or_default(),
             if index == 0 { " (default)" } else { "" }
         );
+    }
+    // No model refuses itself.
+    let first = kind.cpu_models().first().copied();
+    let features = kind.cpu_features(first).unwrap_or_default();
+    if !features.is_empty() {
+        text += "\nFeatures (MODEL,FEATURE=on|off), those of the default model marked *:\n";
+        for line in features.chunks(8) {
+            text += " ";
+            for feature in line {
+                let mark = if feature.installed { "*" } else { "" };
+                let _ = write!(text, " {}{mark}", feature.name);
+            }
+            text += "\n";
+        }
     }
     text
 }

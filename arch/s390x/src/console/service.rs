@@ -9,6 +9,7 @@ use tcg::mem::{read_absolute, write_absolute};
 
 use super::events::{TYPE_VT220, mask_bit};
 use crate::cpu::ProgramCode;
+use crate::cpu::facility::ESOP;
 use crate::machine::Shared;
 
 /// Bits of the command word that name the command; the others are for the command's use.
@@ -56,7 +57,7 @@ const MAX_MASK: usize = 32;
 /// READ SCP INFO facility: READ CPU INFO is there.
 const FACILITY_CPU_INFO: u64 = 0x0800_0000_0000_0000;
 /// Characteristics byte 85, bit 6: enhanced suppression on protection.
-const ESOP: u8 = 0x02;
+const ESOP_BIT: u8 = 0x02;
 
 /// A service call that was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,7 +243,9 @@ fn read_scp_info(shared: &Shared, sccb: &mut Sccb) -> u16 {
     // No load parameter: eight EBCDIC blanks.
     sccb.put(24, &[0x40; 8]);
     sccb.put64(48, FACILITY_CPU_INFO);
-    sccb.put8(85, ESOP);
+    if shared.facilities().has(ESOP) {
+        sccb.put8(85, ESOP_BIT);
+    }
     sccb.put16(120, shared.max_cpus.saturating_sub(1));
     put_cpus(shared, sccb, CPU_LIST);
     response::NORMAL_READ

@@ -134,6 +134,7 @@ pub struct Control {
 impl Control {
     /// The control side of a CPU, as after power-on.
     pub fn new(shared: Arc<Shared>, handle: Arc<CpuHandle>) -> Self {
+        let facilities = shared.facilities();
         let clock = CpuClock::new(&shared.timeline, &handle);
         Self {
             shared,
@@ -147,7 +148,7 @@ impl Control {
             leave: None,
             crash: None,
             reset: None,
-            facilities: super::facility::Facilities::default(),
+            facilities,
             wait_told: false,
             at_new_psw: None,
         }

@@ -1,36 +1,76 @@
-//! The facility list: which optional parts of the architecture a CPU has.
+//! Facilities: the optional parts of the architecture that a CPU has, as a set of numbers.
 //!
-//! Bit numbers are those of STORE FACILITY LIST EXTENDED (Principles of Operation, chapter 4,
-//! "Facility Indications"). Not here: which instruction needs which ([`crate::insn::table`]).
+//! Numbers up to 255 are bits of STORE FACILITY LIST EXTENDED (Principles of Operation, chapter 4,
+//! "Facility Indications"); those above are this program's own names for what is announced
+//! elsewhere. Not here: their names and which a CPU model has ([`super::features`],
+//! [`super::model`]), and which instruction needs which ([`crate::insn::table`]).
 
-/// What a machine of the zEC12's class announces here, without vector, transactional execution,
-/// decimal floating point, cryptography and large pages: N3 instructions (0), z/Architecture
-/// (1, 2), DAT enhancements (3, 4), STFLE (7), SENSE RUNNING STATUS (9), long displacement (18,
-/// 19), extended immediate (21), extended translation 3 (22) and its enhancements (24, 30), STORE
-/// CLOCK FAST (25), MOVE WITH OPTIONAL SPECIFICATIONS (27), parsing (31), compare and swap and
-/// store (32, 33), general instructions extension (34), execute extension (35), SET PROGRAM
-/// PARAMETER (40), floating-point support (41), distinct operands and its kin (45), miscellaneous
-/// instructions (49), local TLB clearing (51), interlocked access 2 (52), fetch and store
-/// indication (75), enhanced suppression on protection 2 (131).
-pub const ZEC12: &[u16] = &[
-    0, 1, 2, 3, 4, 7, 9, 18, 19, 21, 22, 24, 25, 27, 30, 31, 32, 33, 34, 35, 40, 41, 45, 49, 51,
-    52, 75, 131,
-];
+use super::features;
+
+/// z/Architecture mode is active.
+pub const ZARCH_ACTIVE: u16 = 2;
+/// STORE FACILITY LIST EXTENDED.
+pub const STFLE: u16 = 7;
+/// SENSE RUNNING STATUS.
+pub const SENSE_RUNNING: u16 = 9;
+/// Configuration topology: STSI 15.1.x and PERFORM TOPOLOGY FUNCTION.
+pub const TOPOLOGY: u16 = 11;
+/// TOD-clock steering: PTFF.
+pub const TOD_STEERING: u16 = 28;
+/// The mask of TROO, TROT, TRTO and TRTT.
+pub const ETF2_ENHANCEMENT: u16 = 24;
+/// The mask of CU12, CU21, CU14 and CU24.
+pub const ETF3_ENHANCEMENT: u16 = 30;
+/// Local TLB clearing: a bit of IPTE, IDTE and CRDTE.
+pub const LOCAL_CLEARING: u16 = 51;
+/// A TEID tells stores from fetches.
+pub const FETCH_STORE_INDICATION: u16 = 75;
+/// Instruction-execution protection.
+pub const EXECUTION_PROTECTION: u16 = 130;
+/// Enhanced suppression on protection 2.
+pub const ESOP2: u16 = 131;
+/// Multiple epochs: epoch index and comparator sign control.
+pub const MULTIPLE_EPOCH: u16 = 139;
+
+/// Enhanced suppression on protection: SCLP characteristics byte 85, bit 6.
+pub const ESOP: u16 = 256;
+/// PERFORM LOCKED OPERATION: this plus a function code, 0 to 63.
+pub const PLO: u16 = 320;
+/// PERFORM TIMING FACILITY FUNCTION: this plus a function code, 0 to 127.
+pub const PTFF: u16 = 384;
+/// What has a name and no number here, for no CPU here ever has it.
+pub const NO_NUMBER: u16 = u16::MAX;
+
+/// Words of a set.
+pub const WORDS: usize = 8;
+/// Of these, words that STORE FACILITY LIST EXTENDED can store.
+pub const LIST_WORDS: usize = 4;
 
 /// Installed facilities, a bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facilities([u64; 4]);
+pub struct Facilities([u64; WORDS]);
 
 impl Facilities {
-    /// Those of the numbers given; numbers above 255 are not facilities and are ignored.
+    /// Those of the numbers given; numbers that no facility can have are ignored.
     pub fn new(numbers: &[u16]) -> Self {
-        let mut words = [0; 4];
+        let mut facilities = Self([0; WORDS]);
         for &number in numbers {
-            if let Some(word) = words.get_mut(usize::from(number / 64)) {
-                *word |= 1 << (63 - number % 64);
-            }
+            facilities.set(number, true);
         }
+        facilities
+    }
+
+    /// What [`Facilities::words`] gave.
+    pub fn from_words(words: [u64; WORDS]) -> Self {
         Self(words)
+    }
+
+    /// Adds a facility, or takes it away.
+    pub fn set(&mut self, number: u16, installed: bool) {
+        if let Some(word) = self.0.get_mut(usize::from(number / 64)) {
+            let bit = 1 << (63 - number % 64);
+            *word = if installed { *word | bit } else { *word & !bit };
+        }
     }
 
     /// Whether a facility is installed; [`crate::insn::BASE`] always is.
@@ -42,14 +82,60 @@ impl Facilities {
                 .is_some_and(|word| word & 1 << (63 - number % 64) != 0)
     }
 
+    /// Whether the PERFORM TIMING FACILITY FUNCTION of this code is installed.
+    pub fn has_ptff(&self, function: u8) -> bool {
+        self.has(PTFF + u16::from(function & 127))
+    }
+
     /// The list as STORE FACILITY LIST EXTENDED stores it, a doubleword at a time.
-    pub fn doublewords(&self) -> &[u64; 4] {
-        &self.0
+    pub fn doublewords(&self) -> [u64; LIST_WORDS] {
+        let [a, b, c, d, ..] = self.0;
+        [a, b, c, d]
+    }
+
+    /// All of them, for saving.
+    pub fn words(&self) -> [u64; WORDS] {
+        self.0
+    }
+
+    /// Those in this set that are not in the other.
+    pub fn without(&self, other: &Self) -> impl Iterator<Item = u16> {
+        let (here, there) = (*self, *other);
+        (0..(WORDS * 64) as u16).filter(move |&number| here.has(number) && !there.has(number))
     }
 }
 
 impl Default for Facilities {
+    /// Those of the default model.
     fn default() -> Self {
-        Self::new(ZEC12)
+        features::of(super::model::Model::DEFAULT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_facility_comes_and_goes_by_its_number() {
+        let mut set = Facilities::new(&[0, 1, 64, ESOP, PLO + 23]);
+        assert_eq!(set.doublewords(), [3 << 62, 1 << 63, 0, 0]);
+        assert!(set.has(ESOP) && set.has(PLO + 23) && !set.has(PLO));
+        set.set(ESOP, false);
+        assert!(!set.has(ESOP));
+        // No facility has such a number.
+        set.set(NO_NUMBER - 1, true);
+        assert!(!set.has(NO_NUMBER - 1));
+        assert_eq!(Facilities::from_words(set.words()), set);
+        let less = Facilities::new(&[0, 64]);
+        assert_eq!(set.without(&less).collect::<Vec<_>>(), [1, PLO + 23]);
+    }
+
+    #[test]
+    fn every_machine_has_what_the_kernel_demands() {
+        let default = Facilities::default();
+        for number in [0, 1, 2, 7, 18, 21, 25, 27, 32, 33, 34, 35] {
+            assert!(default.has(number), "{number}");
+        }
     }
 }

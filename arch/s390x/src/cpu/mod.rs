@@ -8,6 +8,7 @@
 pub mod cc;
 pub mod control;
 pub mod facility;
+pub mod features;
 pub mod floating;
 pub mod guest;
 pub mod handle;
@@ -15,6 +16,7 @@ pub mod interrupt;
 pub mod key;
 pub mod load_psw;
 pub mod lowcore;
+pub mod model;
 pub mod orders;
 pub mod program;
 pub mod program_interrupt;

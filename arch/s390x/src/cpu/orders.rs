@@ -10,6 +10,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::S390Cpu;
+use super::facility::SENSE_RUNNING;
 use super::handle::{self, CpuHandle, CpuState};
 use super::{lowcore, psw};
 
@@ -134,7 +135,7 @@ pub fn signal(cpu: &mut S390Cpu, order: u8, address: u16, parameter: u64) -> Out
             }
         }
         0x13 => conditional_emergency(cpu, target, parameter as u16),
-        0x15 => {
+        0x15 if cpu.control.facilities.has(SENSE_RUNNING) => {
             // A CPU that has stopped may still be on its thread's way out.
             if target.is_in_guest() && target.state() == CpuState::Operating {
                 Outcome::Accepted

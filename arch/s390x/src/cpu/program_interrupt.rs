@@ -86,7 +86,8 @@ pub fn deliver(cpu: &mut S390Cpu, trap: Trap) {
     }
     if is_access(code) {
         let fault = cpu.control.fault;
-        cpu.set_lowcore(lowcore::TEID, MemSize::B8, fault.teid);
+        let teid = crate::memory::announced_teid(&cpu.control.facilities, fault.teid);
+        cpu.set_lowcore(lowcore::TEID, MemSize::B8, teid);
         cpu.set_lowcore(
             lowcore::EXCEPTION_ACCESS,
             MemSize::B1,

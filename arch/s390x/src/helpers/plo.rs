@@ -14,6 +14,7 @@ use tcg::ir::MemMode;
 
 use super::interlocked::{aligned, demand_store, load, store};
 use super::operand::{first, low_half, second};
+use crate::cpu::facility::PLO as PLO_FUNCTIONS;
 use crate::cpu::{ProgramCode, S390Cpu, psw};
 
 /// PLO: `(R1 | R3 << 8, second address, fourth address, spaces)`, the third space being that of
@@ -93,8 +94,12 @@ fn plo(
         return Err(specification());
     }
     let code = control & 0xff;
+    let installed = code < 24 && cpu.control.facilities.has(PLO_FUNCTIONS + code as u16);
     if control & 0x100 != 0 {
-        return Ok(if code < 24 { 0 } else { 3 });
+        return Ok(if installed { 0 } else { 3 });
+    }
+    if !installed {
+        return Err(specification());
     }
     let family = match code / 4 {
         0 => Family::CompareLoad,

@@ -5,8 +5,8 @@
 use std::sync::{Arc, Mutex};
 
 use machine::{
-    Accel, BootWhen, Engine, GuestRam, Machine, MachineConfig, MachineError, MachineParts,
-    MachineType, RtcBase, Smp, Tcg,
+    Accel, BootWhen, CpuFeature, Engine, GuestRam, Machine, MachineConfig, MachineError,
+    MachineParts, MachineType, RtcBase, Smp, Tcg,
 };
 use tcg::cpu::System;
 use tcg::system::trace;
@@ -20,7 +20,10 @@ use crate::boot::BootImage;
 use crate::clock::TodBackend;
 use crate::console::Sclp;
 use crate::cpu::S390Cpu;
+use crate::cpu::facility::Facilities;
+use crate::cpu::features;
 use crate::cpu::handle::MAX_CPUS;
+use crate::cpu::model::{self, Model, ModelError};
 
 /// Least RAM: the lowcore, a kernel's parameter area, and something to run in.
 const MIN_RAM_BYTES: u64 = 2 << 20;
@@ -59,13 +62,27 @@ impl MachineType for CcwVirtio {
         &["qemu", "max", "zEC12"]
     }
 
+    fn cpu_model_description(&self, name: &str) -> Option<&'static str> {
+        Model::find(name).map(Model::description)
+    }
+
+    fn cpu_features(&self, cpu: Option<&str>) -> Result<Vec<CpuFeature>, MachineError> {
+        let chosen = model::choose(cpu).map_err(|error| refused_cpu(cpu, &error))?;
+        Ok(features::here()
+            .map(|feature| CpuFeature {
+                name: feature.name,
+                installed: chosen.facilities.has(feature.number),
+            })
+            .collect())
+    }
+
     fn create(
         &self,
         config: &MachineConfig,
         parts: MachineParts<'_>,
     ) -> Result<Box<dyn Machine>, MachineError> {
         check_accel(config.accel)?;
-        check_cpu(config.cpu.as_deref(), self.cpu_models())?;
+        let facilities = chosen_cpu(config.cpu.as_deref())?;
         let cpu_count = check_smp(config.smp)?;
         if !(MIN_RAM_BYTES..=MAX_RAM_BYTES).contains(&config.ram_bytes) {
             return Err(MachineError::Option {
@@ -135,6 +152,7 @@ impl MachineType for CcwVirtio {
             config.smp.max_cpus.min(u32::from(MAX_CPUS)) as u16,
             parts.events,
         );
+        shared.install_facilities(facilities);
         let backend = TodBackend::new(shared.tod.clone(), shared.cpus.clone());
         parts
             .clocks
@@ -239,45 +257,22 @@ fn check_accel(accel: Accel) -> Result<(), MachineError> {
     }
 }
 
-/// `-cpu MODEL[,feature=on|off...]`: there is one set of facilities; features that it lacks may
-/// be turned off, not on.
-fn check_cpu(cpu: Option<&str>, models: &[&str]) -> Result<(), MachineError> {
-    let Some(cpu) = cpu else { return Ok(()) };
-    let refused = |value: &str, expected: String| {
-        Err(MachineError::Option {
-            option: "-cpu",
-            value: value.into(),
-            expected,
-        })
-    };
-    let mut words = cpu.split(',');
-    let model = words.next().unwrap_or_default();
-    if !models.contains(&model) {
-        return refused(model, format!("expected one of {}", models.join(", ")));
+fn refused_cpu(cpu: Option<&str>, error: &ModelError) -> MachineError {
+    MachineError::Option {
+        option: "-cpu",
+        value: cpu.unwrap_or_default().into(),
+        expected: error.to_string(),
     }
-    for feature in words {
-        let off = match feature.split_once('=') {
-            Some((_, "off" | "no" | "false")) => true,
-            Some((_, "on" | "yes" | "true")) | None => feature.starts_with('-'),
-            Some(_) => return refused(feature, "expected FEATURE=on or FEATURE=off".into()),
-        };
-        let name = feature.trim_start_matches(['+', '-']);
-        let name = name.split_once('=').map_or(name, |(name, _)| name);
-        if off && PRESENT.contains(&name) {
-            return refused(feature, "this feature cannot be turned off".into());
-        }
-        if !off && !PRESENT.contains(&name) {
-            return refused(feature, "this machine does not have that feature".into());
-        }
-    }
-    Ok(())
 }
 
-/// Features by QEMU's names for the facilities that the machine has.
-const PRESENT: &[&str] = &[
-    "esan3", "zarch", "dateh", "stfle", "ldisp", "ldisphp", "eimm", "etf2", "etf2eh", "etf3",
-    "etf3eh", "stckf", "mvcos", "ginste", "exrl", "fpe", "esop", "eec", "ectg", "csst", "csst2",
-];
+/// What `-cpu` asks for; features that lack what they need are told of.
+fn chosen_cpu(cpu: Option<&str>) -> Result<Facilities, MachineError> {
+    let chosen = model::choose(cpu).map_err(|error| refused_cpu(cpu, &error))?;
+    for warning in &chosen.warnings {
+        log::warn!("-cpu: {warning}");
+    }
+    Ok(chosen.facilities)
+}
 
 fn check_smp(smp: Smp) -> Result<u16, MachineError> {
     match u16::try_from(smp.cpus) {

@@ -3,7 +3,7 @@
 //! One [`Shared`] per machine, reachable from every CPU's control side. Not here: any CPU's own
 //! state, and threads ([`super`]).
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crossbeam::channel::Sender;
 use machine::{GuestEvent, GuestRam, Identity};
@@ -14,9 +14,17 @@ use tod::{EpochClock, Sleeper, Timeline};
 
 use crate::clock::TodClock;
 use crate::console::Sclp;
+use crate::cpu::facility::Facilities;
 use crate::cpu::floating::Floating;
 use crate::cpu::handle::{self, CpuHandle};
 use crate::memory::keys::StorageKeys;
+
+/// Facilities that are installed, and those of them that the guest is shown.
+#[derive(Debug, Clone, Copy, Default)]
+struct Announced {
+    installed: Facilities,
+    shown: Facilities,
+}
 
 /// What all CPUs of a machine share.
 pub struct Shared {
@@ -44,6 +52,9 @@ pub struct Shared {
     pub cpu_count: u16,
     /// CPUs that can ever be present.
     pub max_cpus: u16,
+    /// What the CPUs have by `-cpu`, and what of that the guest has been told: a guest that came
+    /// from a machine with less keeps to that.
+    facilities: RwLock<Announced>,
     /// Where run control listens.
     pub events: Sender<GuestEvent>,
 }
@@ -93,9 +104,48 @@ impl Shared {
             tod: TodClock::new(clock, max_cpus),
             timeline,
             signal_path: Mutex::new(()),
+            facilities: RwLock::default(),
             events,
         })
     }
+
+    /// The facilities that CPUs show now.
+    pub fn facilities(&self) -> Facilities {
+        self.announced().shown
+    }
+
+    /// The facilities that CPUs have by `-cpu`.
+    pub fn installed_facilities(&self) -> Facilities {
+        self.announced().installed
+    }
+
+    fn announced(&self) -> Announced {
+        *self
+            .facilities
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// CPUs have these facilities. Before any CPU is made.
+    pub fn install_facilities(&self, installed: Facilities) {
+        *self
+            .facilities
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Announced {
+            installed,
+            shown: installed,
+        };
+    }
+
+    /// The guest knows these facilities, all of which are installed. CPUs that are there are told
+    /// so by the caller.
+    pub fn show_facilities(&self, shown: Facilities) {
+        self.facilities
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .shown = shown;
+    }
+
     /// Guest RAM.
     pub fn ram(&self) -> &GuestRam {
         self.system.ram()

@@ -17,6 +17,7 @@ use tcg::mem::PAGE_SIZE;
 use tcg::{Access, PageMapping, Protection, Trap};
 
 use crate::cpu::control::AccessFault;
+use crate::cpu::facility::{ESOP2, FETCH_STORE_INDICATION, Facilities};
 use crate::cpu::key::{MODE_ACCESS_REGISTER, MODE_HOME, MODE_PRIMARY, MODE_REAL, MODE_SECONDARY};
 use crate::cpu::{ProgramCode, S390Cpu};
 use dat::{Asce, Fault, Walked};
@@ -32,6 +33,20 @@ const TEID_FETCH: u64 = 0x800;
 const TEID_LOW_ADDRESS: u64 = 0x80;
 /// TEID bits 56, 60, 61: DAT protection.
 const TEID_DAT_PROTECTION: u64 = 0x04;
+
+/// A TEID as far as facilities tell of it: without enhanced suppression on protection 2 only bit
+/// 61 says what protected, and without the fetch-and-store indication nothing says how storage
+/// was accessed.
+pub(crate) fn announced_teid(facilities: &Facilities, teid: u64) -> u64 {
+    let mut teid = teid;
+    if !facilities.has(ESOP2) {
+        teid &= !0x88;
+    }
+    if !facilities.has(FETCH_STORE_INDICATION) {
+        teid &= !(TEID_STORE | TEID_FETCH);
+    }
+    teid
+}
 
 /// Which address space an access means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,10 @@ use tcg::ir::{Builder, Exit};
 use tcg::{Access, BlockKey, Trap, mem};
 
 use super::{Flow, Tx};
+use crate::cpu::facility::{ETF2_ENHANCEMENT, ETF3_ENHANCEMENT, LOCAL_CLEARING};
 use crate::cpu::key::{self, Flags};
 use crate::cpu::{EXECUTE_TARGET, ProgramCode, S390Cpu};
+use crate::insn::Insn;
 use crate::insn::decode::{self, decode};
 
 /// Bytes of a page: a block's instructions all begin in one.
@@ -93,10 +95,25 @@ fn end(tx: &mut Tx<'_>, flow: Flow) {
 /// Translates one instruction from its image.
 fn one(cpu: &S390Cpu, tx: &mut Tx<'_>, image: u64) -> Flow {
     match decode(image) {
-        Some(insn) if cpu.control.facilities.has(insn.row.facility) => {
+        Some(mut insn) if cpu.control.facilities.has(insn.row.facility) => {
+            ignore_absent_controls(cpu, &mut insn);
             (insn.row.translate)(tx, &insn)
         }
         _ => tx.raise(ProgramCode::Operation),
+    }
+}
+
+/// Mask fields that a facility added to an older instruction are ignored without it.
+fn ignore_absent_controls(cpu: &S390Cpu, insn: &mut Insn) {
+    let facilities = &cpu.control.facilities;
+    match insn.row.opcode {
+        // TROO, TROT, TRTO, TRTT: ETF2 enhancement.
+        0xb990..=0xb993 if !facilities.has(ETF2_ENHANCEMENT) => insn.m3 = 0,
+        // CU12, CU21, CU14, CU24: ETF3 enhancement.
+        0xb2a6 | 0xb2a7 | 0xb9b0 | 0xb9b1 if !facilities.has(ETF3_ENHANCEMENT) => insn.m3 = 0,
+        // IPTE, IDTE.
+        0xb221 | 0xb98e if !facilities.has(LOCAL_CLEARING) => insn.m4 = 0,
+        _ => {}
     }
 }
 

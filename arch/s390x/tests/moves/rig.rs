@@ -45,6 +45,8 @@ impl ConsoleOutput for Screen {
 #[derive(Clone)]
 pub(crate) struct Kind {
     pub(crate) boot: BootSource,
+    /// `-cpu`.
+    pub(crate) cpu: Option<&'static str>,
     pub(crate) cpus: u32,
     pub(crate) ram_bytes: u64,
 }
@@ -60,6 +62,7 @@ impl Kind {
                 cmdline: cmdline.into(),
                 ..BootSource::default()
             },
+            cpu: None,
             cpus,
             ram_bytes: 64 << 20,
         }
@@ -85,6 +88,7 @@ impl Kind {
                 cmdline: "console=ttysclp0".into(),
                 ..BootSource::default()
             },
+            cpu: None,
             cpus,
             ram_bytes: 256 << 20,
         })
@@ -128,7 +132,7 @@ impl Vm {
         let (sender, events) = crossbeam::channel::unbounded();
         let config = MachineConfig {
             machine: "s390-ccw-virtio".into(),
-            cpu: None,
+            cpu: kind.cpu.map(str::to_owned),
             smp: Smp {
                 cpus: kind.cpus,
                 max_cpus: kind.cpus,

@@ -57,6 +57,45 @@ fn a_cpu_of_version_1() {
     vm.end();
 }
 
+/// Version 1 names no facilities beyond the facility list. The guest keeps the list that it knew.
+#[test]
+fn a_machine_of_version_1() {
+    let vm = vm();
+    let bytes = saved("s390x-machine-1.hex");
+    vm.load_part(&("s390x-machine", 0, 1, bytes.clone()))
+        .unwrap();
+    let (_, _, version, new) = vm.save_parts().swap_remove(0);
+    assert_eq!(version, 2);
+    const LIST: std::ops::Range<usize> = 12..12 + 32;
+    assert_eq!(new[LIST], bytes[LIST]);
+    vm.end();
+}
+
+/// A machine with less refuses by name what it lacks; one with more shows what the guest knew.
+#[test]
+fn facilities_stay_as_the_guest_knew_them() {
+    let kind = |cpu| Kind {
+        cpu: Some(cpu),
+        ..Kind::image("hello", "", 1)
+    };
+    let vm = |cpu| Vm::new(&kind(cpu), ENGINES[0], &Arc::default(), RunState::Inmigrate);
+    let (all, less) = (vm("qemu"), vm("qemu,mvcos=off,esop=off,sea_esop2=off"));
+    let (rich, poor) = (all.save_parts(), less.save_parts());
+    let refused = less.load_part(&rich[0]).unwrap_err().to_string();
+    assert!(
+        refused.contains("lack (-cpu): mvcos, sea_esop2, esop"),
+        "{refused}"
+    );
+    assert_eq!(less.save_parts()[0], poor[0]);
+    all.load_part(&poor[0]).unwrap();
+    assert_eq!(all.save_parts()[0], poor[0]);
+    // What is installed has not become less.
+    all.load_part(&rich[0]).unwrap();
+    assert_eq!(all.save_parts()[0], rich[0]);
+    all.end();
+    less.end();
+}
+
 #[test]
 fn a_console_of_version_1() {
     let vm = vm();

@@ -9,6 +9,8 @@ use crate::insn::{BASE, Row};
 use crate::translate::storage as t;
 use crate::translate::{execute, string as s};
 
+/// Extended-translation facility 2.
+const ETF2: u16 = 16;
 /// Extended-translation facility 3.
 const ETF3: u16 = 22;
 /// Parsing-enhancement facility.
@@ -47,10 +49,10 @@ pub(super) const ROWS: &[Row] = &[
     row("CLCLE", 0xa9, RSa, BASE, |tx, i| {
         t::long_extended(tx, i, &long::CLCLE)
     }),
-    row("MVCLU", 0xeb8e, RSYa, BASE, |tx, i| {
+    row("MVCLU", 0xeb8e, RSYa, ETF2, |tx, i| {
         t::long_extended(tx, i, &long::MVCLU)
     }),
-    row("CLCLU", 0xeb8f, RSYa, BASE, |tx, i| {
+    row("CLCLU", 0xeb8f, RSYa, ETF2, |tx, i| {
         t::long_extended(tx, i, &long::CLCLU)
     }),
     row("MVST", 0xb255, RRE, BASE, |tx, i| {
@@ -74,16 +76,16 @@ pub(super) const ROWS: &[Row] = &[
     row("TRE", 0xb2a5, RRE, BASE, |tx, i| {
         s::pair_and_one(tx, i, &trans::TRE)
     }),
-    row("TRTT", 0xb990, RRFc, BASE, |tx, i| {
+    row("TRTT", 0xb990, RRFc, ETF2, |tx, i| {
         s::by_table(tx, i, &trans::TRTT)
     }),
-    row("TRTO", 0xb991, RRFc, BASE, |tx, i| {
+    row("TRTO", 0xb991, RRFc, ETF2, |tx, i| {
         s::by_table(tx, i, &trans::TRTO)
     }),
-    row("TROT", 0xb992, RRFc, BASE, |tx, i| {
+    row("TROT", 0xb992, RRFc, ETF2, |tx, i| {
         s::by_table(tx, i, &trans::TROT)
     }),
-    row("TROO", 0xb993, RRFc, BASE, |tx, i| {
+    row("TROO", 0xb993, RRFc, ETF2, |tx, i| {
         s::by_table(tx, i, &trans::TROO)
     }),
     row("TRTE", 0xb9bf, RRFc, PARSING, |tx, i| {

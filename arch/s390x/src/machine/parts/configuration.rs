@@ -1,9 +1,12 @@
 //! What the machine is: checked, not taken over, for a guest has looked at it already.
 
-use migration::StatePart;
+use migration::part::{decode, load, save, unsuitable};
+use migration::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
 use super::SMALL;
+use crate::cpu::facility::{self, ESOP, Facilities, PLO};
+use crate::cpu::features;
 use crate::machine::Shared;
 use crate::machine::vcpu::Crew;
 
@@ -15,15 +18,18 @@ pub struct ConfigurationPart<'a> {
     pub crew: &'a Crew,
 }
 
+/// What it is saved with: 2 has facilities beyond those of the facility list.
+const VERSION: u32 = 2;
+
 /// As it is saved.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Configuration {
+struct Configuration {
     ram_bytes: u64,
     cpus: u16,
     /// CPUs that can ever be present.
     max_cpus: u16,
-    /// The facility list.
-    facilities: [u64; 4],
+    /// What the guest's CPUs show.
+    facilities: [u64; facility::WORDS],
     /// Whether there is an operator's console.
     console: bool,
     /// Name and UUID, which STORE SYSTEM INFORMATION shows.
@@ -31,31 +37,60 @@ pub struct Configuration {
     uuid: Option<[u8; 16]>,
 }
 
+#[derive(Deserialize)]
+struct Configuration1 {
+    ram_bytes: u64,
+    cpus: u16,
+    max_cpus: u16,
+    facilities: [u64; facility::LIST_WORDS],
+    console: bool,
+    name: String,
+    uuid: Option<[u8; 16]>,
+}
+
+impl From<Configuration1> for Configuration {
+    /// Machines of version 1 always had enhanced suppression on protection and all functions of
+    /// PERFORM LOCKED OPERATION, which the facility list does not tell.
+    fn from(old: Configuration1) -> Self {
+        let mut words = [0; facility::WORDS];
+        words[..facility::LIST_WORDS].copy_from_slice(&old.facilities);
+        let mut facilities = Facilities::from_words(words);
+        facilities.set(ESOP, true);
+        for function in 0..24 {
+            facilities.set(PLO + function, true);
+        }
+        Self {
+            ram_bytes: old.ram_bytes,
+            cpus: old.cpus,
+            max_cpus: old.max_cpus,
+            facilities: facilities.words(),
+            console: old.console,
+            name: old.name,
+            uuid: old.uuid,
+        }
+    }
+}
+
 impl ConfigurationPart<'_> {
     fn here(&self) -> Configuration {
-        let facilities = self.crew.vcpus[0].visit(|cpu| *cpu.control.facilities.doublewords());
         Configuration {
             ram_bytes: self.shared.ram().size(),
             cpus: self.shared.cpu_count,
             max_cpus: self.shared.max_cpus,
-            facilities,
+            facilities: self.shared.facilities().words(),
             console: self.shared.sclp.has_console(),
             name: self.shared.identity.name.clone(),
             uuid: self.shared.identity.uuid,
         }
     }
-}
 
-impl StatePart for ConfigurationPart<'_> {
-    const NAME: &'static str = "s390x-machine";
-    const MAX_BYTES: usize = SMALL;
-    type State = Configuration;
-
-    fn state(&self) -> Result<Configuration, String> {
-        Ok(self.here())
-    }
-
-    fn take_over(&mut self, there: Configuration) -> Result<(), String> {
+    /// The guest shows what it showed where it came from, also where more is installed here.
+    fn take_over(&self, there: &Configuration) -> Result<(), String> {
+        let shown = Facilities::from_words(there.facilities);
+        let lacking: Vec<String> = shown
+            .without(&self.shared.installed_facilities())
+            .map(features::name)
+            .collect();
         let here = self.here();
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let differs = if there.ram_bytes != here.ram_bytes {
@@ -68,8 +103,11 @@ impl StatePart for ConfigurationPart<'_> {
                 "the guest has {} CPUs of at most {}, this machine {} of {} (-smp)",
                 there.cpus, there.max_cpus, here.cpus, here.max_cpus
             ))
-        } else if there.facilities != here.facilities {
-            Some("the guest's CPUs have other facilities than this machine's (-cpu)".into())
+        } else if !lacking.is_empty() {
+            Some(format!(
+                "the guest's CPUs have features that this machine's lack (-cpu): {}",
+                lacking.join(", ")
+            ))
         } else if there.console != here.console {
             let (is, has) = if there.console {
                 ("has", "has none")
@@ -85,11 +123,45 @@ impl StatePart for ConfigurationPart<'_> {
         if let Some(why) = differs {
             return Err(why);
         }
-        if (there.name, there.uuid) != (here.name, here.uuid) {
+        if (&there.name, there.uuid) != (&here.name, here.uuid) {
             log::warn!("the guest was given another name or UUID than this machine (-name, -uuid)");
         }
         // What had become of the guest that was here, if any, is not this one's.
         self.crew.revive();
+        if shown != self.shared.facilities() {
+            self.shared.show_facilities(shown);
+            for vcpu in &self.crew.vcpus {
+                vcpu.visit(|cpu| cpu.control.facilities = shown);
+            }
+            // Blocks were made for other facilities.
+            self.shared.system.forget_blocks();
+        }
         Ok(())
+    }
+}
+
+impl Part for ConfigurationPart<'_> {
+    fn name(&self) -> &'static str {
+        "s390x-machine"
+    }
+
+    fn version(&self) -> u32 {
+        VERSION
+    }
+
+    fn max_bytes(&self) -> usize {
+        SMALL
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        save(self, &self.here())
+    }
+
+    fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
+        let there: Configuration = match version {
+            1 => decode::<Configuration1>(self, payload)?.into(),
+            _ => load(self, version, payload)?,
+        };
+        self.take_over(&there).map_err(|why| unsuitable(self, why))
     }
 }

@@ -191,7 +191,7 @@ pub(crate) fn stfle(tx: &mut Tx<'_>, i: &Insn) -> Flow {
         Effects::ALL.within(sets::GR0, sets::GR0.and(sets::CC)),
         |cpu: &mut S390Cpu, address, space| {
             check_alignment(address, 8)?;
-            let list = *cpu.control.facilities.doublewords();
+            let list = cpu.control.facilities.doublewords();
             let used = list
                 .iter()
                 .rposition(|&word| word != 0)
