@@ -234,7 +234,7 @@ pub(crate) fn different_items(items: &Items, others: &Items) -> String {
 /// Every facility that an instruction of the table belongs to.
 fn facilities() -> Facilities {
     let mut facilities = Facilities::default();
-    for row in ROWS {
+    for row in ROWS.iter() {
         facilities.set(row.facility, true);
     }
     facilities
