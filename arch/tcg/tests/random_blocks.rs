@@ -209,6 +209,19 @@ proptest! {
         check(&script, seed, budget, cache)?;
     }
 
+    /// Blocks that compute and jump back to their beginning.
+    #[test]
+    fn loops(
+        recipes in recipes(3, 60),
+        seed in any::<u64>(),
+        budget in 1u64..200,
+        cache in prop_oneof![Just(1usize << 20), Just(8192)],
+    ) {
+        let script = script(&recipes.0, Reach::Loop);
+        verify(&script);
+        check(&script, seed, budget, cache)?;
+    }
+
     /// Very long blocks: more values live than any host has registers.
     #[test]
     fn long_blocks(recipe in recipes(2, 400), seed in any::<u64>()) {

@@ -13,6 +13,17 @@ use crate::guest::BlockKey;
 use crate::interp::Step;
 use crate::native::buffer::Jump;
 
+/// Which way an exit of native code goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Way {
+    /// To any block, by its entries.
+    #[default]
+    Onward,
+    /// To another pass of its own block, which is a loop, or out: guest registers are not where
+    /// other blocks look for them.
+    Back,
+}
+
 /// A place where a block jumps to a constant address: null until that target is linked.
 #[derive(Debug, Default)]
 pub(crate) struct ExitSlot {
@@ -23,6 +34,8 @@ pub(crate) struct ExitSlot {
     pub(crate) owner: AtomicPtr<StoredBlock>,
     /// Where the displacement of that jump is, from the beginning of the code; 0 if it has none.
     pub(crate) jump_at: u32,
+    /// Where that jump may lead.
+    pub(crate) way: Way,
     /// Its place among the block's exits.
     pub(crate) number: u32,
     /// The guest address it leads to.
@@ -37,9 +50,10 @@ pub(crate) struct ExitSlot {
 
 impl ExitSlot {
     /// An exit of native code to `pc` after that many instructions.
-    pub(crate) fn native(pc: u64, insns: u32, number: u32, jump_at: u32) -> Self {
+    pub(crate) fn native(pc: u64, insns: u32, number: u32, jump_at: u32, way: Way) -> Self {
         Self {
             jump_at,
+            way,
             number,
             pc,
             insns,
@@ -60,12 +74,16 @@ impl ExitSlot {
         self.target
             .store(std::ptr::from_ref(to).cast_mut(), Ordering::Release);
         if let (Some(jump), Compiled::Native(code)) = (&self.jump, &to.compiled) {
-            // Every loop has a link that does not go forward: there the attention word is looked
-            // at.
-            let entry = if to.key.pc > from.key.pc {
-                code.unchecked_entry()
-            } else {
-                code.entry()
+            let entry = match self.way {
+                // Another block made from the same code is gone to by the store.
+                Way::Back => match code.again().filter(|_| std::ptr::eq(from, to)) {
+                    Some(again) => again,
+                    None => return,
+                },
+                // Every loop has a link that does not go forward: there the attention word is
+                // looked at.
+                Way::Onward if to.key.pc > from.key.pc => code.unchecked_entry(),
+                Way::Onward => code.entry(),
             };
             // SAFETY: the code is that of `from`.
             unsafe { jump.lead(entry) };

@@ -4,6 +4,7 @@
 //! block, write it for themselves; whoever looks in line has it written before. Most are replaced by
 //! the next one and never written. Not here: its evaluation, which is the architecture's.
 
+use super::alloc::Home;
 use super::asm::{Mem, RAX, Reg, Width};
 use super::lower::Lower;
 use super::{State, thunks};
@@ -127,6 +128,10 @@ impl<G: Guest> Lower<'_, G> {
         match (value.reg, value.home, w) {
             (Some(reg), _, Width::W64) => Place::Wide(reg),
             (Some(reg), _, Width::W32) => Place::Narrow(reg),
+            // A wide value may be a short one with its upper half zero.
+            (None, Some(home @ Home::Global { bytes: 4, .. }), _) => {
+                Place::Memory(self.home_mem(home), Width::W32)
+            }
             (None, Some(home), w) => Place::Memory(self.home_mem(home), w),
             // A value that is kept is somewhere.
             (None, None, _) => {

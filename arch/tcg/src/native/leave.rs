@@ -9,7 +9,7 @@ use super::group::Span;
 use super::lower::{Lower, Site};
 use super::memory::Probe;
 use super::{Jump, State, thunks};
-use crate::cache::block::ExitSlot;
+use crate::cache::block::{ExitSlot, Way};
 use crate::cpu::CpuCore;
 use crate::guest::Guest;
 use crate::helper::HelperDef;
@@ -36,12 +36,14 @@ pub(super) enum Target {
 pub(super) enum Ending {
     /// Somebody wants the vCPU's attention.
     Attention(Label),
+    /// As before another pass of a loop.
+    AttentionInLoop(Label),
     /// An early leave.
     Leave(Label, Early),
     /// An early leave at an exit: the address is the exit's.
     LeaveTo(Label, Target, u32),
     /// Where an exit goes that is not linked: with the address of its slot.
-    Unlinked(Label, u64),
+    Unlinked(Label, u64, Way),
     /// A side exit.
     Exit {
         label: Label,
@@ -236,9 +238,21 @@ impl<G: Guest> Lower<'_, G> {
         }
         self.count(completed);
         match target {
-            Target::Constant(pc) => self.jump(pc, completed),
-            Target::Computed(reg) => self.jump_computed(reg),
+            Target::Constant(pc) if self.again.is_some() && pc == self.block_place.key.pc => {
+                self.jump_back(completed);
+            }
+            Target::Constant(pc) => {
+                self.return_loans();
+                self.jump(pc, completed);
+            }
+            Target::Computed(reg) => {
+                let reg = self.kept_target(reg);
+                self.return_loans();
+                self.jump_computed(reg);
+            }
             Target::Lookup(reg) => {
+                let reg = reg.map(|reg| self.kept_target(reg));
+                self.return_loans();
                 if let Some(reg) = reg {
                     let pc = self.core(std::mem::offset_of!(CpuCore, pc));
                     self.asm.store(Width::W64, pc, reg);
@@ -247,6 +261,15 @@ impl<G: Guest> Lower<'_, G> {
                 self.asm.jmp_mem(thunk);
             }
         }
+    }
+
+    /// The register of an exit's target, or one that has the same once loans are returned.
+    fn kept_target(&mut self, reg: Reg) -> Reg {
+        if !self.is_lent(reg) {
+            return reg;
+        }
+        self.asm.mov(Width::W64, RAX, reg);
+        RAX
     }
 
     /// Instructions were completed.
@@ -264,17 +287,7 @@ impl<G: Guest> Lower<'_, G> {
         let page = pc / PAGE_SIZE;
         let own = self.block_place.key.pc / PAGE_SIZE;
         if page == own || self.block_place.two_pages && page == own.wrapping_add(1) {
-            let number = self.next_slot;
-            self.next_slot += 1;
-            let Some(slot) = self.slots.get_mut(number) else {
-                self.failed = true;
-                return;
-            };
-            let label = self.asm.label();
-            let jump_at = self.asm.jmp_aligned(label);
-            *slot = ExitSlot::native(pc, completed, number as u32, jump_at as u32);
-            let address = std::ptr::from_ref(slot).addr() as u64;
-            self.later(Ending::Unlinked(label, address));
+            self.jump_by_slot(pc, completed, Way::Onward);
             return;
         }
         let jumps = self.core(thunks::state(std::mem::offset_of!(State, jumps)));
@@ -282,6 +295,21 @@ impl<G: Guest> Lower<'_, G> {
         self.asm.mov_imm_keep_flags(RAX, pc);
         let entry = super::jump_slot(pc) * size_of::<Jump>();
         self.jump_by_entry(entry as i32);
+    }
+
+    /// To a constant address through a slot.
+    pub(super) fn jump_by_slot(&mut self, pc: u64, completed: u32, way: Way) {
+        let number = self.next_slot;
+        self.next_slot += 1;
+        let Some(slot) = self.slots.get_mut(number) else {
+            self.failed = true;
+            return;
+        };
+        let label = self.asm.label();
+        let jump_at = self.asm.jmp_aligned(label);
+        *slot = ExitSlot::native(pc, completed, number as u32, jump_at as u32, way);
+        let address = std::ptr::from_ref(slot).addr() as u64;
+        self.later(Ending::Unlinked(label, address, way));
     }
 
     fn jump_computed(&mut self, reg: Reg) {
@@ -413,6 +441,12 @@ impl<G: Guest> Lower<'_, G> {
 
     fn write_ending(&mut self, ending: Ending, recorded: Option<Recorded>) {
         match ending {
+            Ending::AttentionInLoop(label) => {
+                self.asm.bind(label);
+                self.return_loans();
+                self.write_pc(self.block_place.key.pc);
+                self.write_leave();
+            }
             Ending::Attention(label) => {
                 self.asm.bind(label);
                 self.write_pc(self.block_place.key.pc);
@@ -437,8 +471,11 @@ impl<G: Guest> Lower<'_, G> {
                 }
                 self.write_leave();
             }
-            Ending::Unlinked(label, slot) => {
+            Ending::Unlinked(label, slot, way) => {
                 self.asm.bind(label);
+                if way == Way::Back {
+                    self.return_loans();
+                }
                 self.asm.mov_imm_keep_flags(RAX, slot);
                 let thunk = self.core(thunks::thunk(thunks::LEAVE));
                 self.asm.jmp_mem(thunk);

@@ -9,8 +9,9 @@ use super::asm::{Alu, Asm, Label, Reg, Rm, Shift, Width, at};
 use super::condition::{Pending, Recorded, keep_operands};
 use super::group::{Group, Member};
 use super::leave::Ending;
+use super::loops::Loan;
 use super::memory::Sum;
-use super::{Features, Native, Place, Unfit};
+use super::{Entries, Features, Native, Place, Unfit};
 use crate::cache::block::ExitSlot;
 use crate::guest::Guest;
 use crate::ir::{Block, Exit, Global, Op, Part, Ty, Val};
@@ -68,6 +69,10 @@ pub(super) struct Lower<'a, G> {
     pub(super) pending: Option<Pending>,
     /// What is written behind the block, with the operation that was pending there.
     pub(super) endings: Vec<(Option<Recorded>, Ending)>,
+    /// Host registers lent while the block, a loop, is executed.
+    pub(super) loans: Vec<Loan>,
+    /// Where a pass of that loop begins, behind the lending.
+    pub(super) again: Option<usize>,
     pub(super) slots: Box<[ExitSlot]>,
     pub(super) next_slot: usize,
     /// Where traps of helpers go; the second for those that write registers at a trap.
@@ -83,8 +88,8 @@ pub(super) struct Lower<'a, G> {
     guest: std::marker::PhantomData<G>,
 }
 
-/// Code, the offset of its unchecked entry, and its exits.
-pub(super) type Lowered = (Vec<u8>, u8, Box<[ExitSlot]>);
+/// Code, where it is entered, and its exits.
+pub(super) type Lowered = (Vec<u8>, Entries, Box<[ExitSlot]>);
 
 /// Compiles a block.
 pub(super) fn lower<G: Guest>(
@@ -93,8 +98,9 @@ pub(super) fn lower<G: Guest>(
     place: Place,
 ) -> Result<Lowered, Unfit> {
     let mut lower = Lower::<G>::new(native, block, place);
-    lower.find_direct();
     let unchecked = lower.prologue();
+    lower.begin_loop();
+    lower.find_direct();
     let mut i = 0;
     while i < lower.ops.len() {
         if lower.needed[i] && !lower.done[i] {
@@ -109,9 +115,13 @@ pub(super) fn lower<G: Guest>(
     if lower.failed {
         return Err(Unfit::Shape);
     }
-    let unchecked = u8::try_from(unchecked).map_err(|_| Unfit::Shape)?;
+    let offset = |at: usize| u16::try_from(at).map_err(|_| Unfit::Shape);
+    let entries = Entries {
+        unchecked: offset(unchecked)?,
+        again: lower.again.map(offset).transpose()?,
+    };
     let code = lower.asm.finish().ok_or(Unfit::Shape)?;
-    Ok((code, unchecked, lower.slots))
+    Ok((code, entries, lower.slots))
 }
 
 impl<'a, G: Guest> Lower<'a, G> {
@@ -211,6 +221,8 @@ impl<'a, G: Guest> Lower<'a, G> {
             cc_kind: None,
             pending: None,
             endings: Vec::new(),
+            loans: Vec::new(),
+            again: None,
             slots,
             next_slot: 0,
             trap_labels: [None; 2],

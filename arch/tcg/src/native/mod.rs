@@ -8,7 +8,7 @@
 //! One room each: [`asm`] encodes instructions, [`buffer`] holds them, [`alloc`] says where values
 //! live, [`lower`] takes a block op by op, [`arith`] has those that
 //! are instructions of the host, [`memory`] does accesses through the TLB, of which [`group`] finds those that share a look-up, [`interlocked`] those that others may not see half done, [`call`]
-//! calls helpers, [`condition`] keeps the condition code, [`leave`] leaves blocks, [`thunks`] has the code that all blocks share and the
+//! calls helpers, [`condition`] keeps the condition code, [`leave`] leaves blocks, [`loops`] those that jump to themselves, [`thunks`] has the code that all blocks share and the
 //! Rust functions behind it. Not here: what a block is stored and found by ([`crate::cache`]).
 #![allow(
     unsafe_code,
@@ -28,6 +28,7 @@ mod group;
 mod interlocked;
 mod intrinsic;
 mod leave;
+mod loops;
 mod lower;
 mod memory;
 mod show;
@@ -186,11 +187,20 @@ impl Native {
     }
 }
 
+/// Where a block's code is entered, in bytes from its first entry, which looks at the attention
+/// word.
+#[derive(Debug, Clone, Copy)]
+struct Entries {
+    /// Does not look.
+    unchecked: u16,
+    /// Another pass of a block that is a loop.
+    again: Option<u16>,
+}
+
 /// A block's machine code.
 pub(crate) struct Code {
     piece: Piece,
-    /// Bytes from the entry that looks at the attention word to the one that does not.
-    unchecked: u8,
+    entries: Entries,
 }
 
 impl Code {
@@ -205,7 +215,13 @@ impl Code {
 
     /// Where it is entered without a look at the attention word.
     pub(crate) fn unchecked_entry(&self) -> u64 {
-        self.piece.address() + u64::from(self.unchecked)
+        self.piece.address() + u64::from(self.entries.unchecked)
+    }
+
+    /// Where the block's own jump back goes; none if it is not a loop.
+    pub(crate) fn again(&self) -> Option<u64> {
+        let again = self.entries.again?;
+        Some(self.piece.address() + u64::from(again))
     }
 }
 
@@ -231,12 +247,12 @@ pub(crate) fn compile<G: Guest>(
     block: &Block,
     place: Place,
 ) -> Result<(Code, Box<[ExitSlot]>), Unfit> {
-    let (bytes, unchecked, mut exits) = lower::lower::<G>(native, block, place)?;
+    let (bytes, entries, mut exits) = lower::lower::<G>(native, block, place)?;
     let piece = native.thunks.buffer().place(&bytes).ok_or(Unfit::Full)?;
     for exit in &mut exits {
         exit.jump = piece.jump(exit.jump_at as usize);
     }
-    Ok((Code { piece, unchecked }, exits))
+    Ok((Code { piece, entries }, exits))
 }
 
 /// Executes a block and those it is linked with or jumps to.

@@ -95,9 +95,16 @@ const BASES: [u64; 16] = [
 pub(crate) enum Reach {
     /// To the end of the block.
     Block,
+    /// To the end of the block, which only computes, and may jump back to its beginning.
+    Loop,
     /// To the end of the instruction, so that a block can be entered at each of them.
     Insn,
 }
+
+/// Steps of blocks that only compute.
+const COMPUTING: [u8; 22] = [
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16, 19, 20, 21, 22, 23, 27,
+];
 
 struct Maker {
     builder: Builder,
@@ -106,6 +113,7 @@ struct Maker {
     wide: Vec<Val>,
     /// Addresses of earlier accesses.
     addresses: Vec<Val>,
+    start: u64,
     pc: u64,
     end: u64,
 }
@@ -118,6 +126,7 @@ impl Maker {
             narrow: Vec::new(),
             wide: Vec::new(),
             addresses: Vec::new(),
+            start,
             pc: start,
             end: start + ROOM - 16,
         };
@@ -129,7 +138,7 @@ impl Maker {
         let zero = b.c64(0);
         b.exit_if(Cond::Eq, left, zero, Exit::Jump { pc: STOP });
         maker.insn(4);
-        if reach == Reach::Block {
+        if reach != Reach::Insn {
             maker.begin();
         }
         maker
@@ -458,9 +467,15 @@ impl Maker {
     fn step(&mut self, (what, x, y, z, imm): Choice) {
         let ty = TYPES[(imm >> 60 & 1) as usize];
         let pick = usize::from(z);
-        let made = match what % 34 {
+        let what = match self.reach {
+            // A side exit now and then.
+            Reach::Loop if what % 16 == 0 => 31,
+            Reach::Loop => COMPUTING[usize::from(what) % COMPUTING.len()],
+            Reach::Block | Reach::Insn => what % 34,
+        };
+        let made = match what {
             0..=2 => {
-                self.insn([2, 4, 6][usize::from(what % 34)]);
+                self.insn([2, 4, 6][usize::from(what)]);
                 return;
             }
             3 => self.builder.constant(ty, imm >> (imm % 61)),
@@ -598,7 +613,7 @@ impl Maker {
 
     /// Puts many values into registers, so that they live until here, and ends the block.
     fn finish(mut self, many: u16, n: u16, imm: u64) -> Block {
-        if self.reach == Reach::Block {
+        if self.reach != Reach::Insn {
             self.insn(4);
         }
         for at in 0..many {
@@ -608,7 +623,9 @@ impl Maker {
             self.builder.op(Op::Put(g, part, v));
         }
         self.insn(2);
-        if imm & 0x30 == 0 {
+        if self.reach == Reach::Loop && imm & 7 != 0 {
+            self.builder.exit(Exit::Jump { pc: self.start });
+        } else if imm & 0x30 == 0 && self.reach != Reach::Loop {
             let flips = HELPERS.iter().find(|def| def.name == "flips").unwrap();
             self.builder.call(flips, &[]);
             let pc = self.builder.c64(Self::target(n >> 4));

@@ -11,8 +11,8 @@ use tcg::ir::{
     AtomicOp, BinOp, Builder, Cond, Exit, Global, GlobalDecl, MemMode, MemOp, MemSize, Ty,
 };
 use tcg::{
-    Access, BlockKey, CcTest, CpuCore, Effects, EngineKind, Guest, HelperDef, Options, PageMapping,
-    Poll, Protection, System, Trap, mem,
+    Access, Attention, BlockKey, CcTest, CpuCore, Effects, EngineKind, Guest, HelperDef, Options,
+    PageMapping, Poll, Protection, System, Trap, mem,
 };
 
 /// Bytes of RAM.
@@ -467,6 +467,11 @@ impl Machine {
 
 impl Toy {
     /// Goes on at another address.
+    /// Where others ask for its attention.
+    pub(crate) fn attention(&self) -> &Arc<Attention> {
+        self.core.attention()
+    }
+
     pub(crate) fn core_pc(&mut self, pc: u64) {
         self.core.pc = pc;
     }
