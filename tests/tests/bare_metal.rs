@@ -63,6 +63,11 @@ fn program_interruptions_are_right() {
 }
 
 #[test]
+fn program_events_are_recorded() {
+    passes("per");
+}
+
+#[test]
 fn address_translation_is_right() {
     passes("dat");
 }

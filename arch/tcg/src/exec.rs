@@ -87,7 +87,7 @@ pub(crate) fn find_jump<G: Guest>(core: &CpuCore, key: &BlockKey) -> Option<*con
 
 /// The absolute address of an instruction.
 fn code_address<G: Guest>(cpu: &mut G, flags: u64, pc: u64) -> Result<u64, Trap> {
-    let host = mem::page_host(cpu, G::code_mode(flags), Access::Execute, pc)?;
+    let host = mem::page_host(cpu, G::code_mode(flags), Access::Execute, pc, 2)?;
     Ok(host - cpu.core().ram_host)
 }
 

@@ -202,6 +202,12 @@ pub unsafe trait Guest: Send + Sized + 'static {
         mode: MemMode,
     ) -> Result<PageMapping, Trap>;
 
+    /// Bytes of one page are about to be stored, whose address has just been translated since no
+    /// earlier translation was remembered for writing. An architecture that wants to know of all
+    /// stores lets none be remembered ([`Protection::write`]). The store may be told of more than
+    /// once, and may still fail at bytes of another page.
+    fn about_to_store(&mut self, _address: u64, _length: u64, _mode: MemMode) {}
+
     /// The tag of the address space that a mode means now, below 2^11: TLB entries made under a
     /// tag are found under the same tag only. Engines ask after `CpuCore::spaces_changed`.
     fn space_tag(&mut self, mode: MemMode) -> u16;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use machine::ResetCause;
 
 use super::handle::CpuHandle;
+use super::per::Per;
 use crate::clock::CpuClock;
 use crate::machine::Shared;
 use crate::memory::spaces::Spaces;
@@ -113,6 +114,8 @@ pub struct Control {
     pub fault: AccessFault,
     /// Details of the monitor event under way.
     pub monitor: MonitorEvent,
+    /// Program-event recording of the instruction under way.
+    pub(super) per: Per,
     /// Instruction address of a PSW that was found invalid as soon as it was loaded.
     pub(super) early_address: u64,
     /// Instructions after which the CPU leaves.
@@ -143,6 +146,7 @@ impl Control {
             spaces: Spaces::default(),
             fault: AccessFault::default(),
             monitor: MonitorEvent::default(),
+            per: Per::default(),
             early_address: 0,
             stop_at: None,
             leave: None,

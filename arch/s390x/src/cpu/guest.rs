@@ -50,7 +50,9 @@ impl S390Cpu {
     /// Makes a PSW current without checking it; what its masks enable is looked at before the
     /// next block.
     pub fn set_psw(&mut self, psw: Psw) {
+        let changed = self.psw_mask ^ psw.mask;
         self.psw_mask = psw.mask & !psw::CC;
+        self.per_mask_changed(changed);
         self.set_cc((psw.mask >> psw::CC_SHIFT) as u8);
         self.core.pc = psw.address;
         self.execute_target = 0;
@@ -132,6 +134,12 @@ unsafe impl Guest for S390Cpu {
         mode: MemMode,
     ) -> Result<PageMapping, Trap> {
         memory::translate(self, address, access, mode)
+    }
+
+    fn about_to_store(&mut self, address: u64, length: u64, mode: MemMode) {
+        if self.psw_mask & psw::PER != 0 {
+            self.per_stored(address, length, mode);
+        }
     }
 
     fn space_tag(&mut self, mode: MemMode) -> u16 {

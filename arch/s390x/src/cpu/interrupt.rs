@@ -95,6 +95,13 @@ impl External {
 
 /// Looks at everything that may want the CPU; [`tcg::Guest::poll`].
 pub fn poll(cpu: &mut S390Cpu) -> Poll {
+    if cpu.control.per.is_pending() {
+        if cpu.execute_target != 0 {
+            // Between an EXECUTE and its target: both are one instruction.
+            return Poll::Run;
+        }
+        super::per::deliver(cpu);
+    }
     let bits = cpu.core.attention().get();
     if bits & handle::PARK != 0 {
         return leave(cpu, Leave::Park);

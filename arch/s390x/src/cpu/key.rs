@@ -79,6 +79,11 @@ impl Flags {
         }
     }
 
+    /// Program events are recorded.
+    pub fn per(self) -> bool {
+        self.0 & psw::PER != 0
+    }
+
     /// Problem state.
     pub fn problem(self) -> bool {
         self.0 & psw::PROBLEM != 0

@@ -24,8 +24,14 @@ pub const PROGRAM_ID: u64 = 0x8c;
 pub const DATA_EXCEPTION: u64 = 0x90;
 /// Monitor-class number, 2 bytes.
 pub const MONITOR_CLASS: u64 = 0x94;
+/// PER code and addressing-and-translation-mode identification, 1 + 1 bytes.
+pub const PER_CODE: u64 = 0x96;
+/// PER address, 8 bytes.
+pub const PER_ADDRESS: u64 = 0x98;
 /// Exception access identification, 1 byte.
 pub const EXCEPTION_ACCESS: u64 = 0xa0;
+/// PER access identification, 1 byte.
+pub const PER_ACCESS: u64 = 0xa1;
 /// Operand access identification of MOVE PAGE: its R1 and R2 fields, 1 byte.
 pub const OPERAND_ACCESS: u64 = 0xa2;
 /// Translation-exception identification, 8 bytes.

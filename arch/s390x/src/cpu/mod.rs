@@ -18,6 +18,7 @@ pub mod load_psw;
 pub mod lowcore;
 pub mod model;
 pub mod orders;
+pub mod per;
 pub mod program;
 pub mod program_interrupt;
 pub mod psw;

@@ -8,6 +8,7 @@ use tcg::ir::MemSize;
 
 use super::control::Crash;
 use super::load_psw::EARLY;
+use super::per::{Ending, Events};
 use super::psw::Psw;
 use super::{ProgramCheck, ProgramCode, S390Cpu, lowcore};
 
@@ -27,11 +28,14 @@ fn nullifies(code: u16) -> bool {
     const ASCE_TYPE: u16 = ProgramCode::AsceType as u16;
     const REGION_THIRD: u16 = ProgramCode::RegionThirdTranslation as u16;
     const TRACE_TABLE: u16 = ProgramCode::TraceTable as u16;
+    // As a trap, it is the event of nullified fetching.
+    const PER: u16 = ProgramCode::PerEvent as u16;
     matches!(
         code,
         SEGMENT
             | PAGE
             | TRACE_TABLE
+            | PER
             | AFX..=SECONDARY
             | ALET..=EXTENDED
             | STACK_FULL..=STACK_OPERATION
@@ -49,12 +53,24 @@ fn is_access(code: u16) -> bool {
     matches!(code, PROTECTION | SEGMENT | PAGE | ASCE_TYPE..=REGION_THIRD)
 }
 
+/// Conditions under which the instruction has been completed.
+fn completes(code: u16) -> bool {
+    const FIXED_OVERFLOW: u16 = ProgramCode::FixedPointOverflow as u16;
+    const DECIMAL_OVERFLOW: u16 = ProgramCode::DecimalOverflow as u16;
+    const SPACE_SWITCH: u16 = ProgramCode::SpaceSwitch as u16;
+    const MONITOR: u16 = ProgramCode::Monitor as u16;
+    matches!(
+        code,
+        FIXED_OVERFLOW | DECIMAL_OVERFLOW | SPACE_SWITCH | MONITOR
+    )
+}
+
 /// Makes a trap the guest's program interruption; [`tcg::Guest::deliver`].
 pub fn deliver(cpu: &mut S390Cpu, trap: Trap) {
     let (code, dxc) = ProgramCheck::from_trap(trap);
     let early = trap.0.get() & EARLY != 0;
-    let mut old = cpu.psw();
-    let at = old;
+    let at = cpu.psw();
+    let mut old = at;
     let length = if early {
         old.address = cpu.control.early_address;
         0
@@ -71,13 +87,6 @@ pub fn deliver(cpu: &mut S390Cpu, trap: Trap) {
         }
         length
     };
-    log::trace!(
-        "CPU {}: program interruption {code:#06x} at {:#x}",
-        cpu.cpu_address,
-        at.address
-    );
-    cpu.set_lowcore(lowcore::PROGRAM_ID, MemSize::B2, length);
-    cpu.set_lowcore(lowcore::PROGRAM_ID + 2, MemSize::B2, u64::from(code));
     if code == ProgramCode::Data as u16 {
         cpu.set_lowcore(lowcore::DATA_EXCEPTION, MemSize::B4, u64::from(dxc));
         if cpu.cr[0] & AFP_CONTROL != 0 {
@@ -99,8 +108,6 @@ pub fn deliver(cpu: &mut S390Cpu, trap: Trap) {
         cpu.set_lowcore(lowcore::MONITOR_CLASS, MemSize::B2, u64::from(event.class));
         cpu.set_lowcore(lowcore::MONITOR_CODE, MemSize::B8, event.code);
     }
-    cpu.set_lowcore(lowcore::BREAKING_EVENT, MemSize::B8, cpu.breaking_event);
-
     let new = cpu.lowcore_psw(lowcore::PROGRAM_NEW);
     if is_loop(cpu, code, at, new, early) {
         // Delivering it once more changes nothing; the machine is told instead. The CPU stays
@@ -110,9 +117,44 @@ pub fn deliver(cpu: &mut S390Cpu, trap: Trap) {
         } else {
             Crash::ProgramLoop
         });
-        return;
     }
+    let ending = if early || completes(code) {
+        Ending::Completed
+    } else {
+        Ending::Nullified
+    };
+    let events = cpu.control.per.take(ending);
+    if cpu.control.crash.is_none() {
+        interrupt(cpu, code, length, old, events);
+    }
+}
+
+/// Takes a program interruption whose details have been stored.
+pub(super) fn interrupt(
+    cpu: &mut S390Cpu,
+    code: u16,
+    length: u64,
+    old: Psw,
+    events: Option<Events>,
+) {
+    let code = match events {
+        Some(events) => {
+            cpu.store_events(events);
+            code | ProgramCode::PerEvent as u16
+        }
+        None => code,
+    };
+    log::trace!(
+        "CPU {}: program interruption {code:#06x}, old PSW {:#018x} {:#x}",
+        cpu.cpu_address,
+        old.mask,
+        old.address
+    );
+    cpu.set_lowcore(lowcore::PROGRAM_ID, MemSize::B2, length);
+    cpu.set_lowcore(lowcore::PROGRAM_ID + 2, MemSize::B2, u64::from(code));
+    cpu.set_lowcore(lowcore::BREAKING_EVENT, MemSize::B8, cpu.breaking_event);
     cpu.set_lowcore_psw(lowcore::PROGRAM_OLD, old);
+    let new = cpu.lowcore_psw(lowcore::PROGRAM_NEW);
     cpu.set_psw(new);
     if !new.is_valid() {
         // The early specification exception of the program new PSW has that very PSW as its new

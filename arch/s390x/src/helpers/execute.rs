@@ -33,7 +33,9 @@ fn execute(cpu: &mut S390Cpu, target: u64, modifier: u64) -> Result<u64, Trap> {
     let image = fetch(cpu, target)? | (modifier & 0xff) << 32;
     let code = (image >> 40) as u8;
     match code {
-        0xd0..=0xdf | 0xe8 | 0xf1..=0xf3 if perform(cpu, code, image)? => Ok(DONE),
+        0xd0..=0xdf | 0xe8 | 0xf1..=0xf3 if !cpu.flags().per() && perform(cpu, code, image)? => {
+            Ok(DONE)
+        }
         0x44 => Err(ProgramCode::Execute.into()),
         0xc6 if image >> 32 & 0xf == 0 => Err(ProgramCode::Execute.into()),
         _ => {

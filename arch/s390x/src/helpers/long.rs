@@ -88,6 +88,7 @@ impl Pair {
             let count = self.move_piece(cpu, budget.min(self.left[0]))?;
             self.step(0, count);
             self.step(1, count);
+            cpu.per_unit_done();
             budget = budget.saturating_sub(count);
         }
         Ok(Progress::Done)
@@ -103,6 +104,7 @@ impl Pair {
             let most = limit.min(self.left[1]);
             Some(mem::span(cpu, from, Access::Read, self.at[1], most)?)
         };
+        let limit = source.map_or(limit, |source| limit.min(source.len() as u64));
         let target = mem::span(cpu, to, Access::Write, self.at[0], limit)?;
         let count = source.map_or(target.len(), |source| source.len().min(target.len()));
         let count = count - count % self.unit as usize;

@@ -79,6 +79,7 @@ fn mvst(cpu: &mut S390Cpu, r1: u64, r2: u64, spaces: u64) -> Result<u64, Trap> {
             Ok(target) => target.copy_from(&cpu.core, &source),
             Err(trap) => break Err(trap),
         }
+        cpu.per_unit_done();
         if let Some(at) = found {
             set_address(cpu, r1, dst.wrapping_add(at as u64));
             return Ok(1);

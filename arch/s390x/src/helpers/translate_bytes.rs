@@ -263,6 +263,7 @@ fn tre(cpu: &mut S390Cpu, r1: u64, r2: u64, spaces: u64) -> Result<u64, Trap> {
             result = Err(trap);
             break;
         }
+        cpu.per_unit_done();
         at = cpu.wrap_address(at.wrapping_add(done as u64));
         left -= done as u64;
         budget = budget.saturating_sub(count);
@@ -334,6 +335,7 @@ fn convert(
                 break 'pieces;
             }
         }
+        cpu.per_unit_done();
         let done = done as u64;
         dst = cpu.wrap_address(dst.wrapping_add(done * to));
         src = cpu.wrap_address(src.wrapping_add(done * from));

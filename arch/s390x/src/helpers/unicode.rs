@@ -257,6 +257,7 @@ fn convert(
             result = Err(trap);
             break;
         }
+        cpu.per_unit_done();
         dst = cpu.wrap_address(dst.wrapping_add(made as u64));
         src = cpu.wrap_address(src.wrapping_add(used as u64));
         room -= made as u64;

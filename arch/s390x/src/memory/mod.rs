@@ -184,7 +184,8 @@ pub fn translate_in(
         page,
         protection: Protection {
             read: true,
-            write: changed && !protected && !low_page,
+            // While stores are monitored each is to be seen.
+            write: changed && !protected && !low_page && !cpu.per_watches_stores(),
             execute: true,
         },
     })
@@ -199,6 +200,11 @@ pub fn space_tag(cpu: &mut S390Cpu, mode: MemMode) -> u16 {
     let key = match space {
         Space::Real => spaces::Key::real(low),
         Space::Virtual { asce, .. } => spaces::Key::of(asce, low),
+    };
+    let key = if cpu.per_watches_stores() {
+        key.watched()
+    } else {
+        key
     };
     let (tag, exhausted) = cpu.control.spaces.tag(key);
     if exhausted {

@@ -25,11 +25,18 @@ const ASCE_BITS: u64 = !0xfff | 0x12f;
 /// Free bits of the control element.
 const LOW_PROTECTION: u64 = 0x40;
 const REAL: u64 = 0x80;
+const WATCHED: u64 = 0x10;
 
 impl Key {
     /// Real addresses.
     pub fn real(low_protection: bool) -> Self {
         Self(REAL | if low_protection { LOW_PROTECTION } else { 0 })
+    }
+
+    /// The same while stores are monitored ([`crate::cpu::per`]).
+    #[must_use]
+    pub fn watched(self) -> Self {
+        Self(self.0 | WATCHED)
     }
 
     /// Virtual addresses under a control element.

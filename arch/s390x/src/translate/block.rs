@@ -35,6 +35,7 @@ pub fn translate(cpu: &mut S390Cpu, key: &BlockKey, b: &mut Builder) -> Result<(
             target: None,
         };
         tx.set_next(execute_length);
+        tx.per_target();
         let flow = one(cpu, &mut tx, image);
         end(&mut tx, flow);
         return Ok(());
@@ -62,9 +63,10 @@ pub fn translate(cpu: &mut S390Cpu, key: &BlockKey, b: &mut Builder) -> Result<(
         };
         tx.target = target_of(cpu, &mut tx, image);
         tx.set_next(length);
+        tx.per_begin();
         let flow = one(cpu, &mut tx, image);
         let next = tx.next_pc;
-        if flow != Flow::Next || tx.b.is_full() || next / PAGE != key.pc / PAGE {
+        if flow != Flow::Next || flags.per() || tx.b.is_full() || next / PAGE != key.pc / PAGE {
             end(&mut tx, flow);
             return Ok(());
         }
@@ -84,8 +86,9 @@ impl Tx<'_> {
 fn end(tx: &mut Tx<'_>, flow: Flow) {
     match flow {
         Flow::Ended => {}
-        Flow::Next => tx.b.exit(Exit::Jump { pc: tx.next_pc }),
-        Flow::NewBlock => {
+        // An exit that always comes by the run loop's look for interruptions.
+        Flow::Next if !tx.flags.per() => tx.b.exit(Exit::Jump { pc: tx.next_pc }),
+        Flow::Next | Flow::NewBlock => {
             let next = tx.b.c64(tx.next_pc);
             tx.b.exit(Exit::Lookup { pc: Some(next) });
         }
@@ -121,7 +124,8 @@ fn ignore_absent_controls(cpu: &S390Cpu, insn: &mut Insn) {
 /// translation leads to both; the block then depends on its bytes.
 fn target_of(cpu: &mut S390Cpu, tx: &mut Tx<'_>, image: u64) -> Option<u64> {
     const EXRL: u64 = 0xc60;
-    if image >> 36 & 0xff0 | image >> 32 & 0xf != EXRL {
+    // Program events need to know of the target: it is then executed by itself.
+    if image >> 36 & 0xff0 | image >> 32 & 0xf != EXRL || tx.flags.per() {
         return None;
     }
     let distance = i64::from(image as u32 as i32) * 2;

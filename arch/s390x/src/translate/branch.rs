@@ -313,6 +313,9 @@ fn branch_set_mode(tx: &mut Tx<'_>, value: Val) -> Flow {
     let short = tx.b.select(Cond::Ne, bit_31, zero, a31, a24);
     let mask = tx.b.select(Cond::Ne, bit, zero, a64, short);
     let target = tx.b.and(value, mask);
+    if tx.flags.per() {
+        tx.per_branch(Target::Computed(target));
+    }
     put_addressing(tx, bits);
     let from = tx.c64(tx.pc);
     tx.b.put(BREAKING_EVENT, from);

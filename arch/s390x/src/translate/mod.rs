@@ -21,6 +21,7 @@ pub mod load_store;
 pub mod logic;
 pub mod muldiv;
 pub mod operand;
+pub mod per;
 pub mod shift;
 pub mod source;
 pub mod storage;
@@ -249,7 +250,12 @@ impl Tx<'_> {
     pub fn jump(&mut self, target: Target) -> Flow {
         let from = self.b.c64(self.pc);
         self.b.put(BREAKING_EVENT, from);
-        self.b.exit(target.exit());
+        let exit = if self.flags.per() {
+            self.per_branch(target)
+        } else {
+            target.exit()
+        };
+        self.b.exit(exit);
         Flow::Ended
     }
 
@@ -257,6 +263,10 @@ impl Tx<'_> {
     /// The breaking-event address is recorded by the exit, since it changes with a taken branch
     /// only.
     pub fn branch_if(&mut self, cond: Cond, a: Val, b: Val, target: Target) -> Flow {
+        if self.flags.per() {
+            self.per_branch_if(cond, a, b, target);
+            return Flow::Next;
+        }
         let put = ExitPut {
             global: BREAKING_EVENT,
             value: self.pc,

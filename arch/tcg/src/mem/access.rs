@@ -41,20 +41,22 @@ pub(crate) fn host_address_slow<G: Guest>(
     if address % PAGE_SIZE + size > PAGE_SIZE {
         return Ok(None);
     }
-    page_host(cpu, mode, access, address).map(Some)
+    page_host(cpu, mode, access, address, size).map(Some)
 }
 
-/// The host address of one byte, by the TLB or by asking the architecture.
+/// The host address of the first of `length` bytes, by the TLB or by asking the architecture,
+/// which is told of a store's bytes up to the page's end.
 #[inline]
 pub(crate) fn page_host<G: Guest>(
     cpu: &mut G,
     mode: MemMode,
     access: Access,
     address: u64,
+    length: u64,
 ) -> Result<u64, Trap> {
     match cpu.core().tlb.hit(access, mode, address, 1) {
         Some(host) => Ok(host),
-        None => page_host_slow(cpu, mode, access, address),
+        None => page_host_slow(cpu, mode, access, address, length),
     }
 }
 
@@ -66,6 +68,7 @@ fn page_host_slow<G: Guest>(
     mode: MemMode,
     access: Access,
     address: u64,
+    length: u64,
 ) -> Result<u64, Trap> {
     let tag = match cpu.core().tlb.tag(mode) {
         Some(tag) => tag,
@@ -78,6 +81,10 @@ fn page_host_slow<G: Guest>(
         return Ok(host);
     }
     let mapping = cpu.translate_address(address, access, mode)?;
+    if access == Access::Write {
+        let room = PAGE_SIZE - address % PAGE_SIZE;
+        cpu.about_to_store(address, length.min(room), mode);
+    }
     let core = cpu.core_mut();
     debug_assert!(mapping.page % PAGE_SIZE == 0);
     debug_assert!(mapping.page < core.ram_size);
@@ -197,11 +204,11 @@ pub fn probe<G: Guest>(
         return Ok(());
     }
     let first = cpu.wrap_address(address);
-    page_host(cpu, mode, access, first)?;
+    page_host(cpu, mode, access, first, length)?;
     let room = PAGE_SIZE - first % PAGE_SIZE;
     if length > room {
         let second = cpu.wrap_address(first.wrapping_add(room));
-        page_host(cpu, mode, access, second)?;
+        page_host(cpu, mode, access, second, length - room)?;
     }
     Ok(())
 }
@@ -221,7 +228,7 @@ pub fn read_bytes<G: Guest>(
     while !rest.is_empty() {
         let count = rest.len().min((PAGE_SIZE - address % PAGE_SIZE) as usize);
         let (now, later) = rest.split_at_mut(count);
-        let place = page_host(cpu, mode, Access::Read, address)?;
+        let place = page_host(cpu, mode, Access::Read, address, count as u64)?;
         // SAFETY: the rest of the page that was just found.
         unsafe { host::read_bytes(place, now) };
         address = cpu.wrap_address(address.wrapping_add(count as u64));
@@ -248,7 +255,7 @@ pub fn write_bytes<G: Guest>(
     while !rest.is_empty() {
         let count = rest.len().min((PAGE_SIZE - address % PAGE_SIZE) as usize);
         let (now, later) = rest.split_at(count);
-        let place = page_host(cpu, mode, Access::Write, address)?;
+        let place = page_host(cpu, mode, Access::Write, address, count as u64)?;
         // SAFETY: the rest of the page that was just found.
         unsafe { host::write_bytes(place, now) };
         stored(cpu.core(), place, count as u64);
@@ -265,7 +272,7 @@ pub fn write_bytes<G: Guest>(
 pub fn fetch<G: Guest>(cpu: &mut G, mode: MemMode, address: u64) -> Result<u16, Trap> {
     let place = match cpu.core().tlb.hit(Access::Execute, mode, address, 2) {
         Some(place) => place,
-        None => page_host(cpu, mode, Access::Execute, address & !1)?,
+        None => page_host(cpu, mode, Access::Execute, address & !1, 2)?,
     };
     // SAFETY: the TLB's or the fill's answer; an even address has two bytes in its page.
     let code = unsafe { host::read_u16(place) };

@@ -30,7 +30,7 @@ pub fn compare_swap<G: Guest>(
         return Err(cpu.unaligned(address, mem.mode));
     }
     let address = cpu.wrap_address(address);
-    let place = page_host(cpu, mem.mode, Access::Write, address)?;
+    let place = page_host(cpu, mem.mode, Access::Write, address, bytes)?;
     // SAFETY: the fill's answer for an aligned operand, which no page boundary divides.
     let old = unsafe { host::compare_swap(place, mem.size, expected, new) };
     if old == expected & (u64::MAX >> (64 - 8 * bytes)) {
@@ -67,7 +67,7 @@ pub fn atomic<G: Guest>(
         return Ok(old);
     }
     let address = cpu.wrap_address(address);
-    let place = page_host(cpu, mem.mode, Access::Write, address)?;
+    let place = page_host(cpu, mem.mode, Access::Write, address, bytes)?;
     // SAFETY: the fill's answer for an aligned operand, which no page boundary divides.
     let old = unsafe { host::update(place, mem.size, op, v) };
     stored(cpu.core(), place, bytes);
@@ -86,7 +86,7 @@ fn place_16<G: Guest>(
         return Err(cpu.unaligned(address, mode));
     }
     let address = cpu.wrap_address(address);
-    page_host(cpu, mode, access, address)
+    page_host(cpu, mode, access, address, 16)
 }
 
 /// Compares and swaps 16 aligned bytes as one interlocked update (s390x: CDSG); the old value.

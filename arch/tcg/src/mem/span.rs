@@ -32,7 +32,7 @@ pub fn span<G: Guest>(
 ) -> Result<Span, Trap> {
     let address = cpu.wrap_address(address);
     let room = PAGE_SIZE - address % PAGE_SIZE;
-    let place = page_host(cpu, mode, access, address)?;
+    let place = page_host(cpu, mode, access, address, length)?;
     Ok(Span {
         absolute: place - cpu.core().ram_host,
         length: length.min(room) as usize,

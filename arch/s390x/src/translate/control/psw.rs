@@ -49,7 +49,10 @@ static SET_SYSTEM_MASK: HelperDef = HelperDef::new1(
     "ssm",
     Effects::GLOBALS.within(sets::MASK, sets::MASK),
     |cpu: &mut S390Cpu, mask| {
-        cpu.psw_mask = cpu.psw_mask & !(0xff << 56) | mask << 56;
+        let new = cpu.psw_mask & !(0xff << 56) | mask << 56;
+        let changed = cpu.psw_mask ^ new;
+        cpu.psw_mask = new;
+        cpu.per_mask_changed(changed);
         cpu.masks_changed();
         let psw = Psw {
             mask: cpu.psw_mask,
@@ -59,6 +62,7 @@ static SET_SYSTEM_MASK: HelperDef = HelperDef::new1(
         if psw.is_valid() {
             Ok(0)
         } else {
+            cpu.per_unit_done();
             Err(ProgramCode::Specification.into())
         }
     },
@@ -168,7 +172,12 @@ fn store_system_mask(tx: &mut Tx<'_>, i: &Insn) -> (tcg::ir::Val, tcg::ir::Val) 
 /// STORE THEN AND SYSTEM MASK: nothing becomes enabled, so the block goes on.
 pub(crate) fn stnsm(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     require!(tx.privileged());
-    let (psw, _) = store_system_mask(tx, i);
+    let (psw, mask) = store_system_mask(tx, i);
+    if tx.flags.per() {
+        let mask = tx.b.bin_imm(BinOp::And, mask, u64::from(i.u8()));
+        tx.call(&SET_SYSTEM_MASK, &[mask]);
+        return Flow::NewBlock;
+    }
     let keep = u64::from(i.u8()) << 56 | u64::MAX >> 8;
     let new = tx.b.bin_imm(BinOp::And, psw, keep);
     tx.b.put(PSW_MASK, new);

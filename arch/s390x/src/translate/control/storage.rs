@@ -165,6 +165,7 @@ pub(crate) fn stura(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     require!(tx.privileged());
     let (address, op, value) = (tx.register_address(i.r2), real_op(tx, B4), tx.r32(i.r1));
     tx.b.store(op, address, value);
+    tx.per_stored_real();
     Flow::Next
 }
 
@@ -172,6 +173,7 @@ pub(crate) fn sturg(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     require!(tx.privileged());
     let (address, op, value) = (tx.register_address(i.r2), real_op(tx, B8), tx.r64(i.r1));
     tx.b.store(op, address, value);
+    tx.per_stored_real();
     Flow::Next
 }
 
