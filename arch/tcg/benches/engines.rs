@@ -5,13 +5,14 @@
     reason = "a benchmark ends where something is wrong"
 )]
 
-#[path = "../tests/common/mod.rs"]
-mod common;
+#[allow(dead_code, reason = "the tests use more of it")]
+#[path = "../tests/engines/toy.rs"]
+mod toy;
 
 use std::time::Instant;
 
-use common::toy::{ENGINES, HALT, Machine, op};
 use tcg::Guest;
+use toy::{ENGINES, HALT, Machine, op};
 
 const CODE: u64 = 0x2000;
 

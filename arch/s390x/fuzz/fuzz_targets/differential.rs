@@ -9,7 +9,7 @@ mod case;
 mod dice;
 #[path = "../../tests/differential/lab.rs"]
 mod lab;
-#[path = "../../../tcg/tests/common/logged.rs"]
+#[path = "../../../tcg/tests/engines/logged.rs"]
 mod logged;
 #[path = "../../tests/differential/plant.rs"]
 mod plant;

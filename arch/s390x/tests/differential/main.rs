@@ -19,7 +19,7 @@ mod dice;
 mod fields;
 mod guests;
 mod lab;
-#[path = "../../../tcg/tests/common/logged.rs"]
+#[path = "../../../tcg/tests/engines/logged.rs"]
 mod logged;
 mod plant;
 mod program;

@@ -4,15 +4,13 @@
 //! A case that fails is shrunk and printed with its IR, what the optimiser made of it and what the
 //! engine made of that.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use common::TESTED;
-use common::logged::logged;
-use common::random::{Choice, Reach, Recipe, STARTS, script};
-use common::scripted::{Machine, Outcome, STOP, Script, Scripted};
+use crate::TESTED;
+use crate::logged::logged;
+use crate::random::{Choice, Reach, Recipe, STARTS, script};
+use crate::scripted::{Machine, Outcome, STOP, Script, Scripted};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestCaseError};

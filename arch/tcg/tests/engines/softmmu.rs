@@ -1,10 +1,8 @@
 //! The softmmu: precise traps, address spaces, dirty marks, several CPUs.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::toy::{ABSENT, ALIGN, ENGINES, HALT, Machine, PAGE, RAM, STOP, op};
+use crate::toy::{ABSENT, ALIGN, ENGINES, HALT, Machine, PAGE, RAM, STOP, op};
 use tcg::ir::{AtomicOp, MemMode, MemOp, MemSize};
 use tcg::{EngineKind, Guest, Options, mem};
 

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests end where something is wrong")]
 
-mod common;
-
-use common::scripted::{GLOBAL, MEM, PURE, STORES, Scripted};
+use crate::scripted::{GLOBAL, MEM, PURE, STORES, Scripted};
 use tcg::Guest;
 use tcg::ir::{BinOp, Block, Builder, CarryOp, Cond, Exit, Global, Ty};
 

@@ -1,9 +1,7 @@
 //! Blocks that jump to themselves and only compute: their guest registers are right wherever the
 //! CPU is left, and they end when their code changes.
 
-mod common;
-
-use common::toy::{ENGINES, HALT, Machine, STOP, Toy, insn, op};
+use crate::toy::{ENGINES, HALT, Machine, STOP, Toy, insn, op};
 
 const CODE: u64 = 0x2000;
 const ELSEWHERE: u64 = 0x5000;

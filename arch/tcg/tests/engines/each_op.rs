@@ -1,15 +1,13 @@
 //! Each operation of the IR alone, in every type and form, with operands from the edges: every
 //! engine does what the reference does. What is wrong here fails in a block of a few ops.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use common::TESTED;
-use common::logged::logged;
-use common::random::{ATOMICS, BIN, CARRIES, CONDS, SIZES, STARTS, TYPES, UN};
-use common::scripted::{
+use crate::TESTED;
+use crate::logged::logged;
+use crate::random::{ATOMICS, BIN, CARRIES, CONDS, SIZES, STARTS, TYPES, UN};
+use crate::scripted::{
     BUDGET, EDGES, HELPERS, KINDS, Machine, NARROW, STOP, Script, Scripted, WIDE,
 };
 use tcg::ir::{

@@ -1,8 +1,6 @@
 //! Code that changes: by the block that runs, by data beside it, by other CPUs.
 
-mod common;
-
-use common::toy::{ENGINES, HALT, Machine, PAGE, SVC, insn, op};
+use crate::toy::{ENGINES, HALT, Machine, PAGE, SVC, insn, op};
 use tcg::Options;
 
 const CODE: u64 = 0x2000;
@@ -245,7 +243,7 @@ fn a_block_over_two_pages_follows_both_mappings() {
         cpu.run();
         assert_eq!(cpu.r[3], 0x12 + 0x102);
         // Without the second page the block ends before it, and then the fetch traps.
-        machine.tables.map(0, 3, common::toy::ABSENT);
+        machine.tables.map(0, 3, crate::toy::ABSENT);
         machine.system.flush_all_cpus();
         cpu.core_pc(start);
         cpu.traps.clear();
