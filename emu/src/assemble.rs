@@ -1,7 +1,7 @@
 //! From settings to a running machine, and to its end.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -214,6 +214,7 @@ impl Vm {
                 .iter()
                 .map(|chardev| Arc::clone(chardev.port()))
                 .collect(),
+            added_cpus: Mutex::default(),
             migrations: Arc::clone(&migrations),
             pusher,
         });

@@ -46,6 +46,8 @@ pub enum Device {
     },
     /// `pc-testdev`: what test suites for PCs drive the machine with from inside.
     PcTestdev,
+    /// A CPU (s390x).
+    Cpu(CpuDevice),
 }
 
 impl Device {
@@ -54,6 +56,7 @@ impl Device {
         match self {
             Self::IsaDebugExit { .. } => "isa-debug-exit",
             Self::PcTestdev => "pc-testdev",
+            Self::Cpu(cpu) => cpu.driver,
         }
     }
 }
@@ -75,14 +78,83 @@ pub struct Smp {
     pub cpus: u32,
     /// CPUs that can ever be present, at least `cpus`.
     pub max_cpus: u32,
+    /// How they lie in the machine.
+    pub shape: CpuShape,
+}
+
+impl Smp {
+    /// CPUs in one socket.
+    #[must_use]
+    pub fn flat(cpus: u32, max_cpus: u32) -> Self {
+        Self {
+            cpus,
+            max_cpus,
+            shape: CpuShape {
+                drawers: 1,
+                books: 1,
+                sockets: 1,
+                cores: max_cpus,
+            },
+        }
+    }
+}
+
+/// `-smp drawers=,books=,sockets=,cores=`: how the CPUs that can be present lie in the machine,
+/// each count being that in one of the next larger. Their product is `max_cpus`; a machine that
+/// shows no topology does not look at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CpuShape {
+    /// Drawers in the machine.
+    pub drawers: u32,
+    /// Books in a drawer.
+    pub books: u32,
+    /// Sockets in a book.
+    pub sockets: u32,
+    /// CPUs in a socket: cores and their threads.
+    pub cores: u32,
+}
+
+/// What entitlement a vertically polarized CPU has to a physical one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Entitlement {
+    /// To a small share.
+    Low,
+    /// To a share.
+    #[default]
+    Medium,
+    /// To a whole one.
+    High,
+}
+
+/// `-device MODEL-s390x-cpu`: one CPU more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CpuDevice {
+    /// The driver, which names the model.
+    pub driver: &'static str,
+    /// `core-id`: the CPU address.
+    pub core_id: u32,
+    /// `drawer-id`, `book-id`, `socket-id`, if given.
+    pub place: Option<CpuPlace>,
+    /// `entitlement`.
+    pub entitlement: Entitlement,
+    /// `dedicated`.
+    pub dedicated: bool,
+}
+
+/// Where in the machine a CPU is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuPlace {
+    /// Drawer, from 0.
+    pub drawer: u32,
+    /// Book in the drawer, from 0.
+    pub book: u32,
+    /// Socket in the book, from 0.
+    pub socket: u32,
 }
 
 impl Default for Smp {
     fn default() -> Self {
-        Self {
-            cpus: 1,
-            max_cpus: 1,
-        }
+        Self::flat(1, 1)
     }
 }
 

@@ -21,8 +21,8 @@ use tod::run::{AllParked, Layer, RunListener};
 
 pub use bench::{Bench, LineEnd, NoSuchLine};
 pub use config::{
-    Accel, BootSource, BootWhen, Device, DriftFix, Engine, Identity, LostTicks, MachineConfig,
-    RtcBase, RtcClock, RtcOptions, Smp, Tcg,
+    Accel, BootSource, BootWhen, CpuDevice, CpuPlace, CpuShape, Device, DriftFix, Engine,
+    Entitlement, Identity, LostTicks, MachineConfig, RtcBase, RtcClock, RtcOptions, Smp, Tcg,
 };
 pub use console::{ConsoleInput, ConsoleOutput};
 pub use event::{GuestEvent, PanicInfo, ResetCause, ShutdownCause};
@@ -74,6 +74,9 @@ pub enum MachineError {
         /// How many there are.
         count: usize,
     },
+    /// A CPU cannot be added.
+    #[error("{0}")]
+    Cpu(String),
     /// The host refused a resource.
     #[error("{what}: {source}")]
     Host {
@@ -124,6 +127,11 @@ pub trait MachineType: Sync {
     /// CPU models accepted by `-cpu`, the default one first.
     fn cpu_models(&self) -> &'static [&'static str];
 
+    /// Whether CPUs can be added to such a machine while it is there.
+    fn cpus_can_come(&self) -> bool {
+        false
+    }
+
     /// One line on what a model has.
     fn cpu_model_description(&self, _model: &str) -> Option<&'static str> {
         None
@@ -147,6 +155,17 @@ pub trait MachineType: Sync {
         config: &MachineConfig,
         parts: MachineParts<'_>,
     ) -> Result<Box<dyn Machine>, MachineError>;
+}
+
+/// A CPU that is there or can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PossibleCpu {
+    /// The driver that `device_add` would take.
+    pub driver: String,
+    /// `core-id`.
+    pub core_id: u32,
+    /// Whether it is there.
+    pub present: bool,
 }
 
 /// A feature of CPUs by the name that `-cpu` takes.
@@ -228,6 +247,22 @@ pub trait Machine: Send + Sync {
     /// State of every vCPU. Works while running (vCPUs are interrupted for microseconds, the
     /// guest's clock is not touched) and while parked.
     fn cpus(&self) -> Vec<CpuSummary>;
+
+    /// The CPUs that can be added while the machine is there, and those that are: all, if any can
+    /// be.
+    fn possible_cpus(&self) -> Vec<PossibleCpu> {
+        Vec::new()
+    }
+
+    /// Adds a CPU, whether the VM runs or not.
+    ///
+    /// # Errors
+    /// [`MachineError::Cpu`] if there can be no such CPU, [`MachineError::Host`].
+    fn add_cpu(&self, _cpu: &CpuDevice) -> Result<(), MachineError> {
+        Err(MachineError::Cpu(
+            "CPUs cannot be added to this machine".into(),
+        ))
+    }
 
     /// Registers of one vCPU as text for `info registers`.
     ///

@@ -145,10 +145,7 @@ fn what_is_saved_comes_back_and_what_is_damaged_changes_nothing() {
     let config = MachineConfig {
         machine: "s390-ccw-virtio".into(),
         cpu: None,
-        smp: Smp {
-            cpus: 2,
-            max_cpus: 2,
-        },
+        smp: Smp::flat(2, 2),
         ram_bytes: 64 << 20,
         accel: Accel::Tcg(Engine::Interp.into()),
         boot: BootSource {

@@ -4,7 +4,7 @@
 
 use machine::Device;
 
-use super::{CliError, KeyVals};
+use super::{CliError, KeyVals, cpus};
 
 /// A device, and what is written about it.
 pub(super) struct Driver {
@@ -16,6 +16,15 @@ pub(super) struct Driver {
     description: &'static str,
 }
 
+const fn cpu(name: &'static str) -> Driver {
+    Driver {
+        name,
+        arch: "s390x",
+        bus: "CPU",
+        description: "a CPU, core-id=N (with -cpu of that model)",
+    }
+}
+
 /// The drivers.
 pub(super) const DRIVERS: &[Driver] = &[
     Driver {
@@ -24,6 +33,9 @@ pub(super) const DRIVERS: &[Driver] = &[
         bus: "s390-sclp-events-bus",
         description: "the operator console (VT220), chardev=ID",
     },
+    cpu("qemu-s390x-cpu"),
+    cpu("max-s390x-cpu"),
+    cpu("zEC12-s390x-cpu"),
     Driver {
         name: "isa-debug-exit",
         arch: "x86_64",
@@ -75,6 +87,9 @@ pub(super) fn parse_device(typed: &str, value: &str) -> Result<Asked, CliError> 
             Wanted::Device(Device::IsaDebugExit { io_base, io_bytes })
         }
         "pc-testdev" => Wanted::Device(Device::PcTestdev),
+        name if let Some(driver) = cpus::DRIVERS.iter().find(|driver| **driver == name) => {
+            Wanted::Device(Device::Cpu(cpus::parse(driver, &mut kv)?))
+        }
         _ => {
             let names: Vec<&str> = DRIVERS.iter().map(|driver| driver.name).collect();
             return Err(kv.error(format!(

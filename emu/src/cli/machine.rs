@@ -15,6 +15,7 @@ pub(super) fn parse_smp(option: &str, value: &str) -> Result<Smp, CliError> {
     let max = take("maxcpus")?;
     let mut product = 1_u64;
     let mut complete = true;
+    let mut shape = Smp::default().shape;
     for key in [
         "drawers", "books", "sockets", "dies", "modules", "clusters", "cores", "threads",
     ] {
@@ -22,7 +23,14 @@ pub(super) fn parse_smp(option: &str, value: &str) -> Result<Smp, CliError> {
         if matches!(key, "sockets" | "cores") {
             complete &= count.is_some();
         }
-        product = product.saturating_mul(u64::from(count.unwrap_or(1)));
+        let count = count.unwrap_or(1);
+        product = product.saturating_mul(u64::from(count));
+        match key {
+            "drawers" => shape.drawers = count,
+            "books" => shape.books = count,
+            "sockets" => shape.sockets = count,
+            _ => {}
+        }
     }
     let total = max.or(cpus).map_or(product, u64::from);
     if total % product != 0 || (complete && total != product) {
@@ -39,7 +47,13 @@ pub(super) fn parse_smp(option: &str, value: &str) -> Result<Smp, CliError> {
         )));
     }
     kv.finish()?;
-    Ok(Smp { cpus, max_cpus })
+    // The product divides the total.
+    shape.cores = max_cpus / (shape.drawers * shape.books * shape.sockets);
+    Ok(Smp {
+        cpus,
+        max_cpus,
+        shape,
+    })
 }
 
 /// `-m VALUE`, in bytes.

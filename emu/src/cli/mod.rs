@@ -8,6 +8,7 @@
 mod accel;
 mod chardevs;
 mod clock;
+mod cpus;
 mod devices;
 mod help;
 mod keyval;
@@ -18,6 +19,7 @@ mod options;
 mod settings;
 
 pub use chardevs::{ChardevKind, ChardevSpec, Mode, SocketAddress, SocketSpec};
+pub use cpus::parse_added as parse_added_device;
 pub use help::{COMPATIBLE_VERSION, version_line};
 pub use keyval::KeyVals;
 pub use settings::{

@@ -8,6 +8,7 @@ mod clocks;
 mod descriptors;
 mod expression;
 pub mod hmp;
+mod hotplug;
 mod memory;
 mod migration;
 pub mod qmp;
@@ -17,7 +18,7 @@ mod snapshots;
 mod table;
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use machine::{Accel, Identity, Machine, MachineType};
 use serde_json::{Map, Value, json};
@@ -49,6 +50,8 @@ pub struct Context {
     pub console: Option<Arc<Port>>,
     /// All character devices, in order.
     pub ports: Vec<Arc<Port>>,
+    /// The ids of CPUs that `device_add` has added.
+    pub added_cpus: Mutex<Vec<String>>,
     /// Migrations and snapshots.
     pub migrations: Arc<Migrations>,
     /// With `-hostclock test`: pushes the host's clocks.

@@ -105,13 +105,15 @@ pub(super) fn hmp_cpu(
 }
 
 fn cpu_number(context: &Context, text: &str) -> Result<usize, String> {
-    let count = context.inspect().cpus().len();
+    let cpus = context.inspect().cpus();
     match text.parse() {
-        Ok(index) if index < count => Ok(index),
-        _ => Err(format!(
-            "no CPU '{text}', expected a number from 0 to {}",
-            count.max(1) - 1
-        )),
+        Ok(index) if cpus.iter().any(|cpu| cpu.index == index) => Ok(index),
+        _ => {
+            let most = cpus.last().map_or(0, |cpu| cpu.index);
+            Err(format!(
+                "no CPU '{text}', expected a number from 0 to {most}"
+            ))
+        }
     }
 }
 
@@ -122,7 +124,7 @@ pub(super) fn hmp_registers(
 ) -> Result<String, String> {
     let cpus: Vec<usize> = match rest.trim() {
         "" => vec![session.cpu],
-        "-a" => (0..context.inspect().cpus().len()).collect(),
+        "-a" => (context.inspect().cpus().iter().map(|cpu| cpu.index)).collect(),
         number => vec![cpu_number(context, number)?],
     };
     let mut text = String::new();
@@ -230,7 +232,7 @@ pub(super) fn machines(context: &Context, _: &Args) -> Result<Value, Failure> {
         let mut entry = json!({
             "name": name,
             "numa-mem-supported": false,
-            "hotpluggable-cpus": false,
+            "hotpluggable-cpus": kind.cpus_can_come(),
             "deprecated": false,
         });
         if let Some(alias) = aliases.first() {
@@ -273,11 +275,11 @@ pub(super) fn human_monitor_command(context: &Context, args: &Args) -> Result<Va
         .unwrap_or_default();
     let mut session = Session::default();
     if let Some(index) = args.get("cpu-index") {
-        let count = context.inspect().cpus().len();
+        let cpus = context.inspect().cpus();
         session.cpu = index
             .as_u64()
             .and_then(|index| usize::try_from(index).ok())
-            .filter(|index| *index < count)
+            .filter(|index| cpus.iter().any(|cpu| cpu.index == *index))
             .ok_or_else(|| Failure::generic("Parameter 'cpu-index' expects a CPU number"))?;
     }
     let text = hmp::execute(context, &mut session, line);

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::hmp::Session;
 use super::{
-    Args, Context, Failure, clocks, descriptors, memory, migration, qom, query, snapshots,
+    Args, Context, Failure, clocks, descriptors, hotplug, memory, migration, qom, query, snapshots,
 };
 
 /// One command, under one or both faces.
@@ -270,6 +270,35 @@ pub(crate) const COMMANDS: &[Command] = &[
         "info cpus",
         "every CPU",
         query::show_cpus,
+    ),
+    qmp(
+        "device_add",
+        &[required("driver", ArgKind::String), REST],
+        hotplug::device_add,
+    ),
+    hmp(
+        "device_add",
+        "driver[,prop=value]...",
+        "add a CPU to the machine that is there",
+        hotplug::hmp_device_add,
+    ),
+    qmp(
+        "device_del",
+        &[required("id", ArgKind::String)],
+        hotplug::device_del,
+    ),
+    hmp(
+        "device_del",
+        "id",
+        "take a device away (CPUs stay)",
+        hotplug::hmp_device_del,
+    ),
+    qmp("query-hotpluggable-cpus", &[], hotplug::query_hotpluggable),
+    hmp(
+        "info hotpluggable-cpus",
+        "",
+        "CPUs that are there and that can be added",
+        hotplug::hmp_hotpluggable,
     ),
     hmp(
         "info registers",

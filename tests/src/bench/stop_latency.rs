@@ -102,10 +102,7 @@ fn stops(engine: Engine, cpus: u32, number: usize, count: usize) -> Result<Stops
     let config = MachineConfig {
         machine: "s390-ccw-virtio".into(),
         cpu: None,
-        smp: Smp {
-            cpus,
-            max_cpus: cpus,
-        },
+        smp: Smp::flat(cpus, cpus),
         ram_bytes: 64 << 20,
         accel: Accel::Tcg(engine.into()),
         boot: BootSource {

@@ -15,7 +15,8 @@ use tod::clock::{Captured, ClockBackend, ClockError, Ready};
 use tod::value::FineSpan;
 use tod::{EpochClock, HostReading, Tod};
 
-use crate::cpu::handle::{self, CpuHandle};
+use crate::cpu::handle;
+use crate::cpu::slots::CpuSlots;
 
 /// The TOD clock of the configuration.
 pub struct TodClock {
@@ -75,7 +76,7 @@ impl TodClock {
     }
 
     /// A program sets the clock; every CPU looks at its comparator anew.
-    pub fn set(&self, value: Tod, cpus: &[Arc<CpuHandle>]) {
+    pub fn set(&self, value: Tod, cpus: &CpuSlots) {
         self.clock.set(value);
         self.settings.fetch_add(1, Ordering::AcqRel);
         look_again(cpus);
@@ -83,8 +84,8 @@ impl TodClock {
 }
 
 /// Comparators may have passed, or not any more.
-fn look_again(cpus: &[Arc<CpuHandle>]) {
-    for cpu in cpus {
+fn look_again(cpus: &CpuSlots) {
+    for cpu in cpus.iter() {
         cpu.kick(handle::INTERRUPT);
     }
 }
@@ -123,12 +124,12 @@ impl Grain {
 /// The TOD clock as the clock manager handles it; registered under the name "tod".
 pub struct TodBackend {
     tod: Arc<TodClock>,
-    cpus: Vec<Arc<CpuHandle>>,
+    cpus: Arc<CpuSlots>,
 }
 
 impl TodBackend {
     /// The backend of a machine's TOD clock and CPUs.
-    pub fn new(tod: Arc<TodClock>, cpus: Vec<Arc<CpuHandle>>) -> Self {
+    pub fn new(tod: Arc<TodClock>, cpus: Arc<CpuSlots>) -> Self {
         Self { tod, cpus }
     }
 }

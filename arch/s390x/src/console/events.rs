@@ -4,6 +4,7 @@
 //! shutdown signal. Output goes straight to the character device.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use machine::{ConsoleInput, ConsoleOutput};
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 /// Event type: text of a VT220 terminal, both ways.
 pub const TYPE_VT220: u8 = 0x1a;
+/// Event type: the configuration has changed ("configuration management data").
+pub const TYPE_CONFIGURATION: u8 = 0x04;
 /// Event type: the operator's wish that the guest shut down ("signal quiesce").
 pub const TYPE_SIGNAL_QUIESCE: u8 = 0x1d;
 
@@ -24,8 +27,10 @@ pub const fn mask_bit(event_type: u8) -> u64 {
 
 /// Events that the guest may send to us.
 pub const HOST_RECEIVES: u64 = mask_bit(TYPE_VT220);
+/// Events that we may send to a guest without a console.
+const HOST_SENDS_ALWAYS: u64 = mask_bit(TYPE_SIGNAL_QUIESCE) | mask_bit(TYPE_CONFIGURATION);
 /// Events that we may send to the guest.
-pub const HOST_SENDS: u64 = mask_bit(TYPE_VT220) | mask_bit(TYPE_SIGNAL_QUIESCE);
+pub const HOST_SENDS: u64 = mask_bit(TYPE_VT220) | HOST_SENDS_ALWAYS;
 
 /// State that moves with the guest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +51,8 @@ type Notify = Box<dyn Fn() + Send + Sync>;
 /// The service-call logical processor's event facility.
 pub struct Sclp {
     state: Mutex<EventState>,
+    /// CPUs have come that the guest has not been told of.
+    cpus_changed: AtomicBool,
     output: Option<Arc<dyn ConsoleOutput>>,
     ready: Mutex<Option<Notify>>,
     notify: Mutex<Option<Notify>>,
@@ -70,6 +77,7 @@ impl Sclp {
     pub fn new(output: Option<Arc<dyn ConsoleOutput>>) -> Self {
         Self {
             state: Mutex::default(),
+            cpus_changed: AtomicBool::new(false),
             output,
             ready: Mutex::default(),
             notify: Mutex::default(),
@@ -96,7 +104,7 @@ impl Sclp {
         if self.has_console() {
             HOST_SENDS
         } else {
-            mask_bit(TYPE_SIGNAL_QUIESCE)
+            HOST_SENDS_ALWAYS
         }
     }
 
@@ -107,16 +115,44 @@ impl Sclp {
         state.guest_sends = guest_sends;
     }
 
+    /// The events that the guest takes and has not read.
+    fn pending(&self, state: &EventState) -> u64 {
+        let changed = if self.cpus_changed() {
+            mask_bit(TYPE_CONFIGURATION)
+        } else {
+            0
+        };
+        (state.waiting() | changed) & state.guest_receives & self.host_sends()
+    }
+
+    /// Whether the guest has not been told yet that CPUs have come.
+    pub fn cpus_changed(&self) -> bool {
+        self.cpus_changed.load(Ordering::Acquire)
+    }
+
+    /// That guest has been told, or has not.
+    pub fn set_cpus_changed(&self, changed: bool) {
+        self.cpus_changed.store(changed, Ordering::Release);
+    }
+
+    /// CPUs have come: tells the guest, now or when it takes that event.
+    pub fn signal_cpus_changed(&self) {
+        self.set_cpus_changed(true);
+        if self.is_pending() {
+            self.tell_guest();
+        }
+    }
+
     /// Whether READ EVENT DATA would find an event.
     pub fn is_pending(&self) -> bool {
-        lock(&self.state).pending(self.host_sends()) != 0
+        self.pending(&lock(&self.state)) != 0
     }
 
     /// Takes one event that `selection` names, in the order of types. At most `room` bytes of
     /// data; console input that does not fit stays for the next one.
     pub fn take(&self, selection: u64, room: usize) -> Option<Event> {
         let mut state = lock(&self.state);
-        let pending = state.pending(self.host_sends()) & selection;
+        let pending = self.pending(&state) & selection;
         if pending & mask_bit(TYPE_VT220) != 0 && room >= 2 {
             let was_full = state.input.len() >= INPUT_CAPACITY;
             let count = state.input.len().min(room - 1);
@@ -131,6 +167,15 @@ impl Sclp {
             return Some(Event {
                 event_type: TYPE_VT220,
                 data,
+            });
+        }
+        // A reserved byte and what has changed: CPUs.
+        const CPU_CHANGE: [u8; 2] = [0, 1];
+        if pending & mask_bit(TYPE_CONFIGURATION) != 0 && room >= CPU_CHANGE.len() {
+            self.set_cpus_changed(false);
+            return Some(Event {
+                event_type: TYPE_CONFIGURATION,
+                data: CPU_CHANGE.to_vec(),
             });
         }
         // Timeout 0 in units of 0: at once.
@@ -173,6 +218,7 @@ impl Sclp {
 
     /// System reset: masks and pending signals go, typed-ahead input stays with the terminal.
     pub fn reset(&self) {
+        self.set_cpus_changed(false);
         let mut state = lock(&self.state);
         let input = std::mem::take(&mut state.input);
         *state = EventState {
@@ -193,7 +239,7 @@ impl Sclp {
 }
 
 impl EventState {
-    fn pending(&self, host_sends: u64) -> u64 {
+    fn waiting(&self) -> u64 {
         let mut events = 0;
         if !self.input.is_empty() {
             events |= mask_bit(TYPE_VT220);
@@ -201,7 +247,7 @@ impl EventState {
         if self.quiesce {
             events |= mask_bit(TYPE_SIGNAL_QUIESCE);
         }
-        events & self.guest_receives & host_sends
+        events
     }
 
     /// Bytes of input that wait.

@@ -10,12 +10,15 @@ use tcg::mem::{read_absolute, write_absolute};
 use super::events::{TYPE_VT220, mask_bit};
 use crate::cpu::ProgramCode;
 use crate::cpu::facility::ESOP;
+use crate::cpu::handle::CpuState;
 use crate::machine::Shared;
 
 /// Bits of the command word that name the command; the others are for the command's use.
 const COMMAND_MASK: u32 = 0xffff_00ff;
 const READ_SCP_INFO: u32 = 0x0002_0001;
 const READ_SCP_INFO_FORCED: u32 = 0x0012_0001;
+const CONFIGURE_CPU: u32 = 0x0011_0001;
+const DECONFIGURE_CPU: u32 = 0x0010_0001;
 const READ_CPU_INFO: u32 = 0x0001_0001;
 const READ_EVENT_DATA: u32 = 0x0077_0005;
 const WRITE_EVENT_DATA: u32 = 0x0076_0005;
@@ -29,6 +32,12 @@ mod response {
     pub(super) const INVALID_COMMAND: u16 = 0x01f0;
     pub(super) const INSUFFICIENT_LENGTH: u16 = 0x0300;
     pub(super) const INVALID_FUNCTION: u16 = 0x40f0;
+    /// The resource is in that state already.
+    pub(super) const ALREADY: u16 = 0x0120;
+    /// There is no such CPU.
+    pub(super) const NO_SUCH_CPU: u16 = 0x09f0;
+    /// The CPU executes, so it cannot be taken away.
+    pub(super) const CPU_IN_USE: u16 = 0x05f0;
     pub(super) const NO_EVENTS: u16 = 0x60f0;
     pub(super) const INVALID_SELECTION_MASK: u16 = 0x70f0;
     pub(super) const INCONSISTENT_LENGTHS: u16 = 0x72f0;
@@ -56,6 +65,8 @@ const MAX_INCREMENTS: u64 = 1020;
 const MAX_MASK: usize = 32;
 /// READ SCP INFO facility: READ CPU INFO is there.
 const FACILITY_CPU_INFO: u64 = 0x0800_0000_0000_0000;
+/// READ SCP INFO facility: CONFIGURE CPU and DECONFIGURE CPU are there.
+const FACILITY_CPU_CONFIGURE: u64 = 0x0400_0000_0000_0000;
 /// Characteristics byte 85, bit 6: enhanced suppression on protection.
 const ESOP_BIT: u8 = 0x02;
 
@@ -122,6 +133,9 @@ pub fn service_call(
         match code {
             READ_SCP_INFO | READ_SCP_INFO_FORCED => read_scp_info(shared, &mut sccb),
             READ_CPU_INFO => read_cpu_info(shared, &mut sccb),
+            CONFIGURE_CPU | DECONFIGURE_CPU => {
+                configure_cpu(shared, (command >> 8) as u8, code == CONFIGURE_CPU)
+            }
             WRITE_EVENT_MASK => write_event_mask(shared, &mut sccb),
             WRITE_EVENT_DATA => write_event_data(shared, &mut sccb),
             _ => read_event_data(shared, &mut sccb),
@@ -141,6 +155,8 @@ fn is_known(code: u32) -> bool {
         READ_SCP_INFO
             | READ_SCP_INFO_FORCED
             | READ_CPU_INFO
+            | CONFIGURE_CPU
+            | DECONFIGURE_CPU
             | READ_EVENT_DATA
             | WRITE_EVENT_DATA
             | WRITE_EVENT_MASK
@@ -213,16 +229,19 @@ impl Sccb {
     }
 }
 
+/// The CPU entries, those that are configured first. Only such a list as fits is asked for.
 fn put_cpus(shared: &Shared, sccb: &mut Sccb, at: usize) {
-    for cpu in 0..shared.cpu_count {
-        let entry = at + usize::from(cpu) * CPU_ENTRY;
+    let configured = shared.cpus.iter().filter(|cpu| cpu.is_configured());
+    let standby = shared.cpus.iter().filter(|cpu| !cpu.is_configured());
+    for (n, cpu) in configured.chain(standby).enumerate() {
+        let entry = at + n * CPU_ENTRY;
         sccb.put(entry, &[0; CPU_ENTRY]);
-        sccb.put8(entry, cpu as u8);
+        sccb.put8(entry, cpu.address() as u8);
     }
 }
 
 fn read_scp_info(shared: &Shared, sccb: &mut Sccb) -> u16 {
-    let needed = CPU_LIST + usize::from(shared.cpu_count) * CPU_ENTRY;
+    let needed = CPU_LIST + shared.cpus.count() * CPU_ENTRY;
     if sccb.len() < needed {
         sccb.put16(0, needed as u16);
         return response::INSUFFICIENT_LENGTH;
@@ -238,11 +257,11 @@ fn read_scp_info(shared: &Shared, sccb: &mut Sccb) -> u16 {
         Err(_) => sccb.put(100, &(megabytes as u32).to_be_bytes()),
     }
     sccb.put64(104, increments);
-    sccb.put16(16, shared.cpu_count);
+    sccb.put16(16, shared.cpus.configured());
     sccb.put16(18, CPU_LIST as u16);
     // No load parameter: eight EBCDIC blanks.
     sccb.put(24, &[0x40; 8]);
-    sccb.put64(48, FACILITY_CPU_INFO);
+    sccb.put64(48, FACILITY_CPU_INFO | FACILITY_CPU_CONFIGURE);
     if shared.facilities().has(ESOP) {
         sccb.put8(85, ESOP_BIT);
     }
@@ -252,21 +271,35 @@ fn read_scp_info(shared: &Shared, sccb: &mut Sccb) -> u16 {
 }
 
 fn read_cpu_info(shared: &Shared, sccb: &mut Sccb) -> u16 {
-    let needed = CPU_INFO_LIST + usize::from(shared.cpu_count) * CPU_ENTRY;
+    let needed = CPU_INFO_LIST + shared.cpus.count() * CPU_ENTRY;
     if sccb.len() < needed {
         sccb.put16(0, needed as u16);
         return response::INSUFFICIENT_LENGTH;
     }
     sccb.put(HEADER, &[0; CPU_INFO_LIST - HEADER]);
-    sccb.put16(8, shared.cpu_count);
+    let configured = shared.cpus.configured();
+    sccb.put16(8, configured);
     sccb.put16(10, CPU_INFO_LIST as u16);
-    sccb.put16(12, 0);
-    sccb.put16(
-        14,
-        CPU_INFO_LIST as u16 + shared.cpu_count * CPU_ENTRY as u16,
-    );
+    sccb.put16(12, shared.cpus.count() as u16 - configured);
+    sccb.put16(14, CPU_INFO_LIST as u16 + configured * CPU_ENTRY as u16);
     put_cpus(shared, sccb, CPU_INFO_LIST);
     response::NORMAL_READ
+}
+
+/// CONFIGURE CPU, DECONFIGURE CPU: a CPU that is there becomes configured, or, when it is stopped,
+/// standby. CPU 0 stays.
+fn configure_cpu(shared: &Shared, address: u8, configured: bool) -> u16 {
+    let Some(cpu) = shared.cpus.get(address.into()) else {
+        return response::NO_SUCH_CPU;
+    };
+    if cpu.is_configured() == configured {
+        return response::ALREADY;
+    }
+    if !configured && (address == 0 || cpu.state() != CpuState::Stopped) {
+        return response::CPU_IN_USE;
+    }
+    cpu.configure(configured);
+    response::NORMAL
 }
 
 fn write_event_mask(shared: &Shared, sccb: &mut Sccb) -> u16 {

@@ -2,10 +2,10 @@
 //!
 //! Not here: which CPU takes one, and when ([`super::interrupt`]).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::handle::{self, CpuHandle};
+use super::handle;
+use super::slots::CpuSlots;
 
 /// Marks a pending service signal beside its 32-bit parameter.
 const PENDING: u64 = 1 << 32;
@@ -20,10 +20,10 @@ pub struct Floating {
 impl Floating {
     /// Makes a service signal pending. A second one before the first is taken merges: the
     /// address of the completed SCCB (a multiple of 8) and the event-pending bit (1) are kept.
-    pub fn service_signal(&self, cpus: &[Arc<CpuHandle>], parameter: u32) {
+    pub fn service_signal(&self, cpus: &CpuSlots, parameter: u32) {
         self.service
             .fetch_or(PENDING | u64::from(parameter), Ordering::AcqRel);
-        for cpu in cpus {
+        for cpu in cpus.iter() {
             cpu.kick(handle::INTERRUPT);
         }
     }
@@ -75,13 +75,13 @@ mod tests {
     fn service_signals_merge_until_one_is_taken() {
         let floating = Floating::default();
         assert_eq!(floating.take_service_signal(), None);
-        floating.service_signal(&[], 0x1000);
-        floating.service_signal(&[], 1);
+        floating.service_signal(&CpuSlots::new(0), 0x1000);
+        floating.service_signal(&CpuSlots::new(0), 1);
         assert!(floating.has_service_signal());
         assert_eq!(floating.take_service_signal(), Some(0x1001));
         assert_eq!(floating.take_service_signal(), None);
         // A signal without any parameter is one all the same.
-        floating.service_signal(&[], 0);
+        floating.service_signal(&CpuSlots::new(0), 0);
         assert_eq!(floating.take_service_signal(), Some(0));
     }
 }

@@ -23,9 +23,12 @@ pub const PARK: u32 = 1 << 2;
 /// block is followed by a look. See [`super::S390Cpu::set_stop_at`].
 pub const COUNT: u32 = 1 << 3;
 
-/// CPUs that a machine can have at most: interruption sources are bits of a word, and STORE CLOCK
-/// has six bits for the CPU's number.
-pub const MAX_CPUS: u16 = 64;
+/// CPUs that a machine can have at most, as in QEMU; so STORE CLOCK has at most eight bits for the
+/// CPU's number.
+pub const MAX_CPUS: u16 = 248;
+
+/// Words of one bit per CPU.
+pub const CPU_WORDS: usize = 4;
 
 /// CPU states (Principles of Operation, chapter 4, "Stopped, Operating, Load, and Check-Stop
 /// States").
@@ -84,8 +87,10 @@ pub struct CpuHandle {
     waiting: AtomicBool,
     /// The thread executes guest code, or is about to.
     in_guest: AtomicBool,
-    /// Emergency signals, one bit per sending CPU.
-    emergency: AtomicU64,
+    /// Whether orders reach it; see [`super::slots`].
+    configured: AtomicBool,
+    /// Emergency signals, one bit per sending CPU, the lowest address first.
+    emergency: [AtomicU64; CPU_WORDS],
     /// One external call: sending CPU + 1, or 0.
     external_call: AtomicU32,
     /// Restart interruption and stop order.
@@ -103,7 +108,8 @@ impl CpuHandle {
             state: AtomicU8::new(CpuState::Stopped as u8),
             waiting: AtomicBool::new(false),
             in_guest: AtomicBool::new(false),
-            emergency: AtomicU64::new(0),
+            configured: AtomicBool::new(true),
+            emergency: Default::default(),
             external_call: AtomicU32::new(0),
             latched: AtomicU32::new(0),
             orders: OrderSlot::default(),
@@ -162,8 +168,8 @@ impl CpuHandle {
 
     /// An emergency signal from a CPU.
     pub fn post_emergency(&self, source: u16) {
-        self.emergency
-            .fetch_or(1 << (source % MAX_CPUS), Ordering::AcqRel);
+        self.emergency[usize::from(source / 64) % CPU_WORDS]
+            .fetch_or(1 << (source % 64), Ordering::AcqRel);
         self.kick(INTERRUPT);
     }
 
@@ -190,18 +196,22 @@ impl CpuHandle {
     }
 
     pub(super) fn has_emergency(&self) -> bool {
-        self.emergency.load(Ordering::Acquire) != 0
+        self.emergency
+            .iter()
+            .any(|word| word.load(Ordering::Acquire) != 0)
     }
 
     /// Takes the emergency signal of the lowest-numbered source.
     pub(super) fn take_emergency(&self) -> Option<u16> {
-        let bits = self.emergency.load(Ordering::Acquire);
-        if bits == 0 {
-            return None;
+        for (word, first) in self.emergency.iter().zip((0u16..).step_by(64)) {
+            let bits = word.load(Ordering::Acquire);
+            if bits != 0 {
+                let source = bits.trailing_zeros();
+                word.fetch_and(!(1 << source), Ordering::AcqRel);
+                return Some(first + source as u16);
+            }
         }
-        let source = bits.trailing_zeros();
-        self.emergency.fetch_and(!(1 << source), Ordering::AcqRel);
-        Some(source as u16)
+        None
     }
 
     pub(super) fn take_external_call(&self) -> Option<u16> {
@@ -249,11 +259,21 @@ impl CpuHandle {
             .fetch_and(!(STOP | STORE_STATUS), Ordering::AcqRel);
     }
 
-    /// Latched interruptions for saving: emergency-signal sources, external call, restart and
-    /// stop.
+    /// Whether the CPU is configured, so that orders reach it.
+    pub fn is_configured(&self) -> bool {
+        self.configured.load(Ordering::Acquire)
+    }
+
+    /// Makes the CPU configured, or standby; what it was before.
+    pub fn configure(&self, configured: bool) -> bool {
+        self.configured.swap(configured, Ordering::AcqRel)
+    }
+
+    /// Latched interruptions for saving: emergency-signal sources below 64, external call,
+    /// restart and stop.
     pub fn latched_words(&self) -> (u64, u32, u32) {
         (
-            self.emergency.load(Ordering::Acquire),
+            self.emergency[0].load(Ordering::Acquire),
             self.external_call.load(Ordering::Acquire),
             self.latched.load(Ordering::Acquire),
         )
@@ -261,15 +281,30 @@ impl CpuHandle {
 
     /// Takes over what [`CpuHandle::latched_words`] gave.
     pub fn restore_latched(&self, (emergency, external_call, latched): (u64, u32, u32)) {
-        self.emergency.store(emergency, Ordering::Release);
+        self.emergency[0].store(emergency, Ordering::Release);
         self.external_call.store(external_call, Ordering::Release);
         self.latched.store(latched, Ordering::Release);
         self.kick(INTERRUPT);
     }
 
+    /// Sources of emergency signals from 64 on, for saving.
+    pub fn further_emergencies(&self) -> [u64; CPU_WORDS - 1] {
+        std::array::from_fn(|n| self.emergency[n + 1].load(Ordering::Acquire))
+    }
+
+    /// Takes over what [`CpuHandle::further_emergencies`] gave, after
+    /// [`CpuHandle::restore_latched`].
+    pub fn restore_further_emergencies(&self, words: [u64; CPU_WORDS - 1]) {
+        for (word, value) in self.emergency[1..].iter().zip(words) {
+            word.store(value, Ordering::Release);
+        }
+    }
+
     /// What a CPU reset clears.
     pub(super) fn clear_latched(&self) {
-        self.emergency.store(0, Ordering::Release);
+        for word in &self.emergency {
+            word.store(0, Ordering::Release);
+        }
         self.external_call.store(0, Ordering::Release);
         self.latched.store(0, Ordering::Release);
     }

@@ -24,6 +24,7 @@ pub mod program_interrupt;
 pub mod psw;
 pub mod reset;
 pub mod run;
+pub mod slots;
 pub mod wait;
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ pub fn signal(cpu: &mut S390Cpu, order: u8, address: u16, parameter: u64) -> Out
         return Outcome::Status(status::INVALID_PARAMETER);
     }
     let shared = Arc::clone(&cpu.control.shared);
-    let Some(target) = shared.cpus.get(usize::from(address)) else {
+    let Some(target) = shared.cpus.get(address).filter(|cpu| cpu.is_configured()) else {
         return Outcome::NotOperational;
     };
     // Until a CPU has completed its stop it takes no order, not even one that looks at it: who

@@ -191,7 +191,7 @@ fn load_pair(
             let left = load(cpu, modes.0, a, size)? as u64;
             Ok((left, load(cpu, modes.1, b, size)? as u64))
         };
-        if cpu.control.shared.cpus.len() == 1 {
+        if cpu.control.shared.cpus.count() == 1 {
             both(cpu)?
         } else {
             tcg::alone(cpu, both)?

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex};
 
 use machine::{
-    Accel, BootWhen, CpuFeature, Engine, GuestRam, Machine, MachineConfig, MachineError,
+    Accel, BootWhen, CpuFeature, Device, Engine, GuestRam, Machine, MachineConfig, MachineError,
     MachineParts, MachineType, RtcBase, Smp, Tcg,
 };
 use tcg::cpu::System;
@@ -14,13 +14,13 @@ use tcg::{CpuCore, EngineKind, Options};
 use tod::clock::{EpochClock, Policy};
 use tod::{Tod, UnixTime};
 
+use super::plug::Threads;
 use super::vcpu::{Crew, Vcpu};
 use super::{S390xMachine, Shared};
 use crate::boot::BootImage;
 use crate::clock::TodBackend;
 use crate::console::Sclp;
 use crate::cpu::S390Cpu;
-use crate::cpu::facility::Facilities;
 use crate::cpu::features;
 use crate::cpu::handle::MAX_CPUS;
 use crate::cpu::model::{self, Model, ModelError};
@@ -62,6 +62,10 @@ impl MachineType for CcwVirtio {
         &["qemu", "max", "zEC12"]
     }
 
+    fn cpus_can_come(&self) -> bool {
+        true
+    }
+
     fn cpu_model_description(&self, name: &str) -> Option<&'static str> {
         Model::find(name).map(Model::description)
     }
@@ -82,8 +86,8 @@ impl MachineType for CcwVirtio {
         parts: MachineParts<'_>,
     ) -> Result<Box<dyn Machine>, MachineError> {
         check_accel(config.accel)?;
-        let facilities = chosen_cpu(config.cpu.as_deref())?;
-        let cpu_count = check_smp(config.smp)?;
+        let chosen = chosen_cpu(config.cpu.as_deref())?;
+        let (cpu_count, max_cpus) = check_smp(config.smp)?;
         if !(MIN_RAM_BYTES..=MAX_RAM_BYTES).contains(&config.ram_bytes) {
             return Err(MachineError::Option {
                 option: "-m",
@@ -149,10 +153,10 @@ impl MachineType for CcwVirtio {
             clock,
             parts.clocks.timeline().clone(),
             config.identity.clone(),
-            config.smp.max_cpus.min(u32::from(MAX_CPUS)) as u16,
+            max_cpus,
             parts.events,
         );
-        shared.install_facilities(facilities);
+        shared.install_facilities(chosen.facilities);
         let backend = TodBackend::new(shared.tod.clone(), shared.cpus.clone());
         parts
             .clocks
@@ -169,17 +173,22 @@ impl MachineType for CcwVirtio {
                 shared.floating.service_signal(&shared.cpus, 1);
             }
         });
-        let vcpus = cores
-            .into_iter()
-            .zip(0..)
-            .map(|(core, address)| Vcpu::new(S390Cpu::new(core, shared.clone(), address)))
-            .collect();
+        let crew = Crew::new(shared.max_cpus);
+        for (core, address) in cores.into_iter().zip(0..) {
+            crew.add(Vcpu::new(S390Cpu::new(core, shared.clone(), address)));
+        }
         let machine = S390xMachine {
             shared,
-            crew: Arc::new(Crew::new(vcpus)),
+            crew: Arc::new(crew),
+            model: chosen.model,
             boot,
-            threads: Mutex::default(),
+            threads: Mutex::new(Threads::NotYet),
         };
+        for device in &config.devices {
+            if let Device::Cpu(cpu) = device {
+                machine.plug(cpu)?;
+            }
+        }
         match &machine.boot {
             _ if !at_once => {}
             Some(boot) => machine.start_boot_cpu(boot.entry()),
@@ -189,28 +198,6 @@ impl MachineType for CcwVirtio {
             machine.start_threads()?;
         }
         Ok(Box::new(machine))
-    }
-}
-
-impl S390xMachine {
-    fn start_threads(&self) -> Result<(), MachineError> {
-        let mut threads = Vec::new();
-        for index in 0..self.crew.vcpus.len() {
-            let (crew, shared) = (self.crew.clone(), self.shared.clone());
-            let thread = std::thread::Builder::new()
-                .name(format!("cpu{index}"))
-                .spawn(move || crew.vcpus[index].live(&crew, &shared))
-                .map_err(|source| MachineError::Host {
-                    what: format!("starting a thread for CPU {index}"),
-                    source,
-                })?;
-            threads.push(thread);
-        }
-        *self
-            .threads
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = threads;
-        Ok(())
     }
 }
 
@@ -266,20 +253,21 @@ fn refused_cpu(cpu: Option<&str>, error: &ModelError) -> MachineError {
 }
 
 /// What `-cpu` asks for; features that lack what they need are told of.
-fn chosen_cpu(cpu: Option<&str>) -> Result<Facilities, MachineError> {
+fn chosen_cpu(cpu: Option<&str>) -> Result<model::Chosen, MachineError> {
     let chosen = model::choose(cpu).map_err(|error| refused_cpu(cpu, &error))?;
     for warning in &chosen.warnings {
         log::warn!("-cpu: {warning}");
     }
-    Ok(chosen.facilities)
+    Ok(chosen)
 }
 
-fn check_smp(smp: Smp) -> Result<u16, MachineError> {
-    match u16::try_from(smp.cpus) {
-        Ok(count @ 1..=MAX_CPUS) => Ok(count),
+/// How many CPUs there are at first, and at most.
+fn check_smp(smp: Smp) -> Result<(u16, u16), MachineError> {
+    match (u16::try_from(smp.cpus), u16::try_from(smp.max_cpus)) {
+        (Ok(cpus @ 1..), Ok(max)) if cpus <= max && max <= MAX_CPUS => Ok((cpus, max)),
         _ => Err(MachineError::Option {
             option: "-smp",
-            value: smp.cpus.to_string(),
+            value: smp.max_cpus.to_string(),
             expected: format!("expected 1 to {MAX_CPUS} CPUs"),
         }),
     }

@@ -40,7 +40,7 @@ const RESPONSE_NONE: u64 = 0x0102;
 pub fn diagnose(cpu: &mut S390Cpu, r1: u8, r3: u8, function: u64) -> Result<(), Trap> {
     match function & 0xffff {
         YIELD | YIELD_TO => {
-            if cpu.control.shared.cpus.len() > 1 {
+            if cpu.control.shared.cpus.count() > 1 {
                 std::thread::yield_now();
             }
             Ok(())

@@ -9,22 +9,25 @@ pub mod diagnose;
 pub mod ebcdic;
 pub mod inspect;
 pub mod parts;
+mod plug;
 pub mod shared;
 pub mod stsi;
 pub mod vcpu;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex};
 
 use machine::{
-    AddressSpace, Bench, ConsoleInput, CpuSummary, GuestRam, Machine, MachineError, ResetCause,
+    AddressSpace, Bench, ConsoleInput, CpuDevice, CpuSummary, GuestRam, Machine, MachineError,
+    PossibleCpu, ResetCause,
 };
 use tod::clock::StartToken;
 use tod::run::AllParked;
 
 use crate::boot::BootImage;
 use crate::cpu::handle::CpuState;
+use crate::cpu::model::Model;
 use crate::cpu::psw::Psw;
+use plug::Threads;
 use vcpu::Crew;
 
 pub use create::TYPE;
@@ -38,13 +41,14 @@ pub struct S390xMachine {
     shared: Arc<Shared>,
     crew: Arc<Crew>,
     boot: Option<BootImage>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    model: Model,
+    threads: Mutex<Threads>,
 }
 
 impl S390xMachine {
     /// Resets all CPUs, clearing registers where memory is cleared too.
     fn reset_cpus(&self, clear: bool) {
-        for vcpu in &self.crew.vcpus {
+        for vcpu in self.crew.vcpus() {
             vcpu.visit(|cpu| {
                 if clear {
                     cpu.clear_reset()
@@ -60,7 +64,7 @@ impl S390xMachine {
 
     /// Starts CPU 0 at a PSW.
     fn start_boot_cpu(&self, psw: Psw) {
-        self.crew.vcpus[0].visit(|cpu| {
+        self.boot_cpu().visit(|cpu| {
             cpu.set_psw(psw);
             cpu.set_state(CpuState::Operating);
         });
@@ -68,7 +72,7 @@ impl S390xMachine {
 
     /// Clears memory and puts the boot image there; blocks made from what was there go.
     fn reload_memory(&self) {
-        self.crew.vcpus[0].visit(|cpu| {
+        self.boot_cpu().visit(|cpu| {
             let zeros = [0; CLEAR_CHUNK];
             let mut there = [0; CLEAR_CHUNK];
             let size = self.shared.ram().size();
@@ -96,11 +100,15 @@ impl S390xMachine {
     }
 
     fn vcpu(&self, index: usize) -> Result<&vcpu::Vcpu, MachineError> {
-        let count = self.crew.vcpus.len();
+        let count = self.shared.cpus.count();
         self.crew
-            .vcpus
             .get(index)
             .ok_or(MachineError::NoSuchCpu { index, count })
+    }
+
+    /// CPU 0, which every machine has.
+    fn boot_cpu(&self) -> &vcpu::Vcpu {
+        self.crew.get(0).expect("CPU 0 is plugged in at creation")
     }
 }
 
@@ -162,7 +170,15 @@ impl Machine for S390xMachine {
             halted: vcpu.handle().state() != CpuState::Operating || vcpu.handle().is_waiting(),
             pc: vcpu.visit(|cpu| cpu.psw().address),
         };
-        self.crew.vcpus.iter().map(summary).collect()
+        self.crew.vcpus().map(summary).collect()
+    }
+
+    fn possible_cpus(&self) -> Vec<PossibleCpu> {
+        self.places()
+    }
+
+    fn add_cpu(&self, cpu: &CpuDevice) -> Result<(), MachineError> {
+        self.hot_plug(cpu)
     }
 
     fn registers(&self, cpu: usize) -> Result<String, MachineError> {
@@ -203,7 +219,7 @@ impl Machine for S390xMachine {
         self.shared
             .system
             .counts_instructions()
-            .then(|| self.crew.vcpus.iter().map(vcpu::Vcpu::instructions).sum())
+            .then(|| self.crew.vcpus().map(vcpu::Vcpu::instructions).sum())
     }
 
     fn parts(&self) -> Vec<Box<dyn migration::Part + '_>> {
@@ -212,12 +228,6 @@ impl Machine for S390xMachine {
 
     fn shut_down(&self) {
         self.shared.gate.quit();
-        let threads =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
-            if thread.join().is_err() {
-                log::error!("a vCPU's thread has panicked");
-            }
-        }
+        self.join_threads();
     }
 }

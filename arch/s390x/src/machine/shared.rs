@@ -17,6 +17,7 @@ use crate::console::Sclp;
 use crate::cpu::facility::Facilities;
 use crate::cpu::floating::Floating;
 use crate::cpu::handle::{self, CpuHandle};
+use crate::cpu::slots::CpuSlots;
 use crate::memory::keys::StorageKeys;
 
 /// Facilities that are installed, and those of them that the guest is shown.
@@ -35,7 +36,7 @@ pub struct Shared {
     /// Name and UUID, as STSI tells them.
     pub identity: Identity,
     /// The CPUs as others see them, by CPU address.
-    pub cpus: Vec<Arc<CpuHandle>>,
+    pub cpus: Arc<CpuSlots>,
     /// Interruptions that any CPU may take.
     pub floating: Floating,
     /// Where the CPUs' threads park.
@@ -48,8 +49,6 @@ pub struct Shared {
     pub keys: StorageKeys,
     /// Held by the one CPU that waits for another to carry out its order.
     pub signal_path: Mutex<()>,
-    /// CPUs present, numbered from 0.
-    pub cpu_count: u16,
     /// CPUs that can ever be present.
     pub max_cpus: u16,
     /// What the CPUs have by `-cpu`, and what of that the guest has been told: a guest that came
@@ -76,28 +75,24 @@ impl Shared {
         max_cpus: u16,
         events: Sender<GuestEvent>,
     ) -> Arc<Self> {
-        let cpus: Vec<_> = cores
-            .iter()
-            .zip(0u16..)
-            .map(|(core, address)| {
-                let sleeper = Sleeper::new(&timeline, &format!("cpu{address}"));
-                CpuHandle::new(address, Arc::clone(core.attention()), sleeper)
+        let cpus = CpuSlots::new(max_cpus);
+        // A place without a CPU has no thread at the gate, so nobody kicks it.
+        let kicks = (0..max_cpus)
+            .map(|address| {
+                let cpus = Arc::clone(&cpus);
+                Box::new(move || {
+                    if let Some(cpu) = cpus.get(address) {
+                        cpu.kick(handle::PARK);
+                    }
+                }) as Kick
             })
             .collect();
-        let kicks = cpus
-            .iter()
-            .map(|cpu| {
-                let cpu = Arc::clone(cpu);
-                Box::new(move || cpu.kick(handle::PARK)) as Kick
-            })
-            .collect();
-        Arc::new(Self {
+        let shared = Arc::new(Self {
             gate: VcpuGate::new(kicks),
             keys: StorageKeys::new(system.ram().size()),
             system,
             sclp,
             identity,
-            cpu_count: cores.len() as u16,
             max_cpus,
             cpus,
             floating: Floating::default(),
@@ -106,7 +101,20 @@ impl Shared {
             signal_path: Mutex::new(()),
             facilities: RwLock::default(),
             events,
-        })
+        });
+        for (core, address) in cores.iter().zip(0..) {
+            shared.plug(core, address);
+        }
+        shared
+    }
+
+    /// A CPU that will be made of this core is plugged in; false if there is no such place or it
+    /// is taken. The handle of the CPU is there for others when this returns, so the CPU itself
+    /// is to be made at once.
+    pub fn plug(&self, core: &CpuCore, address: u16) -> bool {
+        let sleeper = Sleeper::new(&self.timeline, &format!("cpu{address}"));
+        let attention = Arc::clone(core.attention());
+        self.cpus.plug(CpuHandle::new(address, attention, sleeper))
     }
 
     /// The facilities that CPUs show now.

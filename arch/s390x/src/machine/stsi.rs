@@ -58,7 +58,7 @@ pub fn block(
             put_cpus(&mut block, 36, shared);
             put(&mut block, 44, &field::<8>("QEMU"));
             put(&mut block, 52, &CAPABILITY.to_be_bytes());
-            put(&mut block, 66, &shared.cpu_count.to_be_bytes());
+            put(&mut block, 66, &shared.cpus.configured().to_be_bytes());
         }
         (3, 2, 2) => {
             const VM: usize = 32;
@@ -90,10 +90,11 @@ pub fn block(
 
 /// Total, configured, standby and reserved CPUs, four halfwords.
 fn put_cpus(block: &mut [u8; BLOCK], at: usize, shared: &Shared) {
-    let reserved = shared.max_cpus.saturating_sub(shared.cpu_count);
+    let (there, configured) = (shared.cpus.count() as u16, shared.cpus.configured());
+    let reserved = shared.max_cpus.saturating_sub(there);
     put(block, at, &shared.max_cpus.to_be_bytes());
-    put(block, at + 2, &shared.cpu_count.to_be_bytes());
-    put(block, at + 4, &0u16.to_be_bytes());
+    put(block, at + 2, &configured.to_be_bytes());
+    put(block, at + 4, &(there - configured).to_be_bytes());
     put(block, at + 6, &reserved.to_be_bytes());
 }
 

@@ -6,7 +6,7 @@
 //! [`crate::cpu::wait`]).
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use machine::{GuestEvent, PanicInfo, ShutdownCause};
 use tod::run::Passage;
@@ -35,8 +35,8 @@ pub struct Vcpu {
 
 /// What the vCPU threads of one machine know together.
 pub struct Crew {
-    /// All of them, by CPU address.
-    pub vcpus: Vec<Vcpu>,
+    /// A place for each CPU address.
+    places: Vec<OnceLock<Vcpu>>,
     /// Run control has been told that no CPU can go on.
     end_told: AtomicBool,
 }
@@ -47,25 +47,43 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Crew {
-    /// The crew of a machine.
-    pub fn new(vcpus: Vec<Vcpu>) -> Self {
+    /// The crew of a machine of at most so many CPUs, without any.
+    pub fn new(max_cpus: u16) -> Self {
         Self {
-            vcpus,
+            places: (0..max_cpus).map(|_| OnceLock::new()).collect(),
             end_told: AtomicBool::new(false),
         }
+    }
+
+    /// Adds a vCPU; the place of its address is empty.
+    pub fn add(&self, vcpu: Vcpu) {
+        let address = usize::from(vcpu.handle.address());
+        if self.places[address].set(vcpu).is_err() {
+            log::error!("CPU {address} is there already");
+        }
+    }
+
+    /// All vCPUs, in the order of their addresses.
+    pub fn vcpus(&self) -> impl Iterator<Item = &Vcpu> {
+        self.places.iter().filter_map(OnceLock::get)
+    }
+
+    /// The vCPU of that address, if there is one.
+    pub fn get(&self, address: usize) -> Option<&Vcpu> {
+        self.places.get(address)?.get()
     }
 
     /// Forgets that the guest has ended. For a reset, while parked.
     pub fn revive(&self) {
         self.end_told.store(false, Ordering::Release);
-        for vcpu in &self.vcpus {
+        for vcpu in self.vcpus() {
             vcpu.in_disabled_wait.store(false, Ordering::Release);
         }
     }
 
     /// Whether no CPU can go on by itself.
     fn has_ended(&self) -> bool {
-        self.vcpus.iter().all(|vcpu| {
+        self.vcpus().all(|vcpu| {
             vcpu.handle.state() == CpuState::Stopped
                 || vcpu.in_disabled_wait.load(Ordering::Acquire)
         })

@@ -133,10 +133,7 @@ impl Vm {
         let config = MachineConfig {
             machine: "s390-ccw-virtio".into(),
             cpu: kind.cpu.map(str::to_owned),
-            smp: Smp {
-                cpus: kind.cpus,
-                max_cpus: kind.cpus,
-            },
+            smp: Smp::flat(kind.cpus, kind.cpus),
             ram_bytes: kind.ram_bytes,
             accel: Accel::Tcg(engine.into()),
             boot: kind.boot.clone(),

@@ -105,6 +105,8 @@ impl Board {
                     Arc::new(DebugExit::new(parts.events.clone())),
                 )?,
                 Device::PcTestdev => test_device::add(&mut bus, &lines)?,
+                // The command line refuses other architectures' devices.
+                _ => {}
             }
         }
         Ok(Self {

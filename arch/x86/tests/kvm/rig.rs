@@ -110,10 +110,7 @@ impl Rig {
         let config = MachineConfig {
             machine: "pc".into(),
             cpu: wanted.cpu.map(str::to_owned),
-            smp: Smp {
-                cpus: wanted.cpus,
-                max_cpus: wanted.cpus,
-            },
+            smp: Smp::flat(wanted.cpus, wanted.cpus),
             ram_bytes: wanted.ram_bytes,
             accel: Accel::Kvm,
             boot: BootSource {

@@ -18,14 +18,18 @@ pub struct ConfigurationPart<'a> {
     pub crew: &'a Crew,
 }
 
-/// What it is saved with: 2 has facilities beyond those of the facility list.
+/// What it is saved with: 2 has facilities beyond those of the facility list, CPUs by their
+/// addresses, and whether the guest is still to be told of new ones.
 const VERSION: u32 = 2;
 
 /// As it is saved.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Configuration {
     ram_bytes: u64,
-    cpus: u16,
+    /// CPUs that are there: the address of each, and whether it is configured.
+    cpus: Vec<(u16, bool)>,
+    /// The guest has not been told of all of them.
+    cpus_changed: bool,
     /// CPUs that can ever be present.
     max_cpus: u16,
     /// What the guest's CPUs show.
@@ -61,7 +65,8 @@ impl From<Configuration1> for Configuration {
         }
         Self {
             ram_bytes: old.ram_bytes,
-            cpus: old.cpus,
+            cpus: (0..old.cpus).map(|address| (address, true)).collect(),
+            cpus_changed: false,
             max_cpus: old.max_cpus,
             facilities: facilities.words(),
             console: old.console,
@@ -73,9 +78,12 @@ impl From<Configuration1> for Configuration {
 
 impl ConfigurationPart<'_> {
     fn here(&self) -> Configuration {
+        let cpus = self.shared.cpus.iter();
+        let places = cpus.map(|cpu| (cpu.address(), cpu.is_configured()));
         Configuration {
             ram_bytes: self.shared.ram().size(),
-            cpus: self.shared.cpu_count,
+            cpus: places.collect(),
+            cpus_changed: self.shared.sclp.cpus_changed(),
             max_cpus: self.shared.max_cpus,
             facilities: self.shared.facilities().words(),
             console: self.shared.sclp.has_console(),
@@ -92,16 +100,28 @@ impl ConfigurationPart<'_> {
             .map(features::name)
             .collect();
         let here = self.here();
+        let lone = there.cpus.iter().find(|(address, _)| {
+            let mut cpus = here.cpus.iter();
+            !cpus.any(|(other, _)| other == address)
+        });
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let differs = if there.ram_bytes != here.ram_bytes {
             let (there, here) = (mib(there.ram_bytes), mib(here.ram_bytes));
             Some(format!(
                 "the guest has {there} MiB of RAM, this machine {here} (-m)"
             ))
-        } else if (there.cpus, there.max_cpus) != (here.cpus, here.max_cpus) {
+        } else if there.max_cpus != here.max_cpus || there.cpus.len() != here.cpus.len() {
             Some(format!(
                 "the guest has {} CPUs of at most {}, this machine {} of {} (-smp)",
-                there.cpus, there.max_cpus, here.cpus, here.max_cpus
+                there.cpus.len(),
+                there.max_cpus,
+                here.cpus.len(),
+                here.max_cpus
+            ))
+        } else if let Some((address, _)) = lone {
+            Some(format!(
+                "the guest has a CPU {address}, this machine has none of that number (-device \
+                 ...-s390x-cpu,core-id={address})"
             ))
         } else if !lacking.is_empty() {
             Some(format!(
@@ -128,9 +148,15 @@ impl ConfigurationPart<'_> {
         }
         // What had become of the guest that was here, if any, is not this one's.
         self.crew.revive();
+        for &(address, configured) in &there.cpus {
+            if let Some(cpu) = self.shared.cpus.get(address) {
+                cpu.configure(configured);
+            }
+        }
+        self.shared.sclp.set_cpus_changed(there.cpus_changed);
         if shown != self.shared.facilities() {
             self.shared.show_facilities(shown);
-            for vcpu in &self.crew.vcpus {
+            for vcpu in self.crew.vcpus() {
                 vcpu.visit(|cpu| cpu.control.facilities = shown);
             }
             // Blocks were made for other facilities.

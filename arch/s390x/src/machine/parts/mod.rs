@@ -29,7 +29,7 @@ pub(super) fn all<'a>(shared: &'a Shared, crew: &'a Crew) -> Vec<Box<dyn Part + 
     let mut parts: Vec<Box<dyn Part + 'a>> = vec![Box::new(ConfigurationPart { shared, crew })];
     parts.extend(KeysPart::all(shared).map(|part| Box::new(part) as _));
     parts.push(Box::new(ConsolePart(shared)));
-    parts.extend(crew.vcpus.iter().map(|vcpu| Box::new(CpuPart(vcpu)) as _));
+    parts.extend(crew.vcpus().map(|vcpu| Box::new(CpuPart(vcpu)) as _));
     parts
 }
 

@@ -245,7 +245,7 @@ pub(crate) fn idte(tx: &mut Tx<'_>, i: &Insn) -> Flow {
             }
             // This CPU has a tag for the space, which it gives up; others are not asked for more
             // than all.
-            let alone = local != 0 || cpu.control.shared.cpus.len() == 1;
+            let alone = local != 0 || cpu.control.shared.cpus.count() == 1;
             match (by_asce, alone) {
                 (true, true) => {
                     cpu.control.spaces.forget(Asce(asce));
