@@ -9,9 +9,10 @@ use tcg::mem::{read_absolute, write_absolute};
 
 use super::events::{TYPE_VT220, mask_bit};
 use crate::cpu::ProgramCode;
-use crate::cpu::facility::ESOP;
+use crate::cpu::facility::{ESOP, TOPOLOGY};
 use crate::cpu::handle::CpuState;
 use crate::machine::Shared;
+use crate::machine::topology::LEVELS;
 
 /// Bits of the command word that name the command; the others are for the command's use.
 const COMMAND_MASK: u32 = 0xffff_00ff;
@@ -257,6 +258,9 @@ fn read_scp_info(shared: &Shared, sccb: &mut Sccb) -> u16 {
         Err(_) => sccb.put(100, &(megabytes as u32).to_be_bytes()),
     }
     sccb.put64(104, increments);
+    if shared.facilities().has(TOPOLOGY) {
+        sccb.put8(15, LEVELS);
+    }
     sccb.put16(16, shared.cpus.configured());
     sccb.put16(18, CPU_LIST as u16);
     // No load parameter: eight EBCDIC blanks.
@@ -299,6 +303,7 @@ fn configure_cpu(shared: &Shared, address: u8, configured: bool) -> u16 {
         return response::CPU_IN_USE;
     }
     cpu.configure(configured);
+    shared.topology().changed();
     response::NORMAL
 }
 

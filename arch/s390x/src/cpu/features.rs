@@ -5,7 +5,7 @@
 //! nothing else announces it**: STFLE, SCLP, the decoder and everything that behaves differently
 //! ask [`Facilities::has`]. Not here: models' names and the parsing of `-cpu` ([`super::model`]).
 
-use super::facility::{ESOP, Facilities, NO_NUMBER, PLO, PTFF, ZARCH_ACTIVE};
+use super::facility::{ESOP, Facilities, NO_NUMBER, PLO, PTFF, TOPOLOGY, ZARCH_ACTIVE};
 use super::model::Model;
 
 /// Which models of this machine have a feature.
@@ -48,6 +48,14 @@ const fn old(name: &'static str, number: u16) -> Feature {
     }
 }
 
+const fn on_request(name: &'static str, number: u16) -> Feature {
+    Feature {
+        name,
+        number,
+        availability: Availability::OnRequest,
+    }
+}
+
 /// All features.
 pub static FEATURES: &[Feature] = &[
     old("esan3", 0),
@@ -60,7 +68,7 @@ pub static FEATURES: &[Feature] = &[
     absent("edat", 8),
     old("srs", 9),
     absent("csske", 10),
-    absent("ctop", 11),
+    on_request("ctop", TOPOLOGY),
     absent("apqci", 12),
     absent("ipter", 13),
     absent("nonqks", 14),

@@ -134,7 +134,7 @@ pub fn poll(cpu: &mut S390Cpu) -> Poll {
     }
     if cpu.control.handle.has_stop() {
         if cpu.control.handle.stop_stores_status() {
-            cpu.store_status(lowcore::SAVE_AREA);
+            cpu.store_status_after_stop();
         }
         cpu.set_state(CpuState::Stopped);
         cpu.control.handle.clear_stop();

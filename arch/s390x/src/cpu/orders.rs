@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::S390Cpu;
 use super::facility::SENSE_RUNNING;
 use super::handle::{self, CpuHandle, CpuState};
-use super::{lowcore, psw};
+use super::psw;
 
 /// Status bits that SIGP stores (bits 32-63 of R1).
 pub mod status {
@@ -92,9 +92,15 @@ pub fn signal(cpu: &mut S390Cpu, order: u8, address: u16, parameter: u64) -> Out
     let Some(target) = shared.cpus.get(address).filter(|cpu| cpu.is_configured()) else {
         return Outcome::NotOperational;
     };
-    // Until a CPU has completed its stop it takes no order, not even one that looks at it: who
-    // sees no busy condition after a stop may count on the stopped state.
-    if target.has_stop() {
+    // A CPU in the check-stop state is never busy and takes resets only; only one that looks
+    // whether it runs finds out less.
+    let resets = matches!(order, 0x0b | 0x0c);
+    if target.state() == CpuState::CheckStop && !resets && is_known(cpu, order) && order != 0x15 {
+        return Outcome::Status(status::CHECK_STOP | external_call(target, order));
+    }
+    // Until a CPU has completed its stop it takes no order but resets, not even one that looks at
+    // it: who sees no busy condition after a stop may count on the stopped state.
+    if target.has_stop() && !resets {
         return Outcome::Busy;
     }
     let sender = cpu.cpu_address;
@@ -147,14 +153,28 @@ pub fn signal(cpu: &mut S390Cpu, order: u8, address: u16, parameter: u64) -> Out
     }
 }
 
+/// Whether there is such an order.
+fn is_known(cpu: &S390Cpu, order: u8) -> bool {
+    match order {
+        0x01..=0x06 | 0x09 | 0x0b..=0x0e | 0x12 | 0x13 => true,
+        0x15 => cpu.control.facilities.has(SENSE_RUNNING),
+        _ => false,
+    }
+}
+
+/// The status of a pending external call, which only sense tells beside another status.
+fn external_call(target: &CpuHandle, order: u8) -> u32 {
+    if order == 0x01 && target.has_external_call() {
+        status::EXTERNAL_CALL_PENDING
+    } else {
+        0
+    }
+}
+
 fn sense(target: &CpuHandle) -> Outcome {
-    let mut bits = match target.state() {
-        CpuState::Stopped => status::STOPPED,
-        CpuState::CheckStop => status::CHECK_STOP,
-        CpuState::Operating | CpuState::Load => 0,
-    };
-    if target.has_external_call() {
-        bits |= status::EXTERNAL_CALL_PENDING;
+    let mut bits = external_call(target, 0x01);
+    if target.state() == CpuState::Stopped {
+        bits |= status::STOPPED;
     }
     if bits == 0 {
         Outcome::Accepted
@@ -170,7 +190,6 @@ fn sense(target: &CpuHandle) -> Outcome {
 /// does: arch/s390/kvm/sigp.c.)
 fn conditional_emergency(cpu: &mut S390Cpu, target: &Arc<CpuHandle>, asn: u16) -> Outcome {
     match target.state() {
-        CpuState::CheckStop => Outcome::Status(status::INCORRECT_STATE),
         CpuState::Stopped => send(
             cpu,
             target,
@@ -179,7 +198,7 @@ fn conditional_emergency(cpu: &mut S390Cpu, target: &Arc<CpuHandle>, asn: u16) -
                 by: cpu.cpu_address,
             },
         ),
-        CpuState::Operating | CpuState::Load => {
+        CpuState::Operating | CpuState::Load | CpuState::CheckStop => {
             target.post_emergency(cpu.cpu_address);
             Outcome::Accepted
         }
@@ -273,11 +292,13 @@ fn carry_out(cpu: &mut S390Cpu, order: Order) -> Outcome {
                 cpu.set_state(CpuState::Operating);
             }
         }
+        // A CPU that is being loaded, or waits for a reset, has no restart.
+        Order::Restart if state == CpuState::Load => {}
         Order::Restart => {
             cpu.control.handle.post_restart();
             cpu.set_state(CpuState::Operating);
         }
-        Order::StoreStatus => cpu.store_status(lowcore::SAVE_AREA),
+        Order::StoreStatus => cpu.store_status_after_stop(),
         Order::InitialReset => cpu.initial_reset(),
         Order::Reset => cpu.cpu_reset(),
         Order::SetPrefix(prefix) => {
@@ -305,10 +326,8 @@ fn carry_out(cpu: &mut S390Cpu, order: Order) -> Outcome {
 /// Latches a stop: the receiver takes the interruptions that are enabled, and then stops. Until
 /// it has, further orders to it find it busy.
 fn stop(target: &CpuHandle, store_status: bool) -> Outcome {
-    match target.state() {
-        CpuState::CheckStop => return Outcome::Status(status::CHECK_STOP),
-        CpuState::Operating => target.post_stop(store_status),
-        CpuState::Stopped | CpuState::Load => {}
+    if target.state() == CpuState::Operating {
+        target.post_stop(store_status);
     }
     Outcome::Accepted
 }

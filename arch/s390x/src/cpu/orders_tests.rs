@@ -189,6 +189,84 @@ fn orders_that_latch_and_orders_that_are_none() {
     }
 }
 
+/// Resets find no CPU busy, nor in a state that does not allow them; nothing else reaches one in
+/// the check-stop state.
+#[test]
+fn a_cpu_in_the_check_stop_state_takes_resets_only() {
+    let mut bench = Bench::new(2);
+    let mut other = bench.cpus.pop().unwrap();
+    let mut cpu = bench.cpus.pop().unwrap();
+    other.set_state(CpuState::CheckStop);
+    let other = Threaded::start(other, &bench.shared);
+    for order in [0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x09, 0x0d, 0x0e, 0x13] {
+        assert_eq!(
+            signal(&mut cpu, order, 1, 0x3_0000),
+            Outcome::Status(status::CHECK_STOP),
+            "{order:#x}"
+        );
+    }
+    assert_eq!(
+        signal(&mut cpu, 0x15, 1, 0),
+        Outcome::Status(status::NOT_RUNNING)
+    );
+    assert_eq!(
+        signal(&mut cpu, 0x16, 1, 0),
+        Outcome::Status(status::INVALID_ORDER)
+    );
+    assert_eq!(other.handle.state(), CpuState::CheckStop);
+    assert_eq!(send(&mut cpu, 0x0c, 0), Outcome::Accepted);
+    assert_eq!(send(&mut cpu, 0x01, 0), Outcome::Status(status::STOPPED));
+    other.end();
+}
+
+#[test]
+fn a_standby_cpu_is_not_operational() {
+    let mut bench = Bench::new(2);
+    bench.shared.cpus[1].configure(false);
+    let cpu = &mut bench.cpus[0];
+    for order in [0x01, 0x06, 0x0b, 0x15, 0x44] {
+        assert_eq!(signal(cpu, order, 1, 0), Outcome::NotOperational);
+    }
+    // Set architecture does not look whom it is addressed to.
+    assert_eq!(
+        signal(cpu, 0x12, 1, 0),
+        Outcome::Status(status::INVALID_PARAMETER)
+    );
+}
+
+/// Sense running is no order where its facility is off; store status at an address does not tell
+/// the architectural mode.
+#[test]
+fn orders_without_their_facility_and_modes() {
+    let mut bench = Bench::new(1);
+    let cpu = &mut bench.cpus[0];
+    cpu.control
+        .facilities
+        .set(super::facility::SENSE_RUNNING, false);
+    assert_eq!(
+        signal(cpu, 0x15, 0, 0),
+        Outcome::Status(status::INVALID_ORDER)
+    );
+    mem::store_absolute(&cpu.core, 163, MemSize::B1, 0);
+    cpu.cpu_reset();
+    assert_eq!(signal(cpu, 0x0e, 0, lowcore::SAVE_AREA), Outcome::Accepted);
+    assert_eq!(mem::load_absolute(&cpu.core, 163, MemSize::B1), 0);
+    assert_eq!(signal(cpu, 0x09, 0, 0), Outcome::Accepted);
+    assert_eq!(mem::load_absolute(&cpu.core, 163, MemSize::B1), 1);
+}
+
+#[test]
+fn every_source_of_an_emergency_signal_has_its_own_bit() {
+    let bench = Bench::new(1);
+    let handle = &bench.shared.cpus[0];
+    for source in [200, 64, 3, 200, 247] {
+        handle.post_emergency(source);
+    }
+    let taken = std::iter::from_fn(|| handle.take_emergency());
+    assert_eq!(taken.collect::<Vec<_>>(), [3, 64, 200, 247]);
+    assert!(!handle.has_emergency());
+}
+
 #[test]
 fn two_cpus_that_signal_each_other_both_go_on() {
     use std::sync::atomic::AtomicU32;

@@ -62,9 +62,15 @@ impl S390Cpu {
         self.core.flush_tlb();
     }
 
-    /// Stores the CPU's status in 512 bytes from an absolute address: SIGP's stop and store
-    /// status at [`lowcore::SAVE_AREA`], with the architectural mode at 163; store status at
-    /// address where the guest says.
+    /// What SIGP's stop and store status stores: the status at [`lowcore::SAVE_AREA`], and the
+    /// architectural mode, which is z/Architecture.
+    pub fn store_status_after_stop(&mut self) {
+        const ARCHITECTURAL_MODE: u64 = 163;
+        self.store_status(lowcore::SAVE_AREA);
+        mem::store_absolute(&self.core, ARCHITECTURAL_MODE, MemSize::B1, 1);
+    }
+
+    /// Stores the CPU's status in 512 bytes from an absolute address.
     pub fn store_status(&mut self, area: u64) {
         let core = &self.core;
         let put = |offset: u64, size: MemSize, value: u64| {
@@ -89,9 +95,5 @@ impl S390Cpu {
         );
         put(0x128, MemSize::B8, self.cpu_timer());
         put(0x130, MemSize::B8, self.control.clock.comparator >> 8);
-        if area == lowcore::SAVE_AREA {
-            // Architectural-mode identification: z/Architecture.
-            put(163u64.wrapping_sub(area), MemSize::B1, 1);
-        }
     }
 }

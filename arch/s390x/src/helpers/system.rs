@@ -5,7 +5,9 @@
 use tcg::ir::{MemMode, MemOp, MemSize};
 use tcg::{Access, Effects, Guest, HelperDef, Trap, mem};
 
+use crate::cpu::facility::TOPOLOGY;
 use crate::cpu::{ProgramCode, S390Cpu, sets};
+use crate::machine::topology::Performed;
 use crate::machine::{diagnose, stsi};
 use crate::{console, css};
 
@@ -61,7 +63,10 @@ pub static STSI: HelperDef = HelperDef::new2(
         // Bits 32-63 count; the left half may hold anything.
         let (select, second) = (cpu.gpr[0] as u32, cpu.gpr[1] as u32);
         let function = (select >> 28) as u8;
-        if function > LEVEL as u8 {
+        /// It tells the CPU topology.
+        const TOPOLOGY_BLOCKS: u8 = 15;
+        let topology = function == TOPOLOGY_BLOCKS && cpu.control.facilities.has(TOPOLOGY);
+        if function > LEVEL as u8 && !topology {
             return Ok(NOT_AVAILABLE);
         }
         if select & 0x0fff_ff00 != 0 || second & 0xffff_0000 != 0 {
@@ -91,6 +96,26 @@ pub static STSI: HelperDef = HelperDef::new2(
         }
     },
 );
+
+/// PERFORM TOPOLOGY FUNCTION: the register's number; its function code, and the reason in bits
+/// 48-55; the condition code.
+pub static PTF: HelperDef = HelperDef::new1("ptf", Effects::ALL, |cpu: &mut S390Cpu, r1| {
+    const LAST_FUNCTION: u64 = 2;
+    const ALREADY_POLARIZED: u64 = 1 << 8;
+    let register = cpu.gpr[r1 as usize];
+    if register > LAST_FUNCTION {
+        return specification();
+    }
+    let performed = cpu.control.shared.topology().perform(register as u8);
+    Ok(match performed {
+        Performed::Done => 0,
+        Performed::Changed => 1,
+        Performed::Already => {
+            cpu.gpr[r1 as usize] |= ALREADY_POLARIZED;
+            2
+        }
+    })
+});
 
 /// The CPU identification: version 0, machine type 2827, format 1 of the LPAR identification.
 pub static CPU_ID: HelperDef = HelperDef::new0("cpu_id", Effects::READS, |cpu: &mut S390Cpu| {

@@ -15,6 +15,7 @@ use tod::clock::{EpochClock, Policy};
 use tod::{Tod, UnixTime};
 
 use super::plug::Threads;
+use super::topology::Topology;
 use super::vcpu::{Crew, Vcpu};
 use super::{S390xMachine, Shared};
 use crate::boot::BootImage;
@@ -157,6 +158,9 @@ impl MachineType for CcwVirtio {
             parts.events,
         );
         shared.install_facilities(chosen.facilities);
+        shared
+            .topology
+            .get_or_init(|| Topology::new(config.smp.shape, max_cpus));
         let backend = TodBackend::new(shared.tod.clone(), shared.cpus.clone());
         parts
             .clocks

@@ -12,6 +12,7 @@ pub mod parts;
 mod plug;
 pub mod shared;
 pub mod stsi;
+pub mod topology;
 pub mod vcpu;
 
 use std::sync::{Arc, Mutex};
@@ -59,6 +60,7 @@ impl S390xMachine {
         }
         self.shared.floating.reset();
         self.shared.sclp.reset();
+        self.shared.topology().reset();
         self.crew.revive();
     }
 

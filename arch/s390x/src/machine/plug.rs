@@ -11,6 +11,7 @@ use machine::{CpuDevice, MachineError, PossibleCpu};
 use tcg::CpuCore;
 
 use super::S390xMachine;
+use super::topology::{self, Attributes};
 use super::vcpu::Vcpu;
 use crate::cpu::S390Cpu;
 
@@ -101,6 +102,19 @@ impl S390xMachine {
         if self.crew.get(usize::from(address)).is_some() {
             return refused(format!("there is a CPU with core-id {address} already"));
         }
+        let attributes = Attributes {
+            place: device.place.unwrap_or_else(|| {
+                let shape = self.shared.topology().shape();
+                topology::usual_place(&shape, device.core_id)
+            }),
+            entitlement: device.entitlement,
+            dedicated: device.dedicated,
+        };
+        let present = self.shared.cpus.iter().map(|cpu| cpu.address());
+        self.shared
+            .topology()
+            .put(address, attributes, present)
+            .map_err(|error| MachineError::Cpu(error.to_string()))?;
         let core = CpuCore::new(self.shared.system.clone());
         self.shared.plug(&core, address);
         self.crew
@@ -114,6 +128,7 @@ impl S390xMachine {
     /// Plugs a CPU in and tells the guest.
     pub(super) fn hot_plug(&self, device: &CpuDevice) -> Result<(), MachineError> {
         self.plug(device)?;
+        self.shared.topology().changed();
         self.shared.sclp.signal_cpus_changed();
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! One [`Shared`] per machine, reachable from every CPU's control side. Not here: any CPU's own
 //! state, and threads ([`super`]).
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use crossbeam::channel::Sender;
 use machine::{GuestEvent, GuestRam, Identity};
@@ -19,6 +19,8 @@ use crate::cpu::floating::Floating;
 use crate::cpu::handle::{self, CpuHandle};
 use crate::cpu::slots::CpuSlots;
 use crate::memory::keys::StorageKeys;
+
+use super::topology::Topology;
 
 /// Facilities that are installed, and those of them that the guest is shown.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,6 +49,8 @@ pub struct Shared {
     pub timeline: Arc<Timeline>,
     /// Storage keys.
     pub keys: StorageKeys,
+    /// Where CPUs are, and how they are polarized.
+    pub topology: OnceLock<Topology>,
     /// Held by the one CPU that waits for another to carry out its order.
     pub signal_path: Mutex<()>,
     /// CPUs that can ever be present.
@@ -98,6 +102,7 @@ impl Shared {
             floating: Floating::default(),
             tod: TodClock::new(clock, max_cpus),
             timeline,
+            topology: OnceLock::new(),
             signal_path: Mutex::new(()),
             facilities: RwLock::default(),
             events,
@@ -115,6 +120,22 @@ impl Shared {
         let sleeper = Sleeper::new(&self.timeline, &format!("cpu{address}"));
         let attention = Arc::clone(core.attention());
         self.cpus.plug(CpuHandle::new(address, attention, sleeper))
+    }
+
+    /// Where CPUs are, and how they are polarized: in one socket, unless
+    /// [`Shared::topology`] was set before.
+    pub fn topology(&self) -> &Topology {
+        self.topology.get_or_init(|| {
+            let all = u32::from(self.max_cpus);
+            Topology::new(machine::Smp::flat(all, all).shape, self.max_cpus)
+        })
+    }
+
+    /// The addresses of the CPUs that are configured.
+    pub fn configured_cpus(&self) -> impl Iterator<Item = u16> {
+        let cpus = self.cpus.iter();
+        cpus.filter(|cpu| cpu.is_configured())
+            .map(|cpu| cpu.address())
     }
 
     /// The facilities that CPUs show now.

@@ -7,6 +7,7 @@
 
 use super::Shared;
 use super::ebcdic::field;
+use crate::cpu::facility::TOPOLOGY;
 
 /// Bytes of a block.
 pub const BLOCK: usize = 4096;
@@ -82,6 +83,9 @@ pub fn block(
                 end -= 1;
             }
             put(&mut block, EXTENDED_NAMES, &name.as_bytes()[..end]);
+        }
+        (15, 1, level) if shared.facilities().has(TOPOLOGY) => {
+            return shared.topology().block(level, shared.configured_cpus());
         }
         _ => return None,
     }

@@ -90,6 +90,15 @@ pub(crate) fn sal(tx: &mut Tx<'_>, _i: &Insn) -> Flow {
     Flow::Next
 }
 
+/// PERFORM TOPOLOGY FUNCTION.
+pub(crate) fn ptf(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    require!(tx.privileged());
+    let r1 = tx.c64(i.r1.into());
+    let cc = tx.call(&h::PTF, &[r1]);
+    tx.set_cc_value(cc);
+    Flow::Next
+}
+
 /// STORE CHANNEL REPORT WORD: there is none, so zeros are stored.
 pub(crate) fn stcrw(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     require!(tx.privileged());

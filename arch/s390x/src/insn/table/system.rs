@@ -2,6 +2,7 @@
 //! subsystem, system information.
 
 use super::row;
+use crate::cpu::facility::TOPOLOGY;
 use crate::insn::Format::*;
 use crate::insn::{BASE, Row};
 use crate::translate::system as t;
@@ -13,6 +14,7 @@ pub(super) const ROWS: &[Row] = &[
     row("STSI", 0xb27d, S, BASE, t::stsi),
     row("STIDP", 0xb202, S, BASE, t::stidp),
     row("CHSC", 0xb25f, RRE, BASE, t::chsc),
+    row("PTF", 0xb9a2, RRE, TOPOLOGY, t::ptf),
     row("CSCH", 0xb230, S, BASE, t::no_subchannel),
     row("HSCH", 0xb231, S, BASE, t::no_subchannel),
     row("MSCH", 0xb232, S, BASE, t::no_subchannel_operand),

@@ -1,13 +1,15 @@
 //! What the machine is: checked, not taken over, for a guest has looked at it already.
 
+use machine::{CpuPlace, Entitlement};
 use migration::part::{decode, load, save, unsuitable};
 use migration::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
 use super::SMALL;
-use crate::cpu::facility::{self, ESOP, Facilities, PLO};
+use crate::cpu::facility::{self, ESOP, Facilities, PLO, TOPOLOGY};
 use crate::cpu::features;
 use crate::machine::Shared;
+use crate::machine::topology::Attributes;
 use crate::machine::vcpu::Crew;
 
 /// What the machine is made of.
@@ -26,8 +28,14 @@ const VERSION: u32 = 2;
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Configuration {
     ram_bytes: u64,
-    /// CPUs that are there: the address of each, and whether it is configured.
-    cpus: Vec<(u16, bool)>,
+    /// CPUs that are there.
+    cpus: Vec<SavedPlace>,
+    /// Drawers, books in one, sockets in one, CPUs in one.
+    shape: [u32; 4],
+    /// CPUs are polarized vertically.
+    vertical: bool,
+    /// A change of the topology has not been reported.
+    topology_changed: bool,
     /// The guest has not been told of all of them.
     cpus_changed: bool,
     /// CPUs that can ever be present.
@@ -39,6 +47,58 @@ struct Configuration {
     /// Name and UUID, which STORE SYSTEM INFORMATION shows.
     name: String,
     uuid: Option<[u8; 16]>,
+}
+
+/// A CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct SavedPlace {
+    address: u16,
+    configured: bool,
+    drawer: u32,
+    book: u32,
+    socket: u32,
+    /// 1 to 3.
+    entitlement: u8,
+    dedicated: bool,
+}
+
+impl SavedPlace {
+    fn new(address: u16, configured: bool, attributes: Attributes) -> Self {
+        let CpuPlace {
+            drawer,
+            book,
+            socket,
+        } = attributes.place;
+        Self {
+            address,
+            configured,
+            drawer,
+            book,
+            socket,
+            entitlement: match attributes.entitlement {
+                Entitlement::Low => 1,
+                Entitlement::Medium => 2,
+                Entitlement::High => 3,
+            },
+            dedicated: attributes.dedicated,
+        }
+    }
+
+    fn attributes(&self) -> Attributes {
+        Attributes {
+            place: CpuPlace {
+                drawer: self.drawer,
+                book: self.book,
+                socket: self.socket,
+            },
+            entitlement: match self.entitlement {
+                1 => Entitlement::Low,
+                2 => Entitlement::Medium,
+                _ => Entitlement::High,
+            },
+            dedicated: self.dedicated,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -65,7 +125,12 @@ impl From<Configuration1> for Configuration {
         }
         Self {
             ram_bytes: old.ram_bytes,
-            cpus: (0..old.cpus).map(|address| (address, true)).collect(),
+            cpus: (0..old.cpus)
+                .map(|address| SavedPlace::new(address, true, Attributes::default()))
+                .collect(),
+            shape: [1, 1, 1, u32::from(old.max_cpus)],
+            vertical: false,
+            topology_changed: false,
             cpus_changed: false,
             max_cpus: old.max_cpus,
             facilities: facilities.words(),
@@ -79,10 +144,18 @@ impl From<Configuration1> for Configuration {
 impl ConfigurationPart<'_> {
     fn here(&self) -> Configuration {
         let cpus = self.shared.cpus.iter();
-        let places = cpus.map(|cpu| (cpu.address(), cpu.is_configured()));
+        let topology = self.shared.topology();
+        let places = cpus.map(|cpu| {
+            let address = cpu.address();
+            SavedPlace::new(address, cpu.is_configured(), topology.attributes(address))
+        });
+        let shape = topology.shape();
         Configuration {
             ram_bytes: self.shared.ram().size(),
             cpus: places.collect(),
+            shape: [shape.drawers, shape.books, shape.sockets, shape.cores],
+            vertical: topology.is_vertical(),
+            topology_changed: topology.report_pending(),
             cpus_changed: self.shared.sclp.cpus_changed(),
             max_cpus: self.shared.max_cpus,
             facilities: self.shared.facilities().words(),
@@ -100,9 +173,9 @@ impl ConfigurationPart<'_> {
             .map(features::name)
             .collect();
         let here = self.here();
-        let lone = there.cpus.iter().find(|(address, _)| {
+        let lone = there.cpus.iter().find(|cpu| {
             let mut cpus = here.cpus.iter();
-            !cpus.any(|(other, _)| other == address)
+            !cpus.any(|other| other.address == cpu.address)
         });
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let differs = if there.ram_bytes != here.ram_bytes {
@@ -118,7 +191,15 @@ impl ConfigurationPart<'_> {
                 here.cpus.len(),
                 here.max_cpus
             ))
-        } else if let Some((address, _)) = lone {
+        } else if shown.has(TOPOLOGY) && there.shape != here.shape {
+            let words = |[drawers, books, sockets, cores]: [u32; 4]| {
+                format!("drawers={drawers},books={books},sockets={sockets},cores={cores}")
+            };
+            let (there, here) = (words(there.shape), words(here.shape));
+            Some(format!(
+                "the guest's CPUs lie in {there}, this machine's in {here} (-smp)"
+            ))
+        } else if let Some(SavedPlace { address, .. }) = lone {
             Some(format!(
                 "the guest has a CPU {address}, this machine has none of that number (-device \
                  ...-s390x-cpu,core-id={address})"
@@ -148,10 +229,19 @@ impl ConfigurationPart<'_> {
         }
         // What had become of the guest that was here, if any, is not this one's.
         self.crew.revive();
-        for &(address, configured) in &there.cpus {
-            if let Some(cpu) = self.shared.cpus.get(address) {
-                cpu.configure(configured);
+        for saved in &there.cpus {
+            if let Some(cpu) = self.shared.cpus.get(saved.address) {
+                cpu.configure(saved.configured);
             }
+        }
+        // Where nothing is shown of it, it stays as it is here.
+        if shown.has(TOPOLOGY) {
+            let cpus = there.cpus.iter();
+            self.shared.topology().restore(
+                there.vertical,
+                there.topology_changed,
+                cpus.map(|cpu| (cpu.address, cpu.attributes())),
+            );
         }
         self.shared.sclp.set_cpus_changed(there.cpus_changed);
         if shown != self.shared.facilities() {
