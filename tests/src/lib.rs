@@ -12,6 +12,7 @@ pub mod moving;
 pub mod process;
 pub mod qmp;
 pub mod qtest;
+pub mod rollover;
 pub mod self_checking;
 pub mod stall;
 pub mod x86;

@@ -66,13 +66,16 @@ impl EpochClock {
     }
 
     /// Sets the clock: it shows `value` now. Safe while other threads read;
-    /// sleepers on this clock look again.
-    pub fn set(&self, value: Tod) {
-        {
+    /// sleepers on this clock look again. How far it has moved.
+    pub fn set(&self, value: Tod) -> FineSpan {
+        let by = {
             let mut stepped = self.stepped.lock().unwrap_or_else(PoisonError::into_inner);
-            *stepped = stepped.wrapping_add(self.track.set(value.into()));
-        }
+            let by = self.track.set(value.into());
+            *stepped = stepped.wrapping_add(by);
+            by
+        };
         self.track.timebase().wake_waiters(Moved::Jumped);
+        by
     }
 
     /// Host nanoseconds until the clock shows `value`, rounded up; zero when it

@@ -5,15 +5,19 @@
 //! below a comparator which has interrupted. The CPU timer lives on the VM's timeline (rule R8:
 //! it stands while the VM stands).
 //!
-//! Both conditions are levels: pending while `TOD > comparator`, unsigned, and while the CPU
-//! timer is negative; [`crate::cpu::interrupt`] evaluates them each time it looks. What is here
+//! Both conditions are levels: pending while `TOD > comparator`, as [`comparison`] says, and while
+//! the CPU timer is negative; [`crate::cpu::interrupt`] evaluates them each time it looks. What is here
 //! wakes the CPU when one is about to become pending: while guest code runs, by a timer of the
 //! VM's timeline which raises the CPU's attention; in the wait state by its sleeper. The timer is
 //! armed anew only for an earlier deadline; one that fires too early finds nothing and is armed
 //! for the rest. Nothing polls.
+//!
+//! What PERFORM TIMING FACILITY FUNCTION tells is in [`steering`].
 
+mod comparison;
 mod cpu_timer;
 pub mod kvm_abi;
+pub mod steering;
 pub mod tod_kvm;
 mod tod_tcg;
 
@@ -24,10 +28,13 @@ use std::sync::Arc;
 
 use tod::{Timeline, Timer, Tod, VmDuration, VmTime};
 
+use comparison::Comparison;
+pub use comparison::SIGN_CONTROL;
 pub use cpu_timer::CpuTimer;
 pub use tod_tcg::{TodBackend, TodClock};
 
 use crate::cpu::S390Cpu;
+use crate::cpu::facility::MULTIPLE_EPOCH;
 use crate::cpu::handle::{self, CpuHandle};
 use crate::cpu::interrupt::subclass;
 
@@ -41,6 +48,8 @@ pub struct CpuClock {
     /// The setting of the clock that the last value of STORE CLOCK belongs to, which the core has;
     /// none if there was none.
     last_unique: Option<u64>,
+    /// By how many units this CPU's programs have set the TOD clock forward, modulo 2^64.
+    set_by: u64,
     /// Raises attention when a timer condition is due while guest code runs.
     wake_up: Timer,
     /// When it will at the latest; never, if it is not armed.
@@ -68,6 +77,7 @@ impl CpuClock {
             programmable: 0,
             timer: CpuTimer::Standing { value: 0 },
             last_unique: None,
+            set_by: 0,
             wake_up: timeline.timer(&name, move |_| wakes.kick(handle::INTERRUPT)),
             armed: VmTime::NEVER,
         }
@@ -112,18 +122,27 @@ impl S390Cpu {
         value
     }
 
-    /// The TOD clock in 16 bytes, as STORE CLOCK EXTENDED stores it.
+    /// The TOD clock in 16 bytes, as STORE CLOCK EXTENDED stores it: byte 0 is the epoch index, or
+    /// zeros without the multiple-epoch facility.
     pub fn tod_extended(&self) -> [u8; 16] {
-        self.read_tod().stcke_image(self.control.clock.programmable)
+        let mut image = self.read_tod().stcke_image(self.control.clock.programmable);
+        if !self.control.facilities.has(MULTIPLE_EPOCH) {
+            image[0] = 0;
+        }
+        image
     }
 
-    /// SET CLOCK: bits 0-63; the epoch index becomes 0. Every CPU's comparator is looked at
-    /// anew.
+    /// SET CLOCK: bits 0-63; the epoch index becomes 0 (as KVM's `handle_set_clock` has it). Every
+    /// CPU's comparator is looked at anew.
     pub fn set_tod(&mut self, clock: u64) {
-        self.control
-            .shared
-            .tod
-            .set(Tod::new(0, clock), &self.control.shared.cpus);
+        let shared = &self.control.shared;
+        let by = shared.tod.set(Tod::new(0, clock), &shared.cpus);
+        self.control.clock.set_by = self.control.clock.set_by.wrapping_add(by);
+    }
+
+    /// How the comparator is compared now.
+    fn comparison(&self) -> Comparison {
+        Comparison::of(self.cr[0], self.control.facilities.has(MULTIPLE_EPOCH))
     }
 
     /// SET CLOCK COMPARATOR.
@@ -182,7 +201,8 @@ impl S390Cpu {
 
     /// Whether the clock comparator's condition holds now.
     pub fn comparator_pending(&self) -> bool {
-        self.read_tod().clock() > self.control.clock.comparator
+        let comparator = self.control.clock.comparator;
+        self.comparison().holds(self.read_tod().clock(), comparator)
     }
 
     /// Whether the CPU timer's condition holds now.
@@ -190,20 +210,16 @@ impl S390Cpu {
         (self.cpu_timer() as i64) < 0
     }
 
-    /// The first value of the TOD clock at which the comparator's condition holds; none if that
-    /// is not in this epoch, or its interruption is disabled in CR0.
+    /// The first value of the TOD clock at which the comparator's condition holds; none if it does
+    /// not before the values compared begin anew, or its interruption is disabled in CR0.
     pub(crate) fn comparator_due(&self) -> Option<Tod> {
         if self.cr[0] & subclass::CLOCK_COMPARATOR == 0 {
             return None;
         }
-        let now = self.read_tod();
         let comparator = self.control.clock.comparator;
-        if now.clock() > comparator {
-            return Some(now);
-        }
         let grain = self.control.shared.tod.grain();
-        let due = grain.first_reading_above(comparator, self.cpu_address)?;
-        Some(Tod::new(now.epoch_index(), due))
+        self.comparison()
+            .due(self.read_tod(), comparator, grain, self.cpu_address)
     }
 
     /// When the CPU timer's condition holds; none if its interruption is disabled in CR0.
@@ -272,18 +288,27 @@ impl S390Cpu {
         (of == self.control.shared.tod.setting()).then(|| self.core.clock.last_unique())
     }
 
-    /// Takes over what was saved: [`S390Cpu::clock_state`], [`S390Cpu::timer_zero_at`] and
-    /// [`S390Cpu::last_unique`]. The timeline and the TOD clock come later; the CPU looks at its
-    /// timers when it runs.
+    /// By how many units this CPU's programs have set the TOD clock forward in all, modulo 2^64.
+    pub fn has_set_tod_by(&self) -> u64 {
+        self.control.clock.set_by
+    }
+
+    /// Takes over what was saved: [`S390Cpu::clock_state`], [`S390Cpu::timer_zero_at`],
+    /// [`S390Cpu::last_unique`] and [`S390Cpu::has_set_tod_by`]. The timeline and the TOD clock
+    /// come later; the CPU looks at its timers when it runs.
     pub fn restore_clock_state(
         &mut self,
         state: &ClockState,
         timer_zero_at: Option<u64>,
         last_unique: Option<u64>,
+        set_by: u64,
     ) {
         let counts = self.control.handle.state().runs_cpu_timer();
-        let setting = self.control.shared.tod.setting();
+        let tod = &self.control.shared.tod;
+        let setting = tod.setting();
+        tod.restore_set_by(self.control.clock.set_by, set_by);
         let clock = &mut self.control.clock;
+        clock.set_by = set_by;
         clock.comparator = state.comparator;
         clock.programmable = state.programmable;
         let value = state.cpu_timer;

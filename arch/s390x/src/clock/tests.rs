@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tcg::Poll;
 use tod::{Tod, VmDuration};
 
+use super::SIGN_CONTROL;
 use crate::cpu::S390Cpu;
+use crate::cpu::facility::Facilities;
 use crate::cpu::handle::CpuState;
 use crate::cpu::interrupt::{poll, subclass};
 use crate::cpu::psw::{self, Psw};
@@ -280,7 +282,7 @@ fn the_clock_rolls_over_into_its_index() {
     let before = image(&bench.cpus[0]);
     assert_eq!(before[0], 0);
     bench.advance(2_000_000);
-    // The comparison is of 64 bits: after the roll-over the clock is below the comparator.
+    // The comparison is unsigned: after the roll-over the clock is below the comparator.
     assert_eq!(take(&mut bench.cpus[0]), 0);
     let after = image(&bench.cpus[0]);
     assert_eq!(after[0], 1);
@@ -289,6 +291,88 @@ fn the_clock_rolls_over_into_its_index() {
     assert_ne!(after[9..14], [0; 5], "bits 64-103 are not zero");
     let (tod, programmable) = Tod::from_stcke_image(after);
     assert_eq!((tod, programmable), (bench.cpus[0].read_tod(), 0xabcd));
+    // Without the facility there is no index to be seen.
+    bench.cpus[0].control.facilities = Facilities::new(&[]);
+    let without = image(&bench.cpus[0]);
+    assert_eq!((without[0], &without[1..8]), (0, &after[1..8]));
+}
+
+#[test]
+fn a_signed_comparator_beyond_the_roll_over_of_2042_wakes_at_its_time() {
+    for cpu_count in [1, 2, 64] {
+        let mut bench = Bench::with_clock(cpu_count, |_| Tod::new(0, u64::MAX - MILLISECOND));
+        let cpu = &mut bench.cpus[0];
+        enabled(cpu);
+        cpu.cr[0] |= SIGN_CONTROL;
+        let target = cpu.read_tod().clock().wrapping_add(3 * MILLISECOND);
+        cpu.set_comparator(target);
+        assert!(!cpu.take_attention());
+        assert_eq!(take(cpu), 0);
+        for _ in 0..2 {
+            bench.advance(1_499_000);
+            assert!(!bench.cpus[0].take_attention());
+            assert_eq!(take(&mut bench.cpus[0]), 0);
+        }
+        bench.advance(3_000);
+        assert!(bench.cpus[0].take_attention());
+        assert_eq!(take(&mut bench.cpus[0]), 0x1004);
+        // A level, and passed comparators of before the roll-over still are.
+        assert_eq!(take(&mut bench.cpus[0]), 0x1004);
+        bench.cpus[0].set_comparator(u64::MAX - MILLISECOND);
+        assert_eq!(take(&mut bench.cpus[0]), 0x1004);
+        // What Linux means by never.
+        bench.cpus[0].set_comparator(u64::MAX >> 1);
+        assert_eq!(take(&mut bench.cpus[0]), 0);
+    }
+}
+
+#[test]
+fn the_sign_control_creates_and_withdraws_the_condition() {
+    // In 2026 bit 0 of the clock is one.
+    let mut bench = Bench::new(1);
+    let cpu = &mut bench.cpus[0];
+    enabled(cpu);
+    let unsigned = cpu.cr[0];
+    for (comparator, as_unsigned, as_signed) in [
+        (0, true, false),
+        (u64::MAX >> 1, true, false),
+        (1 << 63, true, true),
+        (cpu.read_tod().clock() - 1, true, true),
+        (u64::MAX, false, false),
+    ] {
+        cpu.set_comparator(comparator);
+        for _ in 0..2 {
+            cpu.cr[0] = unsigned;
+            assert_eq!(take(cpu) == 0x1004, as_unsigned, "{comparator:#x}");
+            cpu.cr[0] = unsigned | SIGN_CONTROL;
+            assert_eq!(take(cpu) == 0x1004, as_signed, "{comparator:#x}");
+        }
+    }
+    // Without the facility the control is none.
+    cpu.control.facilities = Facilities::new(&[]);
+    cpu.set_comparator(0);
+    assert_eq!(take(cpu), 0x1004);
+}
+
+#[test]
+fn a_signed_comparator_beyond_the_roll_over_keeps_over_a_stop_what_was_left() {
+    let mut bench = Bench::with_clock(1, |_| Tod::new(0, u64::MAX - MILLISECOND));
+    enabled(&mut bench.cpus[0]);
+    let cpu = &mut bench.cpus[0];
+    cpu.cr[0] |= SIGN_CONTROL;
+    cpu.set_comparator(cpu.read_tod().clock().wrapping_add(3 * MILLISECOND));
+    for _ in 0..2 {
+        bench.advance(1_000_000);
+        bench.stop();
+        bench.advance(120_000_000_000);
+        bench.cont();
+        assert!(!bench.cpus[0].take_attention());
+        assert_eq!(take(&mut bench.cpus[0]), 0);
+    }
+    assert_eq!(bench.cpus[0].read_tod().epoch_index(), 1);
+    bench.advance(1_001_000);
+    assert!(bench.cpus[0].take_attention());
+    assert_eq!(take(&mut bench.cpus[0]), 0x1004);
 }
 
 #[test]

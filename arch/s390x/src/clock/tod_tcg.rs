@@ -7,8 +7,8 @@
 //! of cause and effect across CPUs. All instructions of a CPU read it that way, and the
 //! comparator is compared with such a reading.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tcg::ClockRecipe;
 use tod::clock::{Captured, ClockBackend, ClockError, Ready};
@@ -24,6 +24,9 @@ pub struct TodClock {
     grain: Grain,
     /// Counts how often a program has set the clock.
     settings: AtomicU64,
+    /// By how many units programs have set the clock forward in all, modulo 2^64. Held while one
+    /// does.
+    set_by: Mutex<u64>,
 }
 
 impl TodClock {
@@ -33,6 +36,7 @@ impl TodClock {
             clock,
             grain: Grain::for_cpus(cpu_count),
             settings: AtomicU64::new(0),
+            set_by: Mutex::new(0),
         })
     }
 
@@ -44,9 +48,7 @@ impl TodClock {
     /// The clock as a CPU reads it.
     #[inline]
     pub fn read(&self, cpu: u16) -> Tod {
-        let units = self.clock.now().units();
-        let below = u128::from(self.grain.0 - 1);
-        Tod::from_units(units & !below | u128::from(cpu) & below)
+        self.grain.reading(self.clock.now(), cpu)
     }
 
     /// The clock for code that reads it itself, as a CPU reads it; none if the host's counter is
@@ -75,11 +77,36 @@ impl TodClock {
         self.settings.load(Ordering::Acquire)
     }
 
-    /// A program sets the clock; every CPU looks at its comparator anew.
-    pub fn set(&self, value: Tod, cpus: &CpuSlots) {
-        self.clock.set(value);
+    /// A program sets the clock; every CPU looks at its comparator anew. By how many units the
+    /// clock has moved forward, modulo 2^64.
+    pub fn set(&self, value: Tod, cpus: &CpuSlots) -> u64 {
+        let by = {
+            let mut set_by = self.lock_set_by();
+            let by = self.clock.set(value).units() as u64;
+            *set_by = set_by.wrapping_add(by);
+            by
+        };
         self.settings.fetch_add(1, Ordering::AcqRel);
         look_again(cpus);
+        by
+    }
+
+    /// The clock as a CPU reads it, and by how many units programs have set it forward in all,
+    /// modulo 2^64.
+    pub fn read_with_set_by(&self, cpu: u16) -> (Tod, u64) {
+        let set_by = self.lock_set_by();
+        (self.read(cpu), *set_by)
+    }
+
+    /// A CPU was restored whose programs have set the clock forward by `new` units in all, in the
+    /// place of one whose have by `old`.
+    pub(super) fn restore_set_by(&self, old: u64, new: u64) {
+        let mut set_by = self.lock_set_by();
+        *set_by = set_by.wrapping_add(new.wrapping_sub(old));
+    }
+
+    fn lock_set_by(&self) -> MutexGuard<'_, u64> {
+        self.set_by.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,8 +122,20 @@ fn look_again(cpus: &CpuSlots) {
 pub(super) struct Grain(u64);
 
 impl Grain {
-    fn for_cpus(count: u16) -> Self {
+    /// Of a machine with one CPU, which sees every unit.
+    #[cfg(test)]
+    pub(super) const ALONE: Self = Self(1);
+
+    /// Of a machine that may have so many CPUs.
+    pub(super) fn for_cpus(count: u16) -> Self {
         Self(u64::from(count).next_power_of_two())
+    }
+
+    /// What a CPU reads when the clock shows `tod`.
+    #[inline]
+    pub(super) fn reading(self, tod: Tod, cpu: u16) -> Tod {
+        let below = u128::from(self.0 - 1);
+        Tod::from_units(tod.units() & !below | u128::from(cpu) & below)
     }
 
     /// The units.

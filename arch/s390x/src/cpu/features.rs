@@ -56,6 +56,14 @@ const fn on_request(name: &'static str, number: u16) -> Feature {
     }
 }
 
+const fn new(name: &'static str, number: u16) -> Feature {
+    Feature {
+        name,
+        number,
+        availability: Availability::New,
+    }
+}
+
 /// All features.
 pub static FEATURES: &[Feature] = &[
     old("esan3", 0),
@@ -85,7 +93,7 @@ pub static FEATURES: &[Feature] = &[
     old("stckf", 25),
     old("parseh", 26),
     old("mvcos", 27),
-    absent("tods-base", 28),
+    old("tods-base", 28),
     old("etf3eh", 30),
     old("ectg", 31),
     old("csst", 32),
@@ -134,7 +142,7 @@ pub static FEATURES: &[Feature] = &[
     absent("gs", 133),
     absent("vxpd", 134),
     absent("vxeh", 135),
-    absent("mepoch", 139),
+    new("mepoch", 139),
     absent("els", 140),
     absent("tpei", 144),
     absent("irbm", 145),
@@ -196,10 +204,10 @@ pub static FEATURES: &[Feature] = &[
     old("plo-cststg", PLO + 21),
     old("plo-cststgr", PLO + 22),
     old("plo-cststx", PLO + 23),
-    absent("ptff-qto", PTFF + 1),
-    absent("ptff-qsi", PTFF + 2),
-    absent("ptff-qpc", PTFF + 3),
-    absent("ptff-qui", PTFF + 4),
+    old("ptff-qto", PTFF + 1),
+    old("ptff-qsi", PTFF + 2),
+    old("ptff-qpc", PTFF + 3),
+    new("ptff-qui", PTFF + 4),
     absent("ptff-qtou", PTFF + 5),
     absent("ptff-qsie", PTFF + 10),
     absent("ptff-qtoue", PTFF + 13),

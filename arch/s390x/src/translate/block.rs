@@ -33,6 +33,7 @@ pub fn translate(cpu: &mut S390Cpu, key: &BlockKey, b: &mut Builder) -> Result<(
             next_pc_unwrapped: 0,
             executed: true,
             target: None,
+            facilities: cpu.control.facilities,
         };
         tx.set_next(execute_length);
         tx.per_target();
@@ -60,6 +61,7 @@ pub fn translate(cpu: &mut S390Cpu, key: &BlockKey, b: &mut Builder) -> Result<(
             next_pc_unwrapped: 0,
             executed: false,
             target: None,
+            facilities: cpu.control.facilities,
         };
         tx.target = target_of(cpu, &mut tx, image);
         tx.set_next(length);

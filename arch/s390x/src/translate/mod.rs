@@ -32,6 +32,7 @@ use tcg::HelperDef;
 use tcg::ir::{Builder, Cond, Exit, ExitPut, Val};
 
 use crate::cpu::cc::CcKind;
+use crate::cpu::facility::Facilities;
 use crate::cpu::key::Flags;
 use crate::cpu::{BREAKING_EVENT, EXECUTE_ADDRESS, ar, fpr, gpr};
 
@@ -85,10 +86,17 @@ pub struct Tx<'a> {
     /// The image of the instruction that this EXECUTE RELATIVE LONG has as its target, where the
     /// block may depend on it.
     pub target: Option<u64>,
+    /// What is installed.
+    pub facilities: Facilities,
 }
 
 /// Registers and constants.
 impl Tx<'_> {
+    /// Whether a facility is installed.
+    pub fn has(&self, facility: u16) -> bool {
+        self.facilities.has(facility)
+    }
+
     /// General register, 64 bits.
     pub fn r64(&mut self, n: u8) -> Val {
         self.b.get(gpr(n))

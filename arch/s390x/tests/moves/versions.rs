@@ -44,11 +44,17 @@ fn a_cpu_of_version_1() {
     assert_eq!(vm.machine().cpus()[1].state, "operating");
     let parts = vm.save_parts();
     let (_, _, version, new) = parts.last().unwrap();
-    assert_eq!(*version, 2);
+    assert_eq!(*version, 3);
     // The state is 4 bytes then, and absent values are one each.
     assert_eq!(new[..4], [1, 0, 0, 0]);
-    assert_eq!(new[4..new.len() - 2], bytes[1..]);
-    assert_eq!(new[new.len() - 2..], [0, 0]);
+    // Nor has it set the clock.
+    let end = new.len() - 10;
+    assert_eq!(new[4..end], bytes[1..]);
+    assert_eq!(new[end..], [0; 10]);
+    // Version 2 did not have that.
+    let two = new[..end + 2].to_vec();
+    vm.load_part(&("s390x-cpu", 1, 2, two)).unwrap();
+    assert_eq!(vm.save_parts().last().unwrap().3, *new);
     // Version 1's other state.
     let mut stopped = bytes;
     stopped[0] = 0;

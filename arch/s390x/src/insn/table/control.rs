@@ -42,6 +42,7 @@ pub(super) const ROWS: &[Row] = &[
     row("STCKC", 0xb207, S, BASE, clock::stckc),
     row("SPT", 0xb208, S, BASE, clock::spt),
     row("STPT", 0xb209, S, BASE, clock::stpt),
+    row("PTFF", 0x0104, E, 28, clock::ptff),
     row("ECTG", 0xc81, SSF, 31, clock::ectg),
     // Storage
     row("LRA", 0xb1, RXa, BASE, storage::lra),

@@ -16,8 +16,8 @@ use crate::machine::vcpu::Vcpu;
 
 /// What [`CpuPart`] saves with: 2 has the load and check-stop states, a CPU that has crashed or
 /// waits for the reset it asked for, the place of the CPU timer on the timeline, and the last
-/// value of STORE CLOCK.
-const VERSION: u32 = 2;
+/// value of STORE CLOCK; 3 has how far the CPU has set the TOD clock.
+const VERSION: u32 = 3;
 
 /// Bytes of the prefix area, in which a prefix is a multiple of its size.
 const PREFIX_AREA: u64 = 0x2000;
@@ -74,7 +74,7 @@ struct SavedCpu1 {
 }
 
 #[derive(Serialize, Deserialize)]
-struct SavedCpu {
+struct SavedCpu2 {
     state: SavedState,
     registers: Registers,
     /// Where on the VM's timeline, in TOD units modulo 2^64, the CPU timer shows zero; none if it
@@ -84,7 +84,24 @@ struct SavedCpu {
     last_unique: Option<u64>,
 }
 
-impl From<SavedCpu1> for SavedCpu {
+#[derive(Serialize, Deserialize)]
+struct SavedCpu {
+    cpu: SavedCpu2,
+    /// By how many units this CPU's programs have set the TOD clock forward, modulo 2^64.
+    has_set_tod_by: u64,
+}
+
+impl From<SavedCpu2> for SavedCpu {
+    /// Version 2 did not count by how much the clock was set; nothing could ask for it.
+    fn from(cpu: SavedCpu2) -> Self {
+        Self {
+            cpu,
+            has_set_tod_by: 0,
+        }
+    }
+}
+
+impl From<SavedCpu1> for SavedCpu2 {
     /// Version 1 took the load state and a crash for "not operating" and "operating": a CPU that
     /// waited for a reset stays stopped, one that had crashed crashes again. The CPU timer goes on
     /// when the CPU first runs, a little after the other clocks; STORE CLOCK goes on from what the
@@ -106,6 +123,7 @@ impl From<SavedCpu1> for SavedCpu {
 impl SavedCpu {
     fn of(cpu: &S390Cpu) -> Self {
         let (psw, control) = (cpu.psw(), &cpu.control);
+        let has_set_tod_by = cpu.has_set_tod_by();
         let state = match (control.crashed(), control.handle.state()) {
             (Some(crash), CpuState::Operating) => SavedState::Crashed(match crash {
                 Crash::ProgramLoop => SavedCrash::Program,
@@ -123,7 +141,7 @@ impl SavedCpu {
                 Some(ResetCause::HostMonitor) | None => None,
             }),
         };
-        Self {
+        let cpu = SavedCpu2 {
             state,
             registers: Registers {
                 psw: (psw.mask, psw.address),
@@ -139,12 +157,16 @@ impl SavedCpu {
             },
             timer_zero_at: cpu.timer_zero_at(),
             last_unique: cpu.last_unique(),
+        };
+        Self {
+            cpu,
+            has_set_tod_by,
         }
     }
 
     /// Why no CPU can be in this state, if so.
     fn objection(&self, cpu: &S390Cpu) -> Option<String> {
-        let registers = &self.registers;
+        let registers = &self.cpu.registers;
         let prefix = registers.prefix;
         if !prefix.is_multiple_of(PREFIX_AREA)
             || !cpu.control.shared.ram().contains(prefix, PREFIX_AREA)
@@ -165,7 +187,9 @@ impl SavedCpu {
     }
 
     fn apply(&self, cpu: &mut S390Cpu) {
-        let registers = &self.registers;
+        let SavedCpu2 {
+            state, registers, ..
+        } = &self.cpu;
         cpu.clear_reset();
         cpu.gpr = registers.gpr;
         cpu.fpr = registers.fpr;
@@ -179,13 +203,13 @@ impl SavedCpu {
             mask: registers.psw.0,
             address: registers.psw.1,
         });
-        cpu.set_state(match self.state {
+        cpu.set_state(match state {
             SavedState::Stopped => CpuState::Stopped,
             SavedState::Operating | SavedState::Crashed(_) => CpuState::Operating,
             SavedState::Load(_) => CpuState::Load,
             SavedState::CheckStop => CpuState::CheckStop,
         });
-        match self.state {
+        match *state {
             SavedState::Crashed(crash) => cpu.control.crash(match crash {
                 SavedCrash::Program => Crash::ProgramLoop,
                 SavedCrash::Operation => Crash::OperationLoop,
@@ -197,7 +221,12 @@ impl SavedCpu {
             }),
             _ => {}
         }
-        cpu.restore_clock_state(&registers.clock, self.timer_zero_at, self.last_unique);
+        cpu.restore_clock_state(
+            &registers.clock,
+            self.cpu.timer_zero_at,
+            self.cpu.last_unique,
+            self.has_set_tod_by,
+        );
         cpu.control.handle.restore_latched(registers.latched);
     }
 }
@@ -226,7 +255,8 @@ impl Part for CpuPart<'_> {
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
         let saved: SavedCpu = match version {
-            1 => decode::<SavedCpu1>(self, payload)?.into(),
+            1 => SavedCpu2::from(decode::<SavedCpu1>(self, payload)?).into(),
+            2 => decode::<SavedCpu2>(self, payload)?.into(),
             _ => load(self, version, payload)?,
         };
         self.0.visit(|cpu| match saved.objection(cpu) {

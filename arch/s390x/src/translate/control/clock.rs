@@ -1,12 +1,13 @@
 //! Instructions that read and set clocks. What clocks are is in [`crate::clock`].
 
 use tcg::ir::{BinOp, Ty};
-use tcg::{Effects, HelperDef, Intrinsic, mem};
+use tcg::{Effects, HelperDef, Intrinsic, Trap, mem};
 
 use super::super::operand::B8;
 use super::super::{Flow, Tx, require};
 use super::{CONTROLS, LOOKS, mode};
-use crate::cpu::{ProgramCode, S390Cpu};
+use crate::clock::steering;
+use crate::cpu::{ProgramCode, S390Cpu, facility, sets};
 use crate::insn::Insn;
 
 static TOD: HelperDef =
@@ -39,21 +40,25 @@ pub(crate) fn stckf(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 
 /// STORE CLOCK EXTENDED: serialised as STORE CLOCK.
 pub(crate) fn stcke(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    static STORE: HelperDef = HelperDef::new2(
-        "stcke",
-        Effects::MEMORY,
-        |cpu: &mut S390Cpu, address, space| {
-            let image = cpu.tod_extended();
-            mem::write_bytes(cpu, mode(space), address, &image)?;
-            Ok(0)
-        },
-    )
-    .with_intrinsic(Intrinsic::StoreClock {
-        last: std::mem::offset_of!(S390Cpu, control.clock.programmable),
-    });
+    fn store(cpu: &mut S390Cpu, address: u64, space: u64) -> Result<u64, Trap> {
+        let image = cpu.tod_extended();
+        mem::write_bytes(cpu, mode(space), address, &image)?;
+        Ok(0)
+    }
+    static STORE: HelperDef = HelperDef::new2("stcke", Effects::MEMORY, store);
+    // What an engine does by itself has the epoch index in it.
+    static STORE_INDEX: HelperDef = HelperDef::new2("stcke_index", Effects::MEMORY, store)
+        .with_intrinsic(Intrinsic::StoreClock {
+            last: std::mem::offset_of!(S390Cpu, control.clock.programmable),
+        });
     let (address, space) = (tx.ea2(i), tx.data_mode_arg(i.b2));
+    let helper = if tx.has(facility::MULTIPLE_EPOCH) {
+        &STORE_INDEX
+    } else {
+        &STORE
+    };
     tx.b.fence();
-    tx.call(&STORE, &[address, space]);
+    tx.call(helper, &[address, space]);
     tx.b.fence();
     tx.set_cc_const(0);
     Flow::Next
@@ -137,6 +142,34 @@ pub(crate) fn sckpf(tx: &mut Tx<'_>, _: &Insn) -> Flow {
     require!(tx.privileged());
     let value = tx.r64(0);
     tx.call(&SET, &[value]);
+    Flow::Next
+}
+
+/// PERFORM TIMING FACILITY FUNCTION: the function is in register 0, the parameter block where
+/// register 1 says. Control functions, with bit 57 of register 0 one, are privileged.
+pub(crate) fn ptff(tx: &mut Tx<'_>, _: &Insn) -> Flow {
+    static PERFORM: HelperDef = HelperDef::new2(
+        "ptff",
+        Effects::ALL.within(sets::GR0, sets::CC),
+        |cpu: &mut S390Cpu, address, space| {
+            let function = cpu.gpr[0] as u8;
+            if function & steering::RESERVED != 0 {
+                return Err(ProgramCode::Specification.into());
+            }
+            if function & steering::CONTROLS != 0 && cpu.flags().problem() {
+                return Err(ProgramCode::PrivilegedOperation.into());
+            }
+            let Some(query) = cpu.query(function) else {
+                cpu.set_cc(3);
+                return Ok(0);
+            };
+            mem::write_bytes(cpu, mode(space), address, &cpu.ask(query))?;
+            cpu.set_cc(0);
+            Ok(0)
+        },
+    );
+    let (address, space) = (tx.register_address(1), tx.data_mode_arg(1));
+    tx.call(&PERFORM, &[address, space]);
     Flow::Next
 }
 

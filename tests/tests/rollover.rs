@@ -1,0 +1,321 @@
+//! Debian's unmodified kernel while its clock passes the roll-over of the TOD clock's 64 bits
+//! (2042-09-17) and the last second of 31 bits (2038-01-19): running, stopped and continued,
+//! moved alive and stopped, with 1, 2 and 4 CPUs, and one that starts beyond. Its stall detectors
+//! are at their strictest, and its timers, dates and CPU times must be right.
+//!
+//! `EMU_ROLLOVER_LONG=1` runs all of it on every engine, from 47 seconds before the roll-over.
+
+use std::time::Instant;
+
+use serde_json::json;
+use tests::moving::{Meeting, Side};
+use tests::rollover::{Edge, TIME_2038, TOD_2042};
+use tests::stall::{
+    BOOT_S, TWO_MINUTES_NS, guest, moved_by_running_time_only, no_complaint, push, ready, stamp,
+    stopped_for,
+};
+use tests::{Emu, EmuBuilder, engines};
+
+fn long() -> bool {
+    std::env::var_os("EMU_ROLLOVER_LONG").is_some()
+}
+
+/// A guest of a test on an engine (the default one if empty), with its clock before an edge.
+fn before(edge: Edge, test: &str, load: &str, cpus: u32, engine: &str) -> Option<EmuBuilder> {
+    let after_s = match (long(), edge.unix_s == TOD_2042.unix_s) {
+        (true, true) => -47,
+        _ => -12,
+    };
+    let builder = edge.starts(guest(test, load, cpus)?, after_s);
+    Some(on(builder, engine))
+}
+
+fn on(builder: EmuBuilder, engine: &str) -> EmuBuilder {
+    if engine.is_empty() {
+        builder
+    } else {
+        builder.args(["-accel".to_owned(), format!("tcg,engine={engine}")])
+    }
+}
+
+/// The engines to run a test on: the default one, or all.
+fn chosen() -> Vec<&'static str> {
+    if long() {
+        engines()
+            .iter()
+            .map(|program| program.name.as_str())
+            .filter(|name| *name != "reference")
+            .collect()
+    } else {
+        vec![""]
+    }
+}
+
+/// A sleep of so many seconds in the guest, begun now: how long it took by the guest's clock.
+fn sleep_begins(emu: &Emu, seconds: u32) {
+    emu.type_text(&format!("timer {seconds}\n"));
+    emu.expect("TIMER-START", 120);
+}
+
+fn sleep_ends(emu: &Emu, seconds: u64, start: Instant) {
+    emu.expect("TIMER-END elapsed_ns=", 240);
+    let elapsed: u64 = emu
+        .expect(" ", 60)
+        .trim()
+        .parse()
+        .expect("a number behind elapsed_ns=");
+    assert!(
+        elapsed >= seconds * 1_000_000_000 && u128::from(elapsed) <= start.elapsed().as_nanos(),
+        "a sleep of {seconds} s took {elapsed} ns of guest time"
+    );
+}
+
+/// It runs over the edge, with a sleep that ends beyond it.
+fn runs_over(edge: Edge, test: &str, load: &str, cpus: u32) {
+    for engine in chosen() {
+        let Some(builder) = before(edge, test, load, cpus, engine) else {
+            return;
+        };
+        let start = Instant::now();
+        let mut emu = builder.start();
+        ready(&emu);
+        let mut qmp = emu.qmp();
+        let first = stamp(&emu);
+        let seconds = if long() { 60 } else { 14 };
+        sleep_begins(&emu, seconds);
+        edge.wait(&mut qmp);
+        let beyond = edge.seen_by_guest(&mut qmp, || stamp(&emu));
+        moved_by_running_time_only(first, beyond, start.elapsed());
+        sleep_ends(&emu, seconds.into(), start);
+        // And sleeps as ever.
+        let again = Instant::now();
+        sleep_begins(&emu, 1);
+        sleep_ends(&emu, 1, again);
+        times_add_up(&emu, cpus);
+        no_complaint(&mut emu);
+    }
+}
+
+/// CPU times, as the kernel accounts for them by CPU timer and TOD clock, are no more than the
+/// time there was: no CPU has stolen, or idle, time of an epoch.
+fn times_add_up(emu: &Emu, cpus: u32) {
+    emu.type_text("times\n");
+    emu.expect("TIMES cpu", 120);
+    let line = emu.expect("\n", 60);
+    let mut words = line.split_whitespace();
+    let mut next = || -> u64 {
+        let word = words.next().unwrap_or_default();
+        word.parse()
+            .unwrap_or_else(|_| panic!("no number in {line:?}"))
+    };
+    let uptime_cs = next();
+    let times: Vec<u64> = (0..8).map(|_| next()).collect();
+    let limit = u64::from(cpus) * (uptime_cs + 100);
+    let sum: u64 = times.iter().sum();
+    assert!(sum <= limit, "{sum} cs of {limit}: {line}");
+}
+
+/// It is stopped and continued again and again while its clock goes over the edge; the host's
+/// clock goes on by two minutes each time.
+fn stops_over(edge: Edge, test: &str, load: &str, cpus: u32) {
+    for engine in chosen() {
+        let Some(builder) = before(edge, test, load, cpus, engine) else {
+            return;
+        };
+        let start = Instant::now();
+        let mut emu = builder.start();
+        ready(&emu);
+        let mut qmp = emu.qmp();
+        let first = stamp(&emu);
+        let mut beyond = 0;
+        while beyond < 5 {
+            stopped_for(&mut qmp, TWO_MINUTES_NS);
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            beyond += u32::from(edge.is_passed(&mut qmp));
+        }
+        let last = edge.seen_by_guest(&mut qmp, || stamp(&emu));
+        moved_by_running_time_only(first, last, start.elapsed());
+        times_add_up(&emu, cpus);
+        no_complaint(&mut emu);
+    }
+}
+
+/// It is moved from program to program while its clock goes over the edge, alive and stopped in
+/// turn, and sometimes from engine to engine.
+fn moves_over(edge: Edge, test: &str, load: &str, cpus: u32, on_engines: &[&str]) {
+    let build = |number: usize| {
+        before(
+            edge,
+            test,
+            load,
+            cpus,
+            on_engines[number % on_engines.len()],
+        )
+    };
+    let start = Instant::now();
+    let Some(first) = build(0) else { return };
+    let mut source = Side::start(first);
+    ready(&source.emu);
+    let before = stamp(&source.emu);
+    let mut beyond = 0;
+    for number in 1.. {
+        let Some(next) = build(number) else { return };
+        let meeting = Meeting::new();
+        let address = meeting.address("channel");
+        let mut destination = Side::waiting(next, &address);
+        let sleep = Instant::now();
+        sleep_begins(&source.emu, 1);
+        let offline = number % 2 == 0;
+        if offline {
+            source.qmp.ok("stop", json!({}));
+            push(&mut source.qmp, TWO_MINUTES_NS);
+        }
+        source.give(&address);
+        if offline {
+            while destination.state() == "inmigrate" {}
+            push(&mut destination.qmp, TWO_MINUTES_NS);
+            destination.qmp.ok("cont", json!({}));
+        }
+        sleep_ends(&destination.emu, 1, sleep);
+        source.qmp.ok("quit", json!({}));
+        assert_eq!(source.emu.wait(60).code(), Some(0));
+        source = destination;
+        beyond += u32::from(edge.is_passed(&mut source.qmp));
+        if beyond == 3 {
+            break;
+        }
+    }
+    let emu = &source.emu;
+    let after = edge.seen_by_guest(&mut source.qmp, || stamp(emu));
+    moved_by_running_time_only(before, after, start.elapsed());
+    times_add_up(emu, cpus);
+    no_complaint(&mut source.emu);
+}
+
+/// It starts at a date beyond the edge, or a moment before, so that it boots over it.
+fn starts_at(edge: Edge, test: &str, after_s: i64, cpus: u32) {
+    for engine in chosen() {
+        let Some(builder) = guest(test, "idle", cpus) else {
+            return;
+        };
+        let start = Instant::now();
+        let mut emu = on(edge.starts(builder, after_s), engine).start();
+        emu.expect("Linux version", BOOT_S);
+        ready(&emu);
+        let mut qmp = emu.qmp();
+        edge.wait(&mut qmp);
+        let first = edge.seen_by_guest(&mut qmp, || stamp(&emu));
+        // The kernel has counted from its own start, not from an epoch's.
+        assert!(
+            first.mono_after_ns as u128 <= start.elapsed().as_nanos(),
+            "{first:?}"
+        );
+        stopped_for(&mut qmp, TWO_MINUTES_NS);
+        let again = Instant::now();
+        sleep_begins(&emu, 1);
+        sleep_ends(&emu, 1, again);
+        let second = edge.seen_by_guest(&mut qmp, || stamp(&emu));
+        moved_by_running_time_only(first, second, start.elapsed());
+        times_add_up(&emu, cpus);
+        no_complaint(&mut emu);
+    }
+}
+
+mod over_2042 {
+    use super::*;
+
+    #[test]
+    fn an_idle_cpu_runs_over() {
+        runs_over(TOD_2042, "over_2042::an_idle_cpu_runs_over", "idle", 1);
+    }
+
+    #[test]
+    fn two_busy_cpus_run_over() {
+        runs_over(TOD_2042, "over_2042::two_busy_cpus_run_over", "busy", 2);
+    }
+
+    #[test]
+    fn four_idle_cpus_run_over() {
+        runs_over(TOD_2042, "over_2042::four_idle_cpus_run_over", "idle", 4);
+    }
+
+    #[test]
+    fn a_busy_cpu_is_stopped_on_the_way_over() {
+        let test = "over_2042::a_busy_cpu_is_stopped_on_the_way_over";
+        stops_over(TOD_2042, test, "busy", 1);
+    }
+
+    #[test]
+    fn four_idle_cpus_are_stopped_on_the_way_over() {
+        let test = "over_2042::four_idle_cpus_are_stopped_on_the_way_over";
+        stops_over(TOD_2042, test, "idle", 4);
+    }
+
+    #[test]
+    fn an_idle_cpu_is_moved_on_the_way_over() {
+        let test = "over_2042::an_idle_cpu_is_moved_on_the_way_over";
+        moves_over(TOD_2042, test, "idle", 1, &[""]);
+    }
+
+    #[test]
+    fn two_busy_cpus_are_moved_on_the_way_over() {
+        let test = "over_2042::two_busy_cpus_are_moved_on_the_way_over";
+        moves_over(TOD_2042, test, "busy", 2, &[""]);
+    }
+
+    #[test]
+    fn a_guest_is_moved_over_from_engine_to_engine() {
+        let test = "over_2042::a_guest_is_moved_over_from_engine_to_engine";
+        let known: Vec<_> = engines().iter().map(|program| &program.name).collect();
+        if !["native", "interp"]
+            .iter()
+            .all(|name| known.iter().any(|known| *known == name))
+        {
+            return tests::skipped(test, "it wants the engines 'native' and 'interp'");
+        }
+        moves_over(TOD_2042, test, "idle", 1, &["native", "interp"]);
+    }
+
+    #[test]
+    fn a_guest_boots_over() {
+        starts_at(TOD_2042, "over_2042::a_guest_boots_over", -7, 2);
+    }
+
+    #[test]
+    fn a_guest_starts_beyond() {
+        starts_at(TOD_2042, "over_2042::a_guest_starts_beyond", 1, 1);
+        let test = "over_2042::a_guest_starts_beyond (a year)";
+        starts_at(TOD_2042, test, 86_400 * 365, 2);
+    }
+}
+
+mod over_2038 {
+    use super::*;
+
+    #[test]
+    fn two_idle_cpus_run_over() {
+        runs_over(TIME_2038, "over_2038::two_idle_cpus_run_over", "idle", 2);
+    }
+
+    #[test]
+    fn a_busy_cpu_is_stopped_on_the_way_over() {
+        let test = "over_2038::a_busy_cpu_is_stopped_on_the_way_over";
+        stops_over(TIME_2038, test, "busy", 1);
+    }
+
+    #[test]
+    fn an_idle_cpu_is_moved_on_the_way_over() {
+        let test = "over_2038::an_idle_cpu_is_moved_on_the_way_over";
+        moves_over(TIME_2038, test, "idle", 1, &[""]);
+    }
+
+    #[test]
+    fn a_guest_starts_at_its_last_second() {
+        starts_at(
+            TIME_2038,
+            "over_2038::a_guest_starts_at_its_last_second",
+            0,
+            1,
+        );
+    }
+}
