@@ -8,6 +8,7 @@
 .include "clock.inc"
 
 main:
+    CALL signed_comparator
     NUMBER "period=", 1000
     msgfi %r2, 4096000                  # TOD units in a millisecond
     lgr %r8, %r2                        # %r8 period
@@ -124,8 +125,8 @@ lined:
     READ_TOD %r4, LC_STCKE
     lgr %r1, %r6
     agr %r1, %r8
-    clgr %r1, %r4
-    jh next_line
+    sgrk %r2, %r1, %r4
+    jp next_line
     lgr %r6, %r4
     j next_line
 

@@ -236,7 +236,6 @@ steering:
     BEGIN "PTFF is not there without its facility"
     ON_PGM 0f
     lghi %r0, 0
-    larl %r1, block
     .insn e, 0x0104
 0:  ON_PGM unexpected_pgm
     llgh %r2, LC_PGM_CODE
@@ -390,9 +389,9 @@ steered:
     END
 
     BEGIN "a parameter block that is not there"
+    ON_PGM 0f
     lghi %r0, 0
     lghi %r1, -4096
-    ON_PGM 0f
     .insn e, 0x0104
     lghi %r2, 0
     j 1f
