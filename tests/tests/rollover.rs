@@ -221,6 +221,130 @@ fn starts_at(edge: Edge, test: &str, after_s: i64, cpus: u32) {
     }
 }
 
+/// Bare-metal guests over the roll-over of 2042: they start two seconds before it and look at
+/// every reading and every interruption.
+mod bare_metal {
+    use super::*;
+    use tests::bench::Program;
+    use tests::guests::image;
+
+    /// What the guest `move` prints when something is wrong.
+    const COMPLAINTS: [&str; 5] = ["LOST", "BACKWARDS", "EARLY", "MISSED", "UNEXPECTED"];
+
+    fn moving(engine: &Program, append: &str) -> EmuBuilder {
+        let builder = engine
+            .machine()
+            .args(["-m", "64M", "-hostclock", "test"])
+            .kernel(&image("move"))
+            .append(append);
+        TOD_2042.starts(builder, -2)
+    }
+
+    /// Reports until the clock is beyond the roll-over, and two more.
+    fn beyond(side: &mut Side) -> bool {
+        let report = side.report();
+        TOD_2042.is_passed(&mut side.qmp) && report.tod >> 63 == 0
+    }
+
+    fn ends_well(mut side: Side) {
+        let text = side.emu.console.text();
+        for complaint in COMPLAINTS {
+            assert!(!text.contains(complaint), "{text}");
+        }
+        side.qmp.ok("quit", json!({}));
+        assert_eq!(side.emu.wait(60).code(), Some(0), "{}", side.emu.stderr());
+        assert_eq!(side.emu.stderr(), "");
+    }
+
+    /// The guest shows dates one after the other, woken by its comparator each time.
+    #[test]
+    fn the_clock_guest_shows_dates_on_both_sides() {
+        for engine in engines() {
+            let builder = engine
+                .machine()
+                .args(["-m", "64M"])
+                .kernel(&image("clock"))
+                .append("raw period=250");
+            let emu = TOD_2042.starts(builder, -2).start();
+            let (mut last, mut index) = (String::new(), 0);
+            while index < 3 {
+                emu.expect("CLOCK n=", 120);
+                let line = emu.expect("\n", 60);
+                let word = |name: &str| {
+                    let found = line
+                        .split_whitespace()
+                        .find_map(|word| word.strip_prefix(name));
+                    found.unwrap_or_else(|| panic!("no {name} in {line:?}"))
+                };
+                let (utc, stcke) = (word("utc="), word("stcke="));
+                assert!(utc.starts_with("2042-09-17T23:5"), "{line}");
+                assert!(utc > last.as_str(), "{line} after {last}");
+                utc.clone_into(&mut last);
+                let beyond = utc > "2042-09-17T23:53:47.370496";
+                assert_eq!(&stcke[..2], if beyond { "01" } else { "00" }, "{line}");
+                index += u32::from(beyond);
+            }
+            emu.type_text("q");
+            emu.expect("CLOCK end", 60);
+        }
+    }
+
+    #[test]
+    fn stopped_again_and_again_on_the_way_over() {
+        for engine in engines() {
+            let mut side = Side::start(moving(engine, "mb=1"));
+            side.emu.expect("MOVE start", 60);
+            let mut last = side.report();
+            while !beyond(&mut side) {
+                stopped_for(&mut side.qmp, TWO_MINUTES_NS);
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                let report = side.report();
+                let step = report.tod.wrapping_sub(last.tod);
+                assert!(step < 1 << 38, "{last:?} {report:?}");
+                last = report;
+            }
+            let before = side.report();
+            while side.report().ticks == before.ticks {}
+            ends_well(side);
+        }
+    }
+
+    /// Alive and stopped in turn, from engine to engine.
+    #[test]
+    fn moved_again_and_again_on_the_way_over() {
+        let all = engines();
+        let mut source = Side::start(moving(&all[0], "mb=8"));
+        source.emu.expect("MOVE start", 60);
+        let mut moved = 0;
+        for number in 1.. {
+            let over = beyond(&mut source);
+            let meeting = Meeting::new();
+            let address = meeting.address("channel");
+            let next = moving(&all[number % all.len()], "mb=8");
+            let mut destination = Side::waiting(next, &address);
+            if number % 3 == 0 {
+                source.qmp.ok("stop", json!({}));
+                push(&mut source.qmp, TWO_MINUTES_NS);
+            }
+            source.give(&address);
+            if number % 3 == 0 {
+                while destination.state() == "inmigrate" {}
+                push(&mut destination.qmp, TWO_MINUTES_NS);
+                destination.qmp.ok("cont", json!({}));
+            }
+            let first = destination.report();
+            while destination.report().ticks == first.ticks {}
+            ends_well(source);
+            source = destination;
+            moved += u32::from(over);
+            if moved == 3 {
+                break;
+            }
+        }
+        ends_well(source);
+    }
+}
+
 mod over_2042 {
     use super::*;
 

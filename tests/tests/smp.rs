@@ -66,6 +66,8 @@ with_cpus! {
     smpdat, 120;
     // One TOD clock, ordered and unique.
     smptod, 4000;
+    // Comparators and CPU timers of all CPUs, SET CLOCK under everybody's eyes.
+    probe, 200;
     // What order other CPUs see storage accesses in.
     litmus, 24;
     // Code that another CPU changes.
