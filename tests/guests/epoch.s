@@ -270,8 +270,8 @@ steered:
     stgrl %r6, functions
     lgrl %r7, block+8
     stgrl %r7, functions+8
-    srlg %r5, %r6, 59                   # functions 0 to 4
-    EXPECT %r5, 0x1f
+    srlg %r5, %r6, 60                   # functions 0 to 3
+    EXPECT %r5, 0xf
     # Every function, in the supervisor state: condition code 0 if its bit is one, else 3
     lghi %r8, 0
 0:  lgr %r0, %r8
@@ -356,6 +356,9 @@ steered:
     END
 
     BEGIN "QUERY UTC INFORMATION: no server, all zeros"
+    larl %r1, functions
+    tm 0(%r1), 0x08                     # newer than the others
+    jz 1f
     ANSWER 4, 256
     larl %r2, block
     larl %r3, block+1
@@ -366,7 +369,7 @@ steered:
     jne 0f
     lghi %r4, 1
 0:  EXPECT %r4, 1
-    END
+1:  END
 
     BEGIN "bit 56 of the function code is no function's"
     lghi %r0, 0x80
