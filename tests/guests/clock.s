@@ -6,6 +6,7 @@
 # (1/4096 of a microsecond), `timer` is the CPU timer, which counts down.
 .include "rt.inc"
 .include "clock.inc"
+.include "signed.inc"
 
 main:
     CALL signed_comparator

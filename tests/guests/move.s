@@ -18,6 +18,7 @@
 #   MISSED due=<hex> now=<hex>
 .include "rt.inc"
 .include "clock.inc"
+.include "signed.inc"
 
 .equ FIRST_PAGE, 0x1000000
 .equ SAVED, LC_FREE+0x100               # the interrupted registers
