@@ -48,6 +48,28 @@ pub enum Device {
     PcTestdev,
     /// A CPU (s390x).
     Cpu(CpuDevice),
+    /// `virtio-net-ccw`: a network device on a subchannel, without a peer.
+    VirtioNetCcw(NetDevice),
+    /// `diag288`: the watchdog of DIAGNOSE X'288'.
+    Diag288,
+}
+
+/// A network device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NetDevice {
+    /// `mac`; none: the machine makes one up.
+    pub mac: Option<[u8; 6]>,
+    /// `devno`; none: the first number that is free.
+    pub at: Option<DeviceNumber>,
+}
+
+/// Where in the channel subsystem of virtual devices a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceNumber {
+    /// Subchannel set, 0 to 3.
+    pub set: u8,
+    /// Device number.
+    pub number: u16,
 }
 
 impl Device {
@@ -57,6 +79,8 @@ impl Device {
             Self::IsaDebugExit { .. } => "isa-debug-exit",
             Self::PcTestdev => "pc-testdev",
             Self::Cpu(cpu) => cpu.driver,
+            Self::VirtioNetCcw(_) => "virtio-net-ccw",
+            Self::Diag288 => "diag288",
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum GuestEvent {
         /// The date now less what `-rtc base=` leads to, in seconds: cumulative.
         offset_s: i64,
     },
+    /// The guest's watchdog has run out: what follows is for `-action watchdog=` to say.
+    Watchdog,
     /// The guest ends the program, with this exit status, whatever `-action` says (x86:
     /// `isa-debug-exit`).
     Exit {

@@ -21,8 +21,9 @@ use tod::run::{AllParked, Layer, RunListener};
 
 pub use bench::{Bench, LineEnd, NoSuchLine};
 pub use config::{
-    Accel, BootSource, BootWhen, CpuDevice, CpuPlace, CpuShape, Device, DriftFix, Engine,
-    Entitlement, Identity, LostTicks, MachineConfig, RtcBase, RtcClock, RtcOptions, Smp, Tcg,
+    Accel, BootSource, BootWhen, CpuDevice, CpuPlace, CpuShape, Device, DeviceNumber, DriftFix,
+    Engine, Entitlement, Identity, LostTicks, MachineConfig, NetDevice, RtcBase, RtcClock,
+    RtcOptions, Smp, Tcg,
 };
 pub use console::{ConsoleInput, ConsoleOutput};
 pub use event::{GuestEvent, PanicInfo, ResetCause, ShutdownCause};
@@ -77,6 +78,9 @@ pub enum MachineError {
     /// A CPU cannot be added.
     #[error("{0}")]
     Cpu(String),
+    /// The machine has no such interruption.
+    #[error("this feature or command is not currently supported")]
+    NoNmi,
     /// The host refused a resource.
     #[error("{what}: {source}")]
     Host {
@@ -223,6 +227,14 @@ pub trait Machine: Send + Sync {
     /// Asks the guest to power down (s390x: SCLP signal quiesce; x86: ACPI power button).
     /// Returns false if the guest has not enabled such a signal.
     fn powerdown(&self) -> bool;
+
+    /// An interruption of one vCPU that the guest cannot have disabled (s390x: restart).
+    ///
+    /// # Errors
+    /// [`MachineError::NoSuchCpu`]; [`MachineError::NoNmi`].
+    fn inject_nmi(&self, _cpu: usize) -> Result<(), MachineError> {
+        Err(MachineError::NoNmi)
+    }
 
     /// The operator console's input side, if the machine has a console.
     fn console_input(&self) -> Option<Arc<dyn ConsoleInput>>;

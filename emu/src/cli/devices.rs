@@ -2,7 +2,7 @@
 //!
 //! Not here: whether the machine has such a device, which is known when the whole line is read.
 
-use machine::Device;
+use machine::{Device, DeviceNumber, NetDevice};
 
 use super::{CliError, KeyVals, cpus};
 
@@ -48,6 +48,18 @@ pub(super) const DRIVERS: &[Driver] = &[
         bus: "ISA",
         description: "what test suites drive the machine with from inside",
     },
+    Driver {
+        name: "virtio-net-ccw",
+        arch: "s390x",
+        bus: "virtual-css-bus",
+        description: "a network device without a peer, devno=fe.S.NNNN, mac=ADDRESS",
+    },
+    Driver {
+        name: "diag288",
+        arch: "s390x",
+        bus: "System",
+        description: "the watchdog of DIAGNOSE X'288'; see -watchdog-action",
+    },
 ];
 
 /// Ports and first port of `isa-debug-exit` where none are given.
@@ -90,6 +102,11 @@ pub(super) fn parse_device(typed: &str, value: &str) -> Result<Asked, CliError> 
         name if let Some(driver) = cpus::DRIVERS.iter().find(|driver| **driver == name) => {
             Wanted::Device(Device::Cpu(cpus::parse(driver, &mut kv)?))
         }
+        "virtio-net-ccw" | "virtio-net" => {
+            let net = net_device(&mut kv)?;
+            Wanted::Device(Device::VirtioNetCcw(net))
+        }
+        "diag288" => Wanted::Device(Device::Diag288),
         _ => {
             let names: Vec<&str> = DRIVERS.iter().map(|driver| driver.name).collect();
             return Err(kv.error(format!(
@@ -101,6 +118,59 @@ pub(super) fn parse_device(typed: &str, value: &str) -> Result<Asked, CliError> 
     let argument = kv.argument().to_owned();
     kv.finish()?;
     Ok(Asked { wanted, argument })
+}
+
+fn net_device(kv: &mut KeyVals) -> Result<NetDevice, CliError> {
+    if let Some(netdev) = kv.take("netdev")? {
+        return Err(kv.error(format!(
+            "there is no network backend '{netdev}': this version has none, and a device without \
+             'netdev' has no peer"
+        )));
+    }
+    let mac = match kv.take("mac")? {
+        None => None,
+        Some(text) => Some(mac(&text).ok_or_else(|| {
+            kv.error(format!(
+                "parameter 'mac' does not accept value '{text}', expected six bytes as \
+                 52:54:00:12:34:56, the first one even"
+            ))
+        })?),
+    };
+    let at = match kv.take("devno")? {
+        None => None,
+        Some(text) => Some(device_number(&text).ok_or_else(|| {
+            kv.error(format!(
+                "parameter 'devno' does not accept value '{text}', expected fe.0.0000 to \
+                 fe.3.ffff"
+            ))
+        })?),
+    };
+    Ok(NetDevice { mac, at })
+}
+
+/// An address of one station.
+fn mac(text: &str) -> Option<[u8; 6]> {
+    const GROUP: u8 = 1;
+    let mut bytes = [0; 6];
+    let mut words = text.split([':', '-']);
+    for byte in &mut bytes {
+        let word = words.next().filter(|word| matches!(word.len(), 1 | 2))?;
+        *byte = u8::from_str_radix(word, 16).ok()?;
+    }
+    (words.next().is_none() && bytes[0] & GROUP == 0).then_some(bytes)
+}
+
+/// CSSID, subchannel set and device number, in hexadecimal digits.
+fn device_number(text: &str) -> Option<DeviceNumber> {
+    const VIRTUAL_CSSID: &str = "fe";
+    let mut words = text.split('.');
+    let (cssid, set, number) = (words.next()?, words.next()?, words.next()?);
+    if words.next().is_some() || !cssid.eq_ignore_ascii_case(VIRTUAL_CSSID) {
+        return None;
+    }
+    let set = u8::from_str_radix(set, 16).ok().filter(|set| *set < 4)?;
+    let number = u16::from_str_radix(number, 16).ok()?;
+    Some(DeviceNumber { set, number })
 }
 
 fn port(kv: &mut KeyVals, key: &'static str) -> Result<Option<u16>, CliError> {
@@ -182,6 +252,43 @@ mod tests {
         );
         assert!(device("isa-debug-exit,iobase=0xffff,iosize=2").is_err());
         assert!(device("isa-debug-exit,iosize=0").is_err());
+    }
+
+    #[test]
+    fn a_network_device_has_a_place_and_an_address() {
+        let device = |text: &str| match parse_device("-device", text) {
+            Ok(Asked {
+                wanted: Wanted::Device(Device::VirtioNetCcw(net)),
+                ..
+            }) => Ok(net),
+            Ok(_) => panic!("another device"),
+            Err(error) => Err(error.to_string()),
+        };
+        assert_eq!(device("virtio-net-ccw"), Ok(NetDevice::default()));
+        assert_eq!(
+            device("virtio-net,id=n,mac=52:54:00:aB:c:56,devno=fe.1.01ff"),
+            Ok(NetDevice {
+                mac: Some([0x52, 0x54, 0, 0xab, 0x0c, 0x56]),
+                at: Some(DeviceNumber {
+                    set: 1,
+                    number: 0x1ff
+                }),
+            })
+        );
+        for wrong in [
+            "mac=52:54:00:12:34",
+            "mac=53:54:00:12:34:56",
+            "mac=52:54:00:12:34:56:7",
+            "devno=0.0.0000",
+            "devno=fe.4.0000",
+            "devno=fe.0.10000",
+            "netdev=n0",
+        ] {
+            assert!(
+                device(&format!("virtio-net-ccw,{wrong}")).is_err(),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

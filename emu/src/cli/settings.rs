@@ -640,18 +640,7 @@ impl Draft {
                 ("none", PanicAction::None),
             ],
         )?;
-        let watchdog = kv.choice(
-            "watchdog",
-            &[
-                ("reset", WatchdogAction::Reset),
-                ("shutdown", WatchdogAction::Shutdown),
-                ("poweroff", WatchdogAction::Poweroff),
-                ("pause", WatchdogAction::Pause),
-                ("debug", WatchdogAction::Debug),
-                ("none", WatchdogAction::None),
-                ("inject-nmi", WatchdogAction::InjectNmi),
-            ],
-        )?;
+        let watchdog = kv.choice("watchdog", &WatchdogAction::NAMES)?;
         kv.finish()?;
         let actions = &mut self.actions;
         actions.reboot = reboot.unwrap_or(actions.reboot);

@@ -40,6 +40,7 @@ pub const NAMES: &[&str] = &[
     "RTC_CHANGE",
     "SHUTDOWN",
     "STOP",
+    "WATCHDOG",
 ];
 
 impl Event {

@@ -9,6 +9,7 @@ mod event;
 mod hold;
 mod owner;
 mod throttle;
+mod watchdog;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,6 +17,7 @@ use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use machine::ShutdownCause;
 use tod::RunState;
 
+use crate::cli::WatchdogAction;
 pub use event::{Event, EventSink, Events, NAMES as EVENT_NAMES};
 pub use hold::{Hold, Release};
 pub use owner::{Ending, Launch, Owner, OwnerParts};
@@ -52,6 +54,7 @@ pub(crate) enum Request {
     Powerdown(Sender<bool>),
     Quit(ShutdownCause, Option<Sender<()>>),
     State(Sender<RunState>),
+    SetWatchdogAction(WatchdogAction, Sender<()>),
     /// Answers with the state before.
     Hold(Hold, Sender<Result<RunState, Refusal>>),
     Release(Release, Sender<RunState>),
@@ -130,6 +133,14 @@ impl Control {
     /// [`Refusal::Ending`].
     pub fn powerdown(&self) -> Result<bool, Refusal> {
         self.ask(Request::Powerdown)
+    }
+
+    /// From now on this is what follows when the guest's watchdog runs out.
+    ///
+    /// # Errors
+    /// [`Refusal::Ending`].
+    pub fn set_watchdog_action(&self, action: WatchdogAction) -> Result<(), Refusal> {
+        self.ask(|reply| Request::SetWatchdogAction(action, reply))
     }
 
     /// Stops the VM, if it runs, for a migration or a snapshot: nobody else changes its run

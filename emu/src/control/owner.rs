@@ -78,19 +78,19 @@ pub struct Ending {
 /// The owner of the run state.
 pub struct Owner {
     run: RunControl<MachineVcpus>,
-    machine: Arc<dyn Machine>,
+    pub(super) machine: Arc<dyn Machine>,
     clocks: Arc<ClockManager>,
     clock_events: Receiver<ClockEvent>,
     guest: Receiver<GuestEvent>,
     control: ControlEnd,
-    events: Arc<Events>,
-    actions: Actions,
+    pub(super) events: Arc<Events>,
+    pub(super) actions: Actions,
     migration: Receiver<MigrationEvent>,
     settings: Arc<Settings>,
     launch: Launch,
     held: Option<Held>,
     rtc_changes: Throttle,
-    ending: Option<Ending>,
+    pub(super) ending: Option<Ending>,
 }
 
 /// The machine's vCPUs, whose console writers must not hold up a stop.
@@ -251,6 +251,10 @@ impl Owner {
                 });
             }
             Request::State(reply) => answer(&reply, self.run.state()),
+            Request::SetWatchdogAction(action, reply) => {
+                self.actions.watchdog = action;
+                answer(&reply, ());
+            }
             Request::Powerdown(reply) => {
                 self.events.emit(&Event::new("POWERDOWN"));
                 answer(&reply, self.machine.powerdown());
@@ -282,6 +286,7 @@ impl Owner {
                     self.events.emit(&event);
                 }
             }
+            GuestEvent::Watchdog => self.watchdog(),
             GuestEvent::Exit { status } => {
                 let cause = ShutdownCause::Guest;
                 self.events
@@ -297,7 +302,7 @@ impl Owner {
 
     /// Goes to `state`, then tells `why`, then what the clocks did, then that the VM stopped:
     /// whoever hears of anything finds the VM as told.
-    fn stop(&mut self, state: RunState, cause: Cause, why: Option<Event>) {
+    pub(super) fn stop(&mut self, state: RunState, cause: Cause, why: Option<Event>) {
         let was_running = self.run.state().is_running();
         let changed = match self.run.stop(state, cause) {
             Ok(changed) => changed,
@@ -516,7 +521,7 @@ impl Owner {
         Ok(self.run.state())
     }
 
-    fn reset(&mut self, cause: ResetCause) -> Result<(), Refusal> {
+    pub(super) fn reset(&mut self, cause: ResetCause) -> Result<(), Refusal> {
         let (guest, reason, told) = match cause {
             ResetCause::HostMonitor => (false, "host-qmp-system-reset", true),
             ResetCause::GuestReipl => (true, "guest-reset", true),

@@ -9,6 +9,7 @@ mod descriptors;
 mod expression;
 pub mod hmp;
 mod hotplug;
+mod interrupt;
 mod memory;
 mod migration;
 pub mod qmp;

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::hmp::Session;
 use super::{
-    Args, Context, Failure, clocks, descriptors, hotplug, memory, migration, qom, query, snapshots,
+    Args, Context, Failure, clocks, descriptors, hotplug, interrupt, memory, migration, qom, query,
+    snapshots,
 };
 
 /// One command, under one or both faces.
@@ -236,6 +237,24 @@ pub(crate) const COMMANDS: &[Command] = &[
         "system_powerdown",
         "ask the guest to power down",
         silent,
+    ),
+    pair(
+        "inject-nmi",
+        &[],
+        interrupt::inject_nmi,
+        "nmi",
+        "",
+        "a restart interruption (s390x) of the CPU that 'cpu' has chosen",
+        interrupt::hmp_nmi,
+    ),
+    pair(
+        "watchdog-set-action",
+        &[required("action", ArgKind::Enum(interrupt::ACTIONS))],
+        interrupt::set_watchdog_action,
+        "watchdog_action",
+        "action",
+        "what follows when the guest's watchdog runs out",
+        interrupt::hmp_watchdog_action,
     ),
     qmp("quit", &[], query::quit),
     hmp("quit|q", "", "end the emulator", query::hmp_quit),

@@ -2,7 +2,8 @@
 //!
 //! Sources are *levels* (clock comparator, CPU timer: evaluated each time, delivery clears
 //! nothing), *latches* of this CPU (emergency signals, external call, restart, stop) and
-//! *floating* ones of the configuration (service signal). Order and formats: Principles of
+//! *floating* ones of the configuration (service signal; I/O and channel reports, which are
+//! [`super::io_interrupt`]'s and [`super::machine_check`]'s). Order and formats: Principles of
 //! Operation, chapter 6, "Priority of Interruptions" and "External Interruption".
 //!
 //! How attention and masks play together. For every source that is pending, one of these holds:
@@ -179,11 +180,25 @@ fn leave(cpu: &mut S390Cpu, reason: Leave) -> Poll {
 /// Takes what is enabled, one after the other, each under the PSW that the one before has
 /// loaded: the last one taken is executed first.
 fn take_all(cpu: &mut S390Cpu) {
+    if super::machine_check::is_enabled(cpu) {
+        super::machine_check::take(cpu);
+        if cpu.control.crash.is_some() {
+            return;
+        }
+    }
     for _ in 0..MAX_IN_ONE_POLL {
         let Some(external) = next_external(cpu) else {
             break;
         };
         take_external(cpu, external);
+        if cpu.control.crash.is_some() {
+            return;
+        }
+    }
+    for _ in 0..MAX_IN_ONE_POLL {
+        if !super::io_interrupt::take(cpu) {
+            break;
+        }
         if cpu.control.crash.is_some() {
             return;
         }
@@ -213,7 +228,8 @@ fn noted(cpu: &S390Cpu) -> u64 {
     let any = External::IN_ORDER
         .into_iter()
         .any(|external| cpu.cr[0] & external.subclass() != 0 && external.is_pending(cpu));
-    if any { psw::EXTERNAL } else { 0 }
+    let external = if any { psw::EXTERNAL } else { 0 };
+    external | super::io_interrupt::noted(cpu) | super::machine_check::noted(cpu)
 }
 
 /// Takes one external interruption. A level that the new PSW lets interrupt again at once, and
@@ -305,6 +321,18 @@ impl S390Cpu {
     /// Wraps an instruction address to the current addressing mode.
     pub(super) fn wrap_pc(&self, address: u64) -> u64 {
         address & super::key::Flags(self.psw_mask).addressing().mask()
+    }
+
+    /// Restart, as the operator's key or a non-maskable interruption wants it: the CPU operates,
+    /// if it can, and takes the interruption. In the check-stop state nothing happens, and a CPU
+    /// that is being loaded takes it afterwards.
+    pub fn restart(&mut self) {
+        match self.control.handle.state() {
+            CpuState::CheckStop => return,
+            CpuState::Stopped => self.set_state(CpuState::Operating),
+            CpuState::Operating | CpuState::Load => {}
+        }
+        self.control.handle.post_restart();
     }
 
     /// Changes the CPU's state; the CPU timer runs in the operating and load states only.

@@ -32,6 +32,8 @@ pub const PER_ADDRESS: u64 = 0x98;
 pub const EXCEPTION_ACCESS: u64 = 0xa0;
 /// PER access identification, 1 byte.
 pub const PER_ACCESS: u64 = 0xa1;
+/// Architectural mode, as status and a machine check are stored, 1 byte.
+pub const MODE: u64 = 0xa3;
 /// Operand access identification of MOVE PAGE: its R1 and R2 fields, 1 byte.
 pub const OPERAND_ACCESS: u64 = 0xa2;
 /// Translation-exception identification, 8 bytes.
@@ -40,6 +42,12 @@ pub const TEID: u64 = 0xa8;
 pub const MONITOR_CODE: u64 = 0xb0;
 /// I/O-interruption code, 12 bytes.
 pub const IO_CODE: u64 = 0xb8;
+/// Machine-check-interruption code, 8 bytes.
+pub const MACHINE_CHECK_CODE: u64 = 0xe8;
+/// External-damage code, 4 bytes.
+pub const EXTERNAL_DAMAGE: u64 = 0xf4;
+/// Failing-storage address, 8 bytes.
+pub const FAILING_STORAGE: u64 = 0xf8;
 /// Facility list of STORE FACILITY LIST, 4 bytes.
 pub const FACILITIES: u64 = 0xc8;
 /// Breaking-event address, 8 bytes.
@@ -52,6 +60,10 @@ pub const EXTERNAL_OLD: u64 = 0x130;
 pub const SVC_OLD: u64 = 0x140;
 /// Program old PSW.
 pub const PROGRAM_OLD: u64 = 0x150;
+/// Machine-check old PSW.
+pub const MACHINE_CHECK_OLD: u64 = 0x160;
+/// I/O old PSW.
+pub const IO_OLD: u64 = 0x170;
 /// Restart new PSW.
 pub const RESTART_NEW: u64 = 0x1a0;
 /// External new PSW.
@@ -60,6 +72,10 @@ pub const EXTERNAL_NEW: u64 = 0x1b0;
 pub const SVC_NEW: u64 = 0x1c0;
 /// Program new PSW.
 pub const PROGRAM_NEW: u64 = 0x1d0;
+/// Machine-check new PSW.
+pub const MACHINE_CHECK_NEW: u64 = 0x1e0;
+/// I/O new PSW.
+pub const IO_NEW: u64 = 0x1f0;
 /// Store-status and machine-check save area, absolute in the prefix area for SIGP.
 pub const SAVE_AREA: u64 = 0x1200;
 

@@ -72,6 +72,25 @@ impl S390Cpu {
 
     /// Stores the CPU's status in 512 bytes from an absolute address.
     pub fn store_status(&mut self, area: u64) {
+        self.store_registers(area);
+        let core = &self.core;
+        let put = |offset: u64, size: MemSize, value: u64| {
+            mem::store_absolute(core, area.wrapping_add(offset), size, value);
+        };
+        let psw = self.psw();
+        put(0x100, MemSize::B8, psw.mask);
+        put(0x108, MemSize::B8, psw.address);
+        put(0x118, MemSize::B4, self.prefix);
+        if area == lowcore::SAVE_AREA {
+            // Architectural-mode identification: z/Architecture.
+            put(lowcore::MODE.wrapping_sub(area), MemSize::B1, 1);
+        }
+    }
+
+    /// Stores the registers in 512 bytes from an absolute address, as the store-status operation
+    /// and a machine-check interruption both do: CPU timer and clock comparator as instructions
+    /// show them, the comparator without its rightmost byte.
+    pub(super) fn store_registers(&self, area: u64) {
         let core = &self.core;
         let put = |offset: u64, size: MemSize, value: u64| {
             mem::store_absolute(core, area.wrapping_add(offset), size, value);
@@ -83,10 +102,6 @@ impl S390Cpu {
             put(0x140 + at * 4, MemSize::B4, u64::from(self.ar[n]));
             put(0x180 + at * 8, MemSize::B8, self.cr[n]);
         }
-        let psw = self.psw();
-        put(0x100, MemSize::B8, psw.mask);
-        put(0x108, MemSize::B8, psw.address);
-        put(0x118, MemSize::B4, self.prefix);
         put(0x11c, MemSize::B4, u64::from(self.fpc));
         put(
             0x124,

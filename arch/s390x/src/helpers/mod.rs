@@ -8,6 +8,7 @@ pub mod decimal_format;
 pub mod edit;
 pub mod execute;
 pub mod interlocked;
+pub mod io;
 pub mod long;
 pub mod operand;
 pub mod plo;

@@ -2,21 +2,17 @@
 //!
 //! Checks here are those of the operands' values; privilege is the translator's.
 
-use tcg::ir::{MemMode, MemOp, MemSize};
-use tcg::{Access, Effects, Guest, HelperDef, Trap, mem};
+use tcg::ir::MemMode;
+use tcg::{Effects, HelperDef, Trap, mem};
 
+use crate::console;
 use crate::cpu::facility::TOPOLOGY;
 use crate::cpu::{ProgramCode, S390Cpu, sets};
 use crate::machine::topology::Performed;
 use crate::machine::{diagnose, stsi};
-use crate::{console, css};
 
 fn specification<T>() -> Result<T, Trap> {
     Err(ProgramCode::Specification.into())
-}
-
-fn operand<T>() -> Result<T, Trap> {
-    Err(ProgramCode::Operand.into())
 }
 
 /// DIAGNOSE: function, and both register numbers.
@@ -123,116 +119,3 @@ pub static CPU_ID: HelperDef = HelperDef::new0("cpu_id", Effects::READS, |cpu: &
     const FORMAT: u64 = 0x8000;
     Ok(u64::from(cpu.cpu_address) << 32 | MACHINE_TYPE << 16 | FORMAT)
 });
-
-/// CHANNEL SUBSYSTEM CALL: block address and mode.
-pub static CHSC: HelperDef =
-    HelperDef::new2("chsc", Effects::ALL, |cpu: &mut S390Cpu, address, mode| {
-        if address % mem::PAGE_SIZE != 0 {
-            return specification();
-        }
-        let mode = MemMode(mode as u8);
-        cpu.translate_address(address, Access::Read, mode)?;
-        let block = cpu.translate_address(address, Access::Write, mode)?.page;
-        css::channel_subsystem_call(&cpu.core, block)?;
-        Ok(0)
-    });
-
-/// A subsystem identification word has 1 in bits 47 and 0 in bits 32-44 (sets 0 to 3 in 45-46).
-fn subchannel(word: u64) -> Result<u64, Trap> {
-    if word as u32 & 0xfff9_0000 == 0x0001_0000 {
-        Ok(0)
-    } else {
-        operand()
-    }
-}
-
-/// Checks the subsystem identification word.
-pub static SUBCHANNEL: HelperDef =
-    HelperDef::new1("subchannel", Effects::TRAPS, |_: &mut S390Cpu, word| {
-        subchannel(word)
-    });
-
-/// Checks a block's alignment and the subsystem identification word.
-pub static SUBCHANNEL_BLOCK: HelperDef = HelperDef::new2(
-    "subchannel_block",
-    Effects::TRAPS,
-    |_: &mut S390Cpu, address, word| {
-        if address % 4 != 0 {
-            specification()
-        } else {
-            subchannel(word)
-        }
-    },
-);
-
-/// Checks a word's alignment.
-pub static WORD_ALIGNED: HelperDef = HelperDef::new1(
-    "word_aligned",
-    Effects::TRAPS,
-    |_: &mut S390Cpu, address| {
-        if address % 4 != 0 {
-            specification()
-        } else {
-            Ok(0)
-        }
-    },
-);
-
-/// Checks an address limit: 64 KiB aligned, below 2 GiB.
-pub static ADDRESS_LIMIT: HelperDef =
-    HelperDef::new1("address_limit", Effects::TRAPS, |_: &mut S390Cpu, limit| {
-        if limit as u32 & 0x8000_ffff != 0 {
-            operand()
-        } else {
-            Ok(0)
-        }
-    });
-
-/// STORE CHANNEL PATH STATUS: 32 zero bytes.
-pub static STCPS: HelperDef = HelperDef::new2(
-    "stcps",
-    Effects::MEMORY,
-    |cpu: &mut S390Cpu, address, mode| {
-        if address % 32 != 0 {
-            return specification();
-        }
-        let double = MemOp {
-            size: MemSize::B8,
-            signed: false,
-            aligned: true,
-            mode: MemMode(mode as u8),
-        };
-        for at in (0..32).step_by(8) {
-            mem::store(cpu, double, address + at, 0)?;
-        }
-        Ok(0)
-    },
-);
-
-/// Checks a channel-path identifier: bits 32-55 are zero.
-pub static CHANNEL_PATH: HelperDef =
-    HelperDef::new1("channel_path", Effects::TRAPS, |_: &mut S390Cpu, path| {
-        if path as u32 & 0xffff_ff00 != 0 {
-            operand()
-        } else {
-            Ok(0)
-        }
-    });
-
-/// Checks the operands of SET CHANNEL MONITOR: reserved bits of GR1, and a block origin on a
-/// 32-byte boundary where one is set.
-pub static CHANNEL_MONITOR: HelperDef = HelperDef::new2(
-    "channel_monitor",
-    Effects::TRAPS,
-    |_: &mut S390Cpu, flags, origin| {
-        const RESERVED: u32 = 0x0fff_fffc;
-        const MEASUREMENT_BLOCKS: u32 = 2;
-        if flags as u32 & RESERVED != 0 {
-            return operand();
-        }
-        if flags as u32 & MEASUREMENT_BLOCKS != 0 && origin % 32 != 0 {
-            return operand();
-        }
-        Ok(0)
-    },
-);

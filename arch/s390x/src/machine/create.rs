@@ -161,6 +161,13 @@ impl MachineType for CcwVirtio {
         shared
             .topology
             .get_or_init(|| Topology::new(config.smp.shape, max_cpus));
+        shared
+            .add_devices(&config.devices)
+            .map_err(|error| MachineError::Option {
+                option: "-device",
+                value: "virtio-net-ccw".into(),
+                expected: error.to_string(),
+            })?;
         let backend = TodBackend::new(shared.tod.clone(), shared.cpus.clone());
         parts
             .clocks

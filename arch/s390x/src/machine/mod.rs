@@ -14,6 +14,7 @@ pub mod shared;
 pub mod stsi;
 pub mod topology;
 pub mod vcpu;
+pub mod watchdog;
 
 use std::sync::{Arc, Mutex};
 
@@ -25,11 +26,13 @@ use tod::clock::StartToken;
 use tod::run::AllParked;
 
 use crate::boot::BootImage;
+use crate::cpu::S390Cpu;
 use crate::cpu::handle::CpuState;
 use crate::cpu::model::Model;
 use crate::cpu::psw::Psw;
 use plug::Threads;
 use vcpu::Crew;
+use watchdog::WatchdogState;
 
 pub use create::TYPE;
 pub use shared::Shared;
@@ -61,6 +64,10 @@ impl S390xMachine {
         self.shared.floating.reset();
         self.shared.sclp.reset();
         self.shared.topology().reset();
+        self.shared.css.reset();
+        if let Some(watchdog) = self.shared.watchdog.get() {
+            watchdog.set(WatchdogState::Off);
+        }
         self.crew.revive();
     }
 
@@ -142,6 +149,11 @@ impl Machine for S390xMachine {
 
     fn powerdown(&self) -> bool {
         self.shared.sclp.signal_quiesce()
+    }
+
+    fn inject_nmi(&self, cpu: usize) -> Result<(), MachineError> {
+        self.vcpu(cpu)?.visit(S390Cpu::restart);
+        Ok(())
     }
 
     fn console_input(&self) -> Option<Arc<dyn ConsoleInput>> {

@@ -6,18 +6,20 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use crossbeam::channel::Sender;
-use machine::{GuestEvent, GuestRam, Identity};
+use machine::{Device, GuestEvent, GuestRam, Identity};
 use tcg::CpuCore;
 use tcg::cpu::System;
 use tod::run::{Kick, VcpuGate};
 use tod::{EpochClock, Sleeper, Timeline};
 
+use super::watchdog::Watchdog;
 use crate::clock::TodClock;
 use crate::console::Sclp;
 use crate::cpu::facility::Facilities;
 use crate::cpu::floating::Floating;
 use crate::cpu::handle::{self, CpuHandle};
 use crate::cpu::slots::CpuSlots;
+use crate::css::{AddError, ChannelSubsystem};
 use crate::memory::keys::StorageKeys;
 
 use super::topology::Topology;
@@ -51,6 +53,10 @@ pub struct Shared {
     pub keys: StorageKeys,
     /// Where CPUs are, and how they are polarized.
     pub topology: OnceLock<Topology>,
+    /// The channel subsystem.
+    pub css: ChannelSubsystem,
+    /// The watchdog, if the machine has one.
+    pub watchdog: OnceLock<Watchdog>,
     /// Held by the one CPU that waits for another to carry out its order.
     pub signal_path: Mutex<()>,
     /// CPUs that can ever be present.
@@ -101,6 +107,8 @@ impl Shared {
             cpus,
             floating: Floating::default(),
             tod: TodClock::new(clock, max_cpus),
+            css: ChannelSubsystem::default(),
+            watchdog: OnceLock::new(),
             timeline,
             topology: OnceLock::new(),
             signal_path: Mutex::new(()),
@@ -110,7 +118,34 @@ impl Shared {
         for (core, address) in cores.iter().zip(0..) {
             shared.plug(core, address);
         }
+        let weak = Arc::downgrade(&shared);
+        shared.css.set_notify(move || {
+            if let Some(shared) = weak.upgrade() {
+                for cpu in shared.cpus.iter() {
+                    cpu.kick(handle::INTERRUPT);
+                }
+            }
+        });
         shared
+    }
+
+    /// Adds what `-device` asks for. Once, before any CPU runs.
+    ///
+    /// # Errors
+    /// Two devices at one place.
+    pub fn add_devices(&self, devices: &[Device]) -> Result<(), AddError> {
+        for device in devices {
+            match device {
+                Device::VirtioNetCcw(net) => self.css.add(net)?,
+                Device::Diag288 => {
+                    self.watchdog
+                        .get_or_init(|| Watchdog::new(&self.timeline, self.events.clone()));
+                }
+                // CPUs are plugged elsewhere, and other machines' devices not asked for here.
+                Device::Cpu(_) | Device::IsaDebugExit { .. } | Device::PcTestdev => {}
+            }
+        }
+        Ok(())
     }
 
     /// A CPU that will be made of this core is plugged in; false if there is no such place or it

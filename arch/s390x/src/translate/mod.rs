@@ -17,6 +17,7 @@ pub mod decimal;
 pub mod execute;
 pub mod fps;
 pub mod interlocked;
+pub mod io;
 pub mod load_store;
 pub mod logic;
 pub mod muldiv;

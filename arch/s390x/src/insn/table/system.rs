@@ -5,7 +5,7 @@ use super::row;
 use crate::cpu::facility::TOPOLOGY;
 use crate::insn::Format::*;
 use crate::insn::{BASE, Row};
-use crate::translate::system as t;
+use crate::translate::{io, system as t};
 
 /// The rows.
 pub(super) const ROWS: &[Row] = &[
@@ -13,20 +13,20 @@ pub(super) const ROWS: &[Row] = &[
     row("SERVC", 0xb220, RRE, BASE, t::servc),
     row("STSI", 0xb27d, S, BASE, t::stsi),
     row("STIDP", 0xb202, S, BASE, t::stidp),
-    row("CHSC", 0xb25f, RRE, BASE, t::chsc),
+    row("CHSC", 0xb25f, RRE, BASE, io::chsc),
     row("PTF", 0xb9a2, RRE, TOPOLOGY, t::ptf),
-    row("CSCH", 0xb230, S, BASE, t::no_subchannel),
-    row("HSCH", 0xb231, S, BASE, t::no_subchannel),
-    row("MSCH", 0xb232, S, BASE, t::no_subchannel_operand),
-    row("SSCH", 0xb233, S, BASE, t::no_subchannel_operand),
-    row("STSCH", 0xb234, S, BASE, t::no_subchannel_operand),
-    row("TSCH", 0xb235, S, BASE, t::no_subchannel_operand),
-    row("TPI", 0xb236, S, BASE, t::tpi),
-    row("SAL", 0xb237, S, BASE, t::sal),
-    row("RSCH", 0xb238, S, BASE, t::no_subchannel),
-    row("STCRW", 0xb239, S, BASE, t::stcrw),
-    row("STCPS", 0xb23a, S, BASE, t::stcps),
-    row("RCHP", 0xb23b, S, BASE, t::rchp),
-    row("SCHM", 0xb23c, S, BASE, t::schm),
-    row("XSCH", 0xb276, S, BASE, t::no_subchannel),
+    row("CSCH", 0xb230, S, BASE, io::csch),
+    row("HSCH", 0xb231, S, BASE, io::hsch),
+    row("MSCH", 0xb232, S, BASE, io::msch),
+    row("SSCH", 0xb233, S, BASE, io::ssch),
+    row("STSCH", 0xb234, S, BASE, io::stsch),
+    row("TSCH", 0xb235, S, BASE, io::tsch),
+    row("TPI", 0xb236, S, BASE, io::tpi),
+    row("SAL", 0xb237, S, BASE, io::sal),
+    row("RSCH", 0xb238, S, BASE, io::rsch),
+    row("STCRW", 0xb239, S, BASE, io::stcrw),
+    row("STCPS", 0xb23a, S, BASE, io::stcps),
+    row("RCHP", 0xb23b, S, BASE, io::rchp),
+    row("SCHM", 0xb23c, S, BASE, io::schm),
+    row("XSCH", 0xb276, S, BASE, io::xsch),
 ];
