@@ -64,7 +64,7 @@ const LINKAGE: &str = "\
 /// Interpretive execution, expanded storage, enhanced DAT (8), TOD steering (28), configuration
 /// topology (11), compression and sorting.
 const OTHER: &str = "\
-    cfc cmpsc pfmf pgin pgout ptf sie upt";
+    cfc cmpsc pfmf pgin pgout sie upt";
 
 fn disassembler() -> Capstone {
     let mut capstone = Capstone::new()
