@@ -150,6 +150,18 @@ pub enum Entitlement {
     High,
 }
 
+impl Entitlement {
+    /// QAPI's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
 /// `-device MODEL-s390x-cpu`: one CPU more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CpuDevice {
@@ -162,6 +174,32 @@ pub struct CpuDevice {
     /// `entitlement`.
     pub entitlement: Entitlement,
     /// `dedicated`.
+    pub dedicated: bool,
+}
+
+/// What `set-cpu-topology` changes of a CPU; what is none stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuMove {
+    /// `socket-id`.
+    pub socket: Option<u32>,
+    /// `book-id`.
+    pub book: Option<u32>,
+    /// `drawer-id`.
+    pub drawer: Option<u32>,
+    /// `entitlement`.
+    pub entitlement: Option<Entitlement>,
+    /// `dedicated`.
+    pub dedicated: Option<bool>,
+}
+
+/// Where a CPU is and how, for machines that show a topology.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuTopology {
+    /// Where.
+    pub place: CpuPlace,
+    /// What it is entitled to under vertical polarization.
+    pub entitlement: Entitlement,
+    /// Whether a physical CPU is its own.
     pub dedicated: bool,
 }
 

@@ -21,9 +21,9 @@ use tod::run::{AllParked, Layer, RunListener};
 
 pub use bench::{Bench, LineEnd, NoSuchLine};
 pub use config::{
-    Accel, BootSource, BootWhen, CpuDevice, CpuPlace, CpuShape, Device, DeviceNumber, DriftFix,
-    Engine, Entitlement, Identity, LostTicks, MachineConfig, NetDevice, RtcBase, RtcClock,
-    RtcOptions, Smp, Tcg,
+    Accel, BootSource, BootWhen, CpuDevice, CpuMove, CpuPlace, CpuShape, CpuTopology, Device,
+    DeviceNumber, DriftFix, Engine, Entitlement, Identity, LostTicks, MachineConfig, NetDevice,
+    RtcBase, RtcClock, RtcOptions, Smp, Tcg,
 };
 pub use console::{ConsoleInput, ConsoleOutput};
 pub use event::{GuestEvent, PanicInfo, ResetCause, ShutdownCause};
@@ -194,6 +194,8 @@ pub struct CpuSummary {
     pub halted: bool,
     /// Guest address of the next instruction.
     pub pc: u64,
+    /// Where it is, on a machine that shows the guest a topology.
+    pub topology: Option<CpuTopology>,
 }
 
 /// How `x` and `xp` name memory.
@@ -274,6 +276,21 @@ pub trait Machine: Send + Sync {
         Err(MachineError::Cpu(
             "CPUs cannot be added to this machine".into(),
         ))
+    }
+
+    /// Moves a CPU in the topology that the guest is shown, and reports that to the guest.
+    ///
+    /// # Errors
+    /// [`MachineError::Cpu`]: no topology is shown, or there is no such CPU or place.
+    fn move_cpu(&self, _core_id: u32, _to: &CpuMove) -> Result<(), MachineError> {
+        Err(MachineError::Cpu(
+            "this machine does not show a CPU topology".into(),
+        ))
+    }
+
+    /// Whether CPUs are polarized vertically, on a machine that shows the guest a topology.
+    fn vertical_polarization(&self) -> Option<bool> {
+        None
     }
 
     /// Registers of one vCPU as text for `info registers`.

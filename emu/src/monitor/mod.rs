@@ -12,6 +12,7 @@ mod hotplug;
 mod interrupt;
 mod memory;
 mod migration;
+mod models;
 pub mod qmp;
 mod qom;
 mod query;

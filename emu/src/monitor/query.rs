@@ -73,6 +73,13 @@ pub(super) fn cpus(context: &Context, _: &Args) -> Result<Value, Failure> {
         if arch == "s390x" {
             entry["cpu-state"] = json!(cpu.state);
         }
+        if let Some(topology) = cpu.topology {
+            entry["dedicated"] = json!(topology.dedicated);
+            entry["entitlement"] = json!(topology.entitlement.name());
+            entry["props"]["drawer-id"] = json!(topology.place.drawer);
+            entry["props"]["book-id"] = json!(topology.place.book);
+            entry["props"]["socket-id"] = json!(topology.place.socket);
+        }
         entry
     });
     Ok(Value::Array(list.collect()))

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::hmp::Session;
 use super::{
-    Args, Context, Failure, clocks, descriptors, hotplug, interrupt, memory, migration, qom, query,
-    snapshots,
+    Args, Context, Failure, clocks, descriptors, hotplug, interrupt, memory, migration, models,
+    qom, query, snapshots,
 };
 
 /// One command, under one or both faces.
@@ -74,6 +74,7 @@ pub(crate) enum ArgKind {
     Integer,
     Boolean,
     Array,
+    Object,
     /// Any number of arguments of other names, which the command checks by itself.
     Rest,
     Enum(&'static [&'static str]),
@@ -289,6 +290,35 @@ pub(crate) const COMMANDS: &[Command] = &[
         "info cpus",
         "every CPU",
         query::show_cpus,
+    ),
+    qmp("query-cpu-definitions", &[], models::query_definitions),
+    qmp(
+        "query-cpu-model-expansion",
+        &[
+            required("type", ArgKind::Enum(&["static", "full"])),
+            required("model", ArgKind::Object),
+        ],
+        models::expand,
+    ),
+    qmp(
+        "set-cpu-topology",
+        &[
+            required("core-id", ArgKind::Integer),
+            optional("socket-id", ArgKind::Integer),
+            optional("book-id", ArgKind::Integer),
+            optional("drawer-id", ArgKind::Integer),
+            optional(
+                "entitlement",
+                ArgKind::Enum(&["auto", "low", "medium", "high"]),
+            ),
+            optional("dedicated", ArgKind::Boolean),
+        ],
+        models::set_topology,
+    ),
+    qmp(
+        "query-s390x-cpu-polarization",
+        &[],
+        models::query_polarization,
     ),
     qmp(
         "device_add",
@@ -667,6 +697,7 @@ fn check_kind(arg: &Arg, value: &Value) -> Result<(), Failure> {
         ArgKind::Integer => (value.is_i64() || value.is_u64(), "integer"),
         ArgKind::Boolean => (value.is_boolean(), "boolean"),
         ArgKind::Array => (value.is_array(), "array"),
+        ArgKind::Object => (value.is_object(), "object"),
         ArgKind::Rest => (true, "anything"),
     };
     if !good {

@@ -321,6 +321,7 @@ impl Machine for Fake {
                 state: "operating",
                 halted: index > 0,
                 pc: 0x100,
+                topology: None,
             })
             .collect()
     }

@@ -19,8 +19,8 @@ pub mod watchdog;
 use std::sync::{Arc, Mutex};
 
 use machine::{
-    AddressSpace, Bench, ConsoleInput, CpuDevice, CpuSummary, GuestRam, Machine, MachineError,
-    PossibleCpu, ResetCause,
+    AddressSpace, Bench, ConsoleInput, CpuDevice, CpuMove, CpuSummary, GuestRam, Machine,
+    MachineError, PossibleCpu, ResetCause,
 };
 use tod::clock::StartToken;
 use tod::run::AllParked;
@@ -183,12 +183,24 @@ impl Machine for S390xMachine {
             state: vcpu.handle().state().name(),
             halted: vcpu.handle().state() != CpuState::Operating || vcpu.handle().is_waiting(),
             pc: vcpu.visit(|cpu| cpu.psw().address),
+            topology: self
+                .shows_topology()
+                .then(|| self.shared.topology().attributes(vcpu.handle().address())),
         };
         self.crew.vcpus().map(summary).collect()
     }
 
     fn possible_cpus(&self) -> Vec<PossibleCpu> {
         self.places()
+    }
+
+    fn move_cpu(&self, core_id: u32, to: &CpuMove) -> Result<(), MachineError> {
+        self.relocate(core_id, to)
+    }
+
+    fn vertical_polarization(&self) -> Option<bool> {
+        self.shows_topology()
+            .then(|| self.shared.topology().is_vertical())
     }
 
     fn add_cpu(&self, cpu: &CpuDevice) -> Result<(), MachineError> {

@@ -7,13 +7,14 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use machine::{CpuDevice, MachineError, PossibleCpu};
+use machine::{CpuDevice, CpuMove, CpuTopology, Entitlement, MachineError, PossibleCpu};
 use tcg::CpuCore;
 
 use super::S390xMachine;
-use super::topology::{self, Attributes};
+use super::topology;
 use super::vcpu::Vcpu;
 use crate::cpu::S390Cpu;
+use crate::cpu::facility::TOPOLOGY;
 
 /// The threads of the CPUs.
 #[derive(Debug)]
@@ -102,7 +103,7 @@ impl S390xMachine {
         if self.crew.get(usize::from(address)).is_some() {
             return refused(format!("there is a CPU with core-id {address} already"));
         }
-        let attributes = Attributes {
+        let attributes = CpuTopology {
             place: device.place.unwrap_or_else(|| {
                 let shape = self.shared.topology().shape();
                 topology::usual_place(&shape, device.core_id)
@@ -130,6 +131,45 @@ impl S390xMachine {
         self.plug(device)?;
         self.shared.topology().changed();
         self.shared.sclp.signal_cpus_changed();
+        Ok(())
+    }
+
+    /// Whether the guest is shown where CPUs are.
+    pub(super) fn shows_topology(&self) -> bool {
+        self.shared.facilities().has(TOPOLOGY)
+    }
+
+    /// Moves a CPU in the topology and reports it to the guest.
+    pub(super) fn relocate(&self, core_id: u32, to: &CpuMove) -> Result<(), MachineError> {
+        let refused = |why: String| Err(MachineError::Cpu(why));
+        if !self.shows_topology() {
+            return refused("the guest is shown no CPU topology (-cpu ...,ctop=on)".into());
+        }
+        let address = u16::try_from(core_id)
+            .ok()
+            .filter(|&address| self.shared.cpus.get(address).is_some());
+        let Some(address) = address else {
+            return refused(format!("there is no CPU with core-id {core_id}"));
+        };
+        let topology = self.shared.topology();
+        let mut attributes = topology.attributes(address);
+        let place = &mut attributes.place;
+        place.drawer = to.drawer.unwrap_or(place.drawer);
+        place.book = to.book.unwrap_or(place.book);
+        place.socket = to.socket.unwrap_or(place.socket);
+        attributes.dedicated = to.dedicated.unwrap_or(attributes.dedicated);
+        attributes.entitlement = match (to.entitlement, attributes.dedicated) {
+            (Some(Entitlement::Low | Entitlement::Medium), true) => {
+                return refused("a dedicated CPU has entitlement high".into());
+            }
+            (_, true) => Entitlement::High,
+            (entitlement, false) => entitlement.unwrap_or(attributes.entitlement),
+        };
+        let present = self.shared.cpus.iter().map(|cpu| cpu.address());
+        topology
+            .put(address, attributes, present)
+            .map_err(|error| MachineError::Cpu(error.to_string()))?;
+        topology.changed();
         Ok(())
     }
 

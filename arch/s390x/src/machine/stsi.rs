@@ -59,7 +59,15 @@ pub fn block(
             put_cpus(&mut block, 36, shared);
             put(&mut block, 44, &field::<8>("QEMU"));
             put(&mut block, 52, &CAPABILITY.to_be_bytes());
-            put(&mut block, 66, &shared.cpus.configured().to_be_bytes());
+            let (dedicated, shared_cpus) =
+                shared.configured_cpus().fold((0u16, 0u16), |(a, b), cpu| {
+                    match shared.topology().attributes(cpu).dedicated {
+                        true => (a + 1, b),
+                        false => (a, b + 1),
+                    }
+                });
+            put(&mut block, 72, &dedicated.to_be_bytes());
+            put(&mut block, 74, &shared_cpus.to_be_bytes());
         }
         (3, 2, 2) => {
             const VM: usize = 32;

@@ -8,7 +8,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use machine::{CpuPlace, CpuShape, Entitlement};
+use machine::{CpuPlace, CpuShape, CpuTopology, Entitlement};
 
 use super::stsi::BLOCK;
 
@@ -22,24 +22,13 @@ const DRAWER: u8 = 3;
 const BOOK: u8 = 2;
 const SOCKET: u8 = 1;
 
-/// What is known of one CPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Attributes {
-    /// Where it is.
-    pub place: CpuPlace,
-    /// What it is entitled to when polarization is vertical.
-    pub entitlement: Entitlement,
-    /// A physical CPU is dedicated to it.
-    pub dedicated: bool,
-}
-
 /// What the guest sees and changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct State {
     vertical: bool,
     report_pending: bool,
     /// By CPU address.
-    cpus: Vec<Attributes>,
+    cpus: Vec<CpuTopology>,
 }
 
 /// The topology of a machine.
@@ -104,9 +93,9 @@ impl Topology {
             // One socket holds whatever there is.
             _ => machine::Smp::flat(1, u32::from(max_cpus)).shape,
         };
-        let cpus = (0..max_cpus).map(|address| Attributes {
+        let cpus = (0..max_cpus).map(|address| CpuTopology {
             place: usual_place(&shape, u32::from(address)),
-            ..Attributes::default()
+            ..CpuTopology::default()
         });
         Self {
             shape,
@@ -129,7 +118,7 @@ impl Topology {
     }
 
     /// What is known of a CPU; of one that can never be, nothing.
-    pub fn attributes(&self, address: u16) -> Attributes {
+    pub fn attributes(&self, address: u16) -> CpuTopology {
         let state = self.lock();
         state
             .cpus
@@ -165,7 +154,7 @@ impl Topology {
         &self,
         vertical: bool,
         report_pending: bool,
-        cpus: impl Iterator<Item = (u16, Attributes)>,
+        cpus: impl Iterator<Item = (u16, CpuTopology)>,
     ) {
         let mut state = self.lock();
         state.vertical = vertical;
@@ -184,7 +173,7 @@ impl Topology {
     pub fn put(
         &self,
         address: u16,
-        attributes: Attributes,
+        attributes: CpuTopology,
         present: impl Iterator<Item = u16>,
     ) -> Result<(), PlaceError> {
         let CpuPlace {
@@ -464,7 +453,7 @@ mod tests {
     fn the_highest_entitlement_comes_first() {
         let topology = Topology::new(SHAPE, 32);
         let put = |address, entitlement, dedicated| {
-            let attributes = Attributes {
+            let attributes = CpuTopology {
                 place: CpuPlace::default(),
                 entitlement,
                 dedicated,
@@ -479,12 +468,12 @@ mod tests {
         let (_, entries) = list(&topology, 2, &[0, 1, 2, 3]);
         let flags: Vec<_> = entries[8..].chunks(16).map(|entry| entry[4]).collect();
         assert_eq!(flags, [0b111, 0b011, 0b010, 0b001]);
-        let far = Attributes {
+        let far = CpuTopology {
             place: CpuPlace {
                 drawer: 2,
                 ..CpuPlace::default()
             },
-            ..Attributes::default()
+            ..CpuTopology::default()
         };
         assert!(topology.put(1, far, std::iter::empty()).is_err());
     }

@@ -152,6 +152,7 @@ impl KvmCpus {
                 state,
                 halted: state != "running",
                 pc,
+                topology: None,
             }
         };
         self.crew.vcpus.iter().map(summary).collect()

@@ -144,6 +144,7 @@ impl Machine for X86Machine {
                     state: "not executed",
                     halted: true,
                     pc: inspect::RESET_PC,
+                    topology: None,
                 })
                 .collect(),
         }

@@ -1,6 +1,6 @@
 //! What the machine is: checked, not taken over, for a guest has looked at it already.
 
-use machine::{CpuPlace, Entitlement};
+use machine::{CpuPlace, CpuTopology, Entitlement};
 use migration::part::{decode, load, save, unsuitable};
 use migration::{Part, PartError};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,6 @@ use super::SMALL;
 use crate::cpu::facility::{self, ESOP, Facilities, PLO, TOPOLOGY};
 use crate::cpu::features;
 use crate::machine::Shared;
-use crate::machine::topology::Attributes;
 use crate::machine::vcpu::Crew;
 
 /// What the machine is made of.
@@ -63,7 +62,7 @@ struct SavedPlace {
 }
 
 impl SavedPlace {
-    fn new(address: u16, configured: bool, attributes: Attributes) -> Self {
+    fn new(address: u16, configured: bool, attributes: CpuTopology) -> Self {
         let CpuPlace {
             drawer,
             book,
@@ -84,8 +83,8 @@ impl SavedPlace {
         }
     }
 
-    fn attributes(&self) -> Attributes {
-        Attributes {
+    fn attributes(&self) -> CpuTopology {
+        CpuTopology {
             place: CpuPlace {
                 drawer: self.drawer,
                 book: self.book,
@@ -126,7 +125,7 @@ impl From<Configuration1> for Configuration {
         Self {
             ram_bytes: old.ram_bytes,
             cpus: (0..old.cpus)
-                .map(|address| SavedPlace::new(address, true, Attributes::default()))
+                .map(|address| SavedPlace::new(address, true, CpuTopology::default()))
                 .collect(),
             shape: [1, 1, 1, u32::from(old.max_cpus)],
             vertical: false,

@@ -10,14 +10,15 @@ use crate::bfp::fpc::Fpc;
 use crate::clock::ClockState;
 use crate::cpu::S390Cpu;
 use crate::cpu::control::Crash;
-use crate::cpu::handle::{CpuState, LATCHED, MAX_CPUS};
+use crate::cpu::handle::{CPU_WORDS, CpuState, LATCHED, MAX_CPUS};
 use crate::cpu::psw::Psw;
 use crate::machine::vcpu::Vcpu;
 
 /// What [`CpuPart`] saves with: 2 has the load and check-stop states, a CPU that has crashed or
 /// waits for the reset it asked for, the place of the CPU timer on the timeline, and the last
-/// value of STORE CLOCK; 3 has how far the CPU has set the TOD clock.
-const VERSION: u32 = 3;
+/// value of STORE CLOCK; 3 has how far the CPU has set the TOD clock; 4 has emergency signals of CPUs
+/// from number 64 on.
+const VERSION: u32 = 4;
 
 /// Bytes of the prefix area, in which a prefix is a multiple of its size.
 const PREFIX_AREA: u64 = 0x2000;
@@ -86,12 +87,29 @@ struct SavedCpu2 {
 
 #[derive(Serialize, Deserialize)]
 struct SavedCpu {
+    cpu: SavedCpu3,
+    /// Sources of emergency signals from 64 on, a bit each.
+    further_emergencies: [u64; CPU_WORDS - 1],
+}
+
+impl From<SavedCpu3> for SavedCpu {
+    /// Version 3 had machines of at most 64 CPUs.
+    fn from(cpu: SavedCpu3) -> Self {
+        Self {
+            cpu,
+            further_emergencies: [0; CPU_WORDS - 1],
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedCpu3 {
     cpu: SavedCpu2,
     /// By how many units this CPU's programs have set the TOD clock forward, modulo 2^64.
     has_set_tod_by: u64,
 }
 
-impl From<SavedCpu2> for SavedCpu {
+impl From<SavedCpu2> for SavedCpu3 {
     /// Version 2 did not count by how much the clock was set; nothing could ask for it.
     fn from(cpu: SavedCpu2) -> Self {
         Self {
@@ -124,6 +142,7 @@ impl SavedCpu {
     fn of(cpu: &S390Cpu) -> Self {
         let (psw, control) = (cpu.psw(), &cpu.control);
         let has_set_tod_by = cpu.has_set_tod_by();
+        let further_emergencies = control.handle.further_emergencies();
         let state = match (control.crashed(), control.handle.state()) {
             (Some(crash), CpuState::Operating) => SavedState::Crashed(match crash {
                 Crash::ProgramLoop => SavedCrash::Program,
@@ -159,14 +178,17 @@ impl SavedCpu {
             last_unique: cpu.last_unique(),
         };
         Self {
-            cpu,
-            has_set_tod_by,
+            cpu: SavedCpu3 {
+                cpu,
+                has_set_tod_by,
+            },
+            further_emergencies,
         }
     }
 
     /// Why no CPU can be in this state, if so.
     fn objection(&self, cpu: &S390Cpu) -> Option<String> {
-        let registers = &self.cpu.registers;
+        let registers = &self.cpu.cpu.registers;
         let prefix = registers.prefix;
         if !prefix.is_multiple_of(PREFIX_AREA)
             || !cpu.control.shared.ram().contains(prefix, PREFIX_AREA)
@@ -189,7 +211,7 @@ impl SavedCpu {
     fn apply(&self, cpu: &mut S390Cpu) {
         let SavedCpu2 {
             state, registers, ..
-        } = &self.cpu;
+        } = &self.cpu.cpu;
         cpu.clear_reset();
         cpu.gpr = registers.gpr;
         cpu.fpr = registers.fpr;
@@ -223,11 +245,13 @@ impl SavedCpu {
         }
         cpu.restore_clock_state(
             &registers.clock,
-            self.cpu.timer_zero_at,
-            self.cpu.last_unique,
-            self.has_set_tod_by,
+            self.cpu.cpu.timer_zero_at,
+            self.cpu.cpu.last_unique,
+            self.cpu.has_set_tod_by,
         );
         cpu.control.handle.restore_latched(registers.latched);
+        let further = self.further_emergencies;
+        cpu.control.handle.restore_further_emergencies(further);
     }
 }
 
@@ -255,8 +279,9 @@ impl Part for CpuPart<'_> {
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
         let saved: SavedCpu = match version {
-            1 => SavedCpu2::from(decode::<SavedCpu1>(self, payload)?).into(),
-            2 => decode::<SavedCpu2>(self, payload)?.into(),
+            1 => SavedCpu3::from(SavedCpu2::from(decode::<SavedCpu1>(self, payload)?)).into(),
+            2 => SavedCpu3::from(decode::<SavedCpu2>(self, payload)?).into(),
+            3 => decode::<SavedCpu3>(self, payload)?.into(),
             _ => load(self, version, payload)?,
         };
         self.0.visit(|cpu| match saved.objection(cpu) {

@@ -1,0 +1,194 @@
+//! A CPU that comes while Debian's unmodified kernel runs: Linux finds it, starts it and runs on it;
+//! it keeps the clock that all others have over stop and cont, and moves with the guest.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tests::guests::Debian;
+use tests::moving::{Meeting, Side};
+use tests::stall::{BOOT_S, TWO_MINUTES_NS, push, stopped_for};
+use tests::{EmuBuilder, skipped};
+
+/// Two hours between stop and cont.
+const TWO_HOURS_NS: u64 = 7_200_000_000_000;
+
+/// The CPU that comes: not the next number, so that Linux's number for it is another.
+const CORE: u32 = 3;
+/// Linux's number for it.
+const LINUX: u32 = 2;
+
+/// A machine of two CPUs that can have four, with these devices.
+fn builder(debian: &Debian, devices: &[&str]) -> EmuBuilder {
+    EmuBuilder::s390x()
+        .args(["-m", "512M", "-hostclock", "test", "-smp", "2,maxcpus=4"])
+        .args(devices)
+        .kernel(&debian.kernel)
+        .initrd(&debian.initrd)
+        .append("emu.run=shell")
+}
+
+/// What a command in the guest's shell prints.
+fn ask(side: &Side, command: &str) -> String {
+    side.emu
+        .type_text(&format!("echo BE''GIN; {command}; echo E''ND\n"));
+    side.emu.expect("BEGIN", 120);
+    let text = side.emu.expect("END", 120).replace('\r', "");
+    text.trim_end_matches("END").trim().into()
+}
+
+/// CLOCK_MONOTONIC in ns as each of the guest's CPUs reads it in turn, several times; one reading
+/// follows the other.
+fn readings(side: &Side) -> Vec<u64> {
+    let command = "for n in 1 2 3 4; do for cpus in 1 4 2 4; do \
+                   taskset $cpus grep ^now /proc/timer_list; done; done";
+    let text = ask(side, command);
+    let values = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2)?.parse().ok());
+    values.collect()
+}
+
+fn in_order(readings: &[u64]) {
+    assert_eq!(readings.len(), 16, "{readings:?}");
+    assert!(readings.is_sorted(), "a step back: {readings:?}");
+}
+
+#[test]
+fn debian_takes_a_cpu_and_moves_with_it() {
+    let debian = match Debian::find() {
+        Ok(debian) => debian,
+        Err(why) => return skipped("debian_takes_a_cpu_and_moves_with_it", &why),
+    };
+    let mut source = Side::start(builder(&debian, &[]));
+    source.emu.expect("READY shell", BOOT_S);
+    let present = "cat /sys/devices/system/cpu/present";
+    assert_eq!(ask(&source, present), "0-1");
+
+    let cpu = json!({ "driver": "qemu-s390x-cpu", "id": "late", "core-id": CORE });
+    source.qmp.ok("device_add", cpu.clone());
+    let again = source.qmp.command("device_add", cpu).unwrap_err();
+    assert!(again.contains("Duplicate device ID"), "{again}");
+    let possible = source.qmp.ok("query-hotpluggable-cpus", json!({}));
+    let there = possible.as_array().map(|cpus| {
+        let there = cpus.iter().filter(|cpu| cpu["qom-path"].is_string());
+        (cpus.len(), there.count())
+    });
+    assert_eq!(there, Some((4, 3)), "{possible}");
+    let gone = source.qmp.command("device_del", json!({ "id": "late" }));
+    assert!(gone.unwrap_err().contains("not supported"));
+
+    let limit = Instant::now() + Duration::from_secs(120);
+    while ask(&source, present) != "0-2" {
+        assert!(Instant::now() < limit, "the guest has not looked again");
+    }
+    let online = format!("/sys/devices/system/cpu/cpu{LINUX}/online");
+    ask(&source, &format!("echo 1 >{online}"));
+    let all = "cat /sys/devices/system/cpu/online";
+    assert_eq!(ask(&source, all), "0-2");
+    let where_it_runs = "taskset 4 cat /proc/self/stat | cut -d ' ' -f 39";
+    assert_eq!(ask(&source, where_it_runs), LINUX.to_string());
+
+    // The guest gives it back and takes it again.
+    let configure = format!("/sys/devices/system/cpu/cpu{LINUX}/configure");
+    let text = ask(
+        &source,
+        &format!("echo 0 >{online}; echo 0 >{configure}; cat {configure}"),
+    );
+    assert_eq!(text, "0");
+    ask(&source, &format!("echo 1 >{configure}; echo 1 >{online}"));
+    assert_eq!(ask(&source, all), "0-2");
+
+    let start = Instant::now();
+    let before = readings(&source);
+    in_order(&before);
+    stopped_for(&mut source.qmp, TWO_MINUTES_NS);
+    let stopped = readings(&source);
+    in_order(&stopped);
+    assert!(stopped[0] > before[15]);
+
+    // Where there is no such CPU the guest cannot go, and it stays.
+    let meeting = Meeting::new();
+    let address = meeting.address("none");
+    let other = ["-device", "qemu-s390x-cpu,core-id=2"];
+    let mut wrong = Side::waiting(builder(&debian, &other), &address);
+    source.qmp.ok("migrate", json!({ "uri": address }));
+    let answer = source.migration(&["failed", "completed"]);
+    assert_eq!(answer["status"], "failed");
+    let _ = wrong.emu.ends_within(Duration::from_secs(60));
+    let why = wrong.emu.stderr();
+    assert!(why.contains("the guest has a CPU 3"), "{why}");
+    assert_eq!(ask(&source, all), "0-2");
+
+    let device = ["-device", "qemu-s390x-cpu,core-id=3"];
+    let mut last = readings(&source);
+    for (name, offline) in [("live", false), ("offline", true)] {
+        let address = meeting.address(name);
+        let mut destination = Side::waiting(builder(&debian, &device), &address);
+        if offline {
+            source.qmp.ok("stop", json!({}));
+            push(&mut source.qmp, TWO_HOURS_NS);
+        }
+        source.give(&address);
+        if offline {
+            while destination.state() == "inmigrate" {}
+            push(&mut destination.qmp, TWO_MINUTES_NS);
+            destination.qmp.ok("cont", json!({}));
+        }
+        let now = readings(&destination);
+        in_order(&now);
+        assert!(now[0] > last[15], "{name}: {last:?} {now:?}");
+        assert_eq!(ask(&destination, all), "0-2");
+        assert_eq!(ask(&destination, where_it_runs), LINUX.to_string());
+        source.qmp.ok("quit", json!({}));
+        source.emu.wait(60);
+        (source, last) = (destination, now);
+    }
+    let moved = u128::from(last[15] - before[0]);
+    assert!(
+        moved <= start.elapsed().as_nanos(),
+        "the guest's clock has run for {moved} ns, the host's for {} ns",
+        start.elapsed().as_nanos()
+    );
+    let complaints = "dmesg | grep -icE 'stall|lockup|unstable|BUG:|WARNING:'";
+    assert_eq!(ask(&source, complaints), "0");
+}
+
+/// A CPU added to a machine that is stopped is there when it goes on; nonsense is refused in one
+/// sentence each.
+#[test]
+fn cpus_that_cannot_be_are_refused() {
+    let emu = EmuBuilder::s390x()
+        .args(["-smp", "1,maxcpus=3", "-S", "-cpu", "max"])
+        .start();
+    let mut qmp = emu.qmp();
+    let mut refused =
+        |properties: serde_json::Value| qmp.command("device_add", properties).unwrap_err();
+    let wrong_model = refused(json!({ "driver": "qemu-s390x-cpu", "core-id": 1 }));
+    assert!(
+        wrong_model.contains("expected max-s390x-cpu"),
+        "{wrong_model}"
+    );
+    let beyond = refused(json!({ "driver": "max-s390x-cpu", "core-id": 3 }));
+    assert!(beyond.contains("the greatest is 2"), "{beyond}");
+    let taken = refused(json!({ "driver": "max-s390x-cpu", "core-id": 0 }));
+    assert!(taken.contains("already"), "{taken}");
+    let nowhere = refused(json!({ "driver": "max-s390x-cpu", "core-id": 1, "socket-id": 9 }));
+    assert!(nowhere.contains("there is no socket 9"), "{nowhere}");
+    let other = refused(json!({ "driver": "sclpconsole" }));
+    assert!(other.contains("hotplugging"), "{other}");
+    qmp.ok(
+        "device_add",
+        json!({ "driver": "max-s390x-cpu", "core-id": 2 }),
+    );
+    let cpus = qmp.ok("query-cpus-fast", json!({}));
+    let numbers: Vec<_> = cpus
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|cpu| cpu["props"]["core-id"].clone())
+        .collect();
+    assert_eq!(numbers, [json!(0), json!(2)]);
+    let text = qmp.hmp("info hotpluggable-cpus");
+    assert_eq!(text.matches("max-s390x-cpu").count(), 3, "{text}");
+    assert_eq!(text.matches("qom_path").count(), 2, "{text}");
+}
