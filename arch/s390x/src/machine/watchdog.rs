@@ -124,7 +124,7 @@ mod tests {
         host.advance(100_000_000_000);
         timeline.run_due();
         assert!(heard.is_empty());
-        clocks.on_cont(tod::Cause::Launch).start();
+        tod::VcpuGate::new(Vec::new()).open(clocks.on_cont(tod::Cause::Launch));
         host.advance(14_999_999_000);
         timeline.run_due();
         assert!(heard.is_empty());
