@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::clock::ClockReader;
 use crate::exec::JumpCache;
 use crate::interp::Running;
+use crate::ir::MemMode;
 use crate::mem::tlb::Tlb;
 use crate::native;
 pub use crate::system::System;
@@ -155,6 +156,11 @@ impl CpuCore {
         self.tlb.forget_tags();
         self.native.forget_tags();
         self.leave_block();
+    }
+
+    /// The same of one mode, in which no block accesses memory: only helpers do.
+    pub fn space_changed(&mut self, mode: MemMode) {
+        self.tlb.forget_tag(mode);
     }
 
     /// Forgets every translation of this vCPU (s390x: PTLB).

@@ -11,6 +11,7 @@ use super::handle::CpuHandle;
 use super::per::Per;
 use crate::clock::CpuClock;
 use crate::machine::Shared;
+use crate::memory::Keyed;
 use crate::memory::spaces::Spaces;
 
 /// Details of an access exception, which a trap's code does not hold.
@@ -110,6 +111,8 @@ pub struct Control {
     pub clock: CpuClock,
     /// Tags of address spaces.
     pub spaces: Spaces,
+    /// Operands with an access key of their own.
+    pub(crate) keyed: [Keyed; 2],
     /// Details of the access exception under way.
     pub fault: AccessFault,
     /// Details of the monitor event under way.
@@ -144,6 +147,7 @@ impl Control {
             handle,
             clock,
             spaces: Spaces::default(),
+            keyed: [Keyed::default(); 2],
             fault: AccessFault::default(),
             monitor: MonitorEvent::default(),
             per: Per::default(),

@@ -11,10 +11,16 @@ use super::features;
 pub const ZARCH_ACTIVE: u16 = 2;
 /// STORE FACILITY LIST EXTENDED.
 pub const STFLE: u16 = 7;
+/// Enhanced DAT 1: large frames, PERFORM FRAME MANAGEMENT FUNCTION.
+pub const ENHANCED_DAT: u16 = 8;
 /// SENSE RUNNING STATUS.
 pub const SENSE_RUNNING: u16 = 9;
+/// Conditional SET STORAGE KEY EXTENDED.
+pub const CONDITIONAL_KEYS: u16 = 10;
 /// Configuration topology: STSI 15.1.x and PERFORM TOPOLOGY FUNCTION.
 pub const TOPOLOGY: u16 = 11;
+/// Non-quiescing key setting.
+pub const NON_QUIESCING: u16 = 14;
 /// TOD-clock steering: PTFF.
 pub const TOD_STEERING: u16 = 28;
 /// The mask of TROO, TROT, TRTO and TRTT.
@@ -25,6 +31,8 @@ pub const ETF3_ENHANCEMENT: u16 = 30;
 pub const LOCAL_CLEARING: u16 = 51;
 /// A TEID tells stores from fetches.
 pub const FETCH_STORE_INDICATION: u16 = 75;
+/// Enhanced DAT 2: frames of 2 GiB.
+pub const ENHANCED_DAT_2: u16 = 78;
 /// Instruction-execution protection.
 pub const EXECUTION_PROTECTION: u16 = 130;
 /// Enhanced suppression on protection 2.

@@ -14,6 +14,7 @@ use super::key::{self, Addressing, Flags};
 use super::psw::{self, Psw};
 use super::{GLOBALS, ProgramCode, S390Cpu, cc, gpr, interrupt, program_interrupt};
 use crate::memory;
+use crate::memory::protection::FETCH_OVERRIDE;
 use crate::translate;
 
 impl S390Cpu {
@@ -24,7 +25,13 @@ impl S390Cpu {
         } else {
             0
         };
-        Flags(self.psw_mask & key::PSW_FLAGS | afp)
+        let with_override = self.cr[0] & FETCH_OVERRIDE != 0 && self.psw_mask & psw::KEY != 0;
+        let fetch_override = if with_override {
+            key::FETCH_OVERRIDE
+        } else {
+            0
+        };
+        Flags(self.psw_mask & key::PSW_FLAGS | afp | fetch_override)
     }
 
     /// The condition code, 0 to 3.
@@ -51,6 +58,9 @@ impl S390Cpu {
     /// next block.
     pub fn set_psw(&mut self, psw: Psw) {
         let changed = self.psw_mask ^ psw.mask;
+        if changed & psw::KEY != 0 {
+            self.core.spaces_changed();
+        }
         self.psw_mask = psw.mask & !psw::CC;
         self.per_mask_changed(changed);
         self.set_cc((psw.mask >> psw::CC_SHIFT) as u8);

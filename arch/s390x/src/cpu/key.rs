@@ -17,8 +17,11 @@ pub const MODE_SECONDARY: MemMode = MemMode(2);
 pub const MODE_HOME: MemMode = MemMode(3);
 /// Access-register mode: 4 + the access register, which names the space.
 pub const MODE_ACCESS_REGISTER: u8 = 4;
+/// Two modes for operands whose access key is not the PSW's; only helpers use them
+/// ([`super::S390Cpu::keyed`]).
+pub const MODE_KEYED: u8 = 20;
 /// How many modes there are.
-pub const MEM_MODES: usize = 20;
+pub const MEM_MODES: usize = 22;
 
 /// Addressing modes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +50,18 @@ impl Addressing {
 pub struct Flags(pub u64);
 
 /// PSW bits that are flags as they stand.
-pub const PSW_FLAGS: u64 =
-    psw::PER | psw::DAT | psw::PROBLEM | psw::SPACE | psw::ADDRESSING | psw::MASK_FIXED_OVERFLOW;
+pub const PSW_FLAGS: u64 = psw::PER
+    | psw::DAT
+    | psw::KEY
+    | psw::PROBLEM
+    | psw::SPACE
+    | psw::ADDRESSING
+    | psw::MASK_FIXED_OVERFLOW;
 /// CR0 bit 45: AFP-register control.
 pub const AFP: u64 = 1 << 0;
+/// CR0 bit 38, fetch-protection override, with another PSW key than 0: of a page at effective
+/// address 0 only half of the instructions may be fetched.
+pub const FETCH_OVERRIDE: u64 = 1 << 1;
 
 /// Bit of `aux` that is set whenever there is an EXECUTE target.
 const AUX_PRESENT: u64 = 1;
@@ -97,6 +108,11 @@ impl Flags {
     /// AFP-register control (CR0 bit 45) is one.
     pub fn afp(self) -> bool {
         self.0 & AFP != 0
+    }
+
+    /// Fetch-protection override matters.
+    pub fn fetch_override(self) -> bool {
+        self.0 & FETCH_OVERRIDE != 0
     }
 
     /// The space of ordinary operands; in access-register mode it depends on the base register

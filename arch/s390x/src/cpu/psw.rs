@@ -12,7 +12,9 @@ pub const IO: u64 = 1 << (63 - 6);
 /// External mask, bit 7.
 pub const EXTERNAL: u64 = 1 << (63 - 7);
 /// Access key, bits 8-11.
-pub const KEY: u64 = 0xf << (63 - 11);
+pub const KEY: u64 = 0xf << KEY_SHIFT;
+/// Access key, bits 8-11.
+pub const KEY_SHIFT: u32 = 63 - 11;
 /// Machine-check mask, bit 13.
 pub const MACHINE_CHECK: u64 = 1 << (63 - 13);
 /// Wait state, bit 14.

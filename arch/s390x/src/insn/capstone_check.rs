@@ -59,12 +59,11 @@ const LATER: &str = "\
 /// been seen to run uses them.
 const LINKAGE: &str = "\
     bakr bsa bsg epair ereg eregg esair esea esta lasp lptea msta pc pr pt pti rp siga ssair \
-    ssar tar trace tracg trap2 trap4";
+    ssar trace tracg trap2 trap4";
 
-/// Interpretive execution, expanded storage, enhanced DAT (8), TOD steering (28), configuration
-/// topology (11), compression and sorting.
+/// Interpretive execution, expanded storage, compression and sorting.
 const OTHER: &str = "\
-    cfc cmpsc pfmf pgin pgout sie upt";
+    cfc cmpsc pgin pgout sie upt";
 
 fn disassembler() -> Capstone {
     let mut capstone = Capstone::new()

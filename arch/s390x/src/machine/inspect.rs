@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use machine::{ConsoleInput, MachineError};
 use tcg::Access;
-use tcg::Guest;
 
 use super::Shared;
 use crate::cpu::S390Cpu;
+use crate::memory::look;
+use crate::memory::protection::AccessKey;
 
 /// The console's input side, which keeps the machine's shared part alive.
 pub struct Keyboard(pub Arc<Shared>);
@@ -70,14 +71,14 @@ pub fn read_virtual(
     address: u64,
     buffer: &mut [u8],
 ) -> Result<(), MachineError> {
-    let fault = cpu.control.fault;
-    let mode = cpu.data_mode(0);
+    let space = cpu.space(cpu.data_mode(0));
     let mut address = address;
     let mut rest = buffer;
     let mut result = Ok(());
     while !rest.is_empty() {
         let offset = address % tcg::mem::PAGE_SIZE;
-        let Ok(mapping) = cpu.translate_address(address, Access::Read, mode) else {
+        let mapping = space.map(|space| look(cpu, address, Access::Read, space, AccessKey::ZERO));
+        let Ok(Ok(mapping)) = mapping else {
             result = Err(MachineError::Memory {
                 address,
                 why: "it does not translate on this CPU".into(),
@@ -90,6 +91,5 @@ pub fn read_virtual(
         address = address.wrapping_add(count as u64);
         rest = later;
     }
-    cpu.control.fault = fault;
     result
 }

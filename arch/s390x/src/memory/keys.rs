@@ -2,12 +2,15 @@
 //! "Storage Key").
 //!
 //! Holds access-control bits, fetch protection, reference and change. Accesses set reference
-//! and change; checking access keys against them comes with key-controlled protection.
+//! and change. Not here: what an access key may do ([`super::protection`]), and that translations
+//! remember keys.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use tcg::mem::PAGE_SIZE;
 
+/// Access-control bits and fetch protection.
+pub const PROTECTION: u8 = 0xf8;
 /// Reference bit.
 pub const REFERENCE: u8 = 0x04;
 /// Change bit.
@@ -40,13 +43,17 @@ impl StorageKeys {
         self.key(absolute).map(|key| key.load(Ordering::Acquire))
     }
 
-    /// Sets bits of a key: `(key & !mask) | (value & mask)`; the old key, none outside storage.
-    pub fn update(&self, absolute: u64, mask: u8, value: u8) -> Option<u8> {
+    /// Changes a key: `new` makes the new one of the old one, or nothing to leave it. The old key
+    /// and the one there is now, none outside storage.
+    pub fn update(&self, absolute: u64, new: impl Fn(u8) -> Option<u8>) -> Option<(u8, u8)> {
         let key = self.key(absolute)?;
-        let set = |old: u8| Some(old & !(mask & ALL) | value & mask & ALL);
-        // The closure never declines, so both ways hold the old value.
-        let (Ok(old) | Err(old)) = key.fetch_update(Ordering::AcqRel, Ordering::Acquire, set);
-        Some(old)
+        let set = |old: u8| new(old).map(|new| new & ALL);
+        Some(
+            match key.fetch_update(Ordering::AcqRel, Ordering::Acquire, set) {
+                Ok(old) => (old, set(old).unwrap_or(old)),
+                Err(old) => (old, old),
+            },
+        )
     }
 
     /// An access: sets reference, and change for a store. Whether change is set now.
@@ -110,11 +117,15 @@ mod tests {
     }
 
     #[test]
-    fn an_update_touches_only_its_mask() {
+    fn an_update_may_leave_the_key() {
         let keys = StorageKeys::new(PAGE_SIZE);
-        assert_eq!(keys.update(0, ALL, 0xff), Some(0));
-        assert_eq!(keys.update(0, REFERENCE, 0), Some(0xfe));
+        assert_eq!(keys.update(0, |_| Some(0xff)), Some((0, 0xfe)));
+        assert_eq!(keys.update(0, |_| None), Some((0xfe, 0xfe)));
+        assert_eq!(
+            keys.update(0, |old| Some(old & !REFERENCE)),
+            Some((0xfe, 0xfa))
+        );
         assert_eq!(keys.get(0), Some(0xfa));
-        assert_eq!(keys.update(PAGE_SIZE, ALL, 0), None);
+        assert_eq!(keys.update(PAGE_SIZE, |_| Some(0)), None);
     }
 }

@@ -2,13 +2,15 @@
 //! between spaces needs no purge.
 //!
 //! A tag stands for everything that a remembered translation depends on beside the tables: the
-//! address-space-control element and whether low-address protection applies. (Access keys will
-//! join when key-controlled protection is checked.) What the same for all spaces of a CPU, the
+//! address-space-control element, the access key with its overrides, and the controls that change
+//! what tables and addresses mean. What is the same for all spaces of a CPU, the
 //! prefix, is purged for when it changes. Tags are per CPU, as its TLB is.
 
 use std::collections::HashMap;
 
-use super::dat::Asce;
+use super::Space;
+use super::dat::{Asce, Enhanced};
+use super::protection::AccessKey;
 
 /// Tags are below this ([`tcg::Guest::space_tag`]).
 const TAGS: u16 = 1 << 11;
@@ -18,30 +20,56 @@ pub const NO_SPACE: u16 = 0;
 
 /// What a tag stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Key(u64);
+pub struct Key {
+    /// The control element's bits that matter; 0 for real addresses.
+    asce: u64,
+    attributes: u16,
+}
 
 /// Bits of the control element that matter: origin, private, real-space, type and length.
 const ASCE_BITS: u64 = !0xfff | 0x12f;
-/// Free bits of the control element.
-const LOW_PROTECTION: u64 = 0x40;
-const REAL: u64 = 0x80;
-const WATCHED: u64 = 0x10;
+/// Above the access key's bits: what else an access depends on.
+const REAL: u16 = 1 << 6;
+const LOW_PROTECTION: u16 = 1 << 7;
+const FETCH_ONLY: u16 = 1 << 8;
+/// Two bits of [`Enhanced`].
+const ENHANCED_SHIFT: u32 = 9;
+const WATCHED: u16 = 1 << 11;
 
 impl Key {
-    /// Real addresses.
-    pub fn real(low_protection: bool) -> Self {
-        Self(REAL | if low_protection { LOW_PROTECTION } else { 0 })
-    }
-
     /// The same while stores are monitored ([`crate::cpu::per`]).
     #[must_use]
     pub fn watched(self) -> Self {
-        Self(self.0 | WATCHED)
+        Self {
+            attributes: self.attributes | WATCHED,
+            ..self
+        }
     }
 
-    /// Virtual addresses under a control element.
-    pub fn of(asce: Asce, low_protection: bool) -> Self {
-        Self(asce.0 & ASCE_BITS | if low_protection { LOW_PROTECTION } else { 0 })
+    /// What accesses under `key` to a space depend on; `low_protection` where low-address
+    /// protection applies.
+    pub fn new(space: Space, key: AccessKey, low_protection: bool, enhanced: Enhanced) -> Self {
+        let mut attributes = u16::from(key.bits());
+        if low_protection {
+            attributes |= LOW_PROTECTION;
+        }
+        match space {
+            Space::Real => Self {
+                asce: 0,
+                attributes: attributes | REAL,
+            },
+            Space::Virtual {
+                asce, fetch_only, ..
+            } => {
+                if fetch_only {
+                    attributes |= FETCH_ONLY;
+                }
+                Self {
+                    asce: asce.0 & ASCE_BITS,
+                    attributes: attributes | u16::from(enhanced.bits()) << ENHANCED_SHIFT,
+                }
+            }
+        }
     }
 }
 
@@ -55,12 +83,17 @@ pub struct Spaces {
     oldest: usize,
 }
 
+const NO_KEY: Key = Key {
+    asce: 0,
+    attributes: 0,
+};
+
 impl Default for Spaces {
     fn default() -> Self {
         Self {
             tags: HashMap::new(),
             next: NO_SPACE + 1,
-            recent: [(Key(0), NO_SPACE); 4],
+            recent: [(NO_KEY, NO_SPACE); 4],
             oldest: 0,
         }
     }
@@ -98,7 +131,8 @@ impl Spaces {
     /// Nothing that was remembered for spaces with this table counts any more: their next use has
     /// a new tag.
     pub fn forget(&mut self, asce: Asce) {
-        let of_table = |key: Key| key.0 & REAL == 0 && Asce(key.0).origin() == asce.origin();
+        let of_table =
+            |key: Key| key.attributes & REAL == 0 && Asce(key.asce).origin() == asce.origin();
         self.tags.retain(|key, _| !of_table(*key));
         for recent in &mut self.recent {
             if of_table(recent.0) {
@@ -110,28 +144,54 @@ impl Spaces {
 
 #[cfg(test)]
 mod tests {
+    use super::super::protection::STORAGE_OVERRIDE;
     use super::*;
+
+    fn key(asce: u64, low_protection: bool) -> Key {
+        let key = AccessKey::ZERO;
+        Key::new(space(asce), key, low_protection, Enhanced::default())
+    }
+
+    fn space(asce: u64) -> Space {
+        Space::Virtual {
+            asce: Asce(asce),
+            identification: 0,
+            fetch_only: false,
+        }
+    }
 
     #[test]
     fn a_space_keeps_its_tag_until_it_is_forgotten() {
         let mut spaces = Spaces::default();
-        let (kernel, user) = (Asce(0x1000_0007), Asce(0x2000_01c7));
-        let (a, _) = spaces.tag(Key::of(kernel, true));
-        let (b, _) = spaces.tag(Key::of(user, false));
-        let (real, _) = spaces.tag(Key::real(true));
-        let (low_off, _) = spaces.tag(Key::of(kernel, false));
-        let all = [a, b, real, low_off];
+        let (kernel, user) = (0x1000_0007, 0x2000_01c7);
+        let none = Enhanced::default();
+        let keyed = |n, cr0| Key::new(space(kernel), AccessKey::new(n, cr0, false), true, none);
+        let all = [
+            key(kernel, true),
+            key(user, false),
+            Key::new(Space::Real, AccessKey::ZERO, true, none),
+            key(kernel, false),
+            keyed(1, 0),
+            keyed(2, 0),
+            keyed(2, STORAGE_OVERRIDE),
+        ]
+        .map(|key| spaces.tag(key).0);
         for (n, tag) in all.iter().enumerate() {
             assert_ne!(*tag, NO_SPACE);
             assert!(!all[..n].contains(tag));
         }
-        assert_eq!(spaces.tag(Key::of(kernel, true)), (a, false));
+        let [a, b, ..] = all;
+        assert_eq!(spaces.tag(key(kernel, true)), (a, false));
+        // Overrides mean nothing to key 0.
+        assert_eq!(spaces.tag(keyed(0, STORAGE_OVERRIDE)), (a, false));
         // Bits that do not change what is translated: storage alteration, space switch.
-        assert_eq!(spaces.tag(Key::of(Asce(user.0 ^ 0xc0), false)), (b, false));
-        spaces.forget(kernel);
-        let (again, exhausted) = spaces.tag(Key::of(kernel, true));
-        assert!(!exhausted && !all.contains(&again));
-        assert_eq!(spaces.tag(Key::of(user, false)), (b, false));
+        assert_eq!(spaces.tag(key(user ^ 0xc0, false)), (b, false));
+        spaces.forget(Asce(kernel));
+        for forgotten in [key(kernel, true), keyed(1, 0)] {
+            let (again, exhausted) = spaces.tag(forgotten);
+            assert!(!exhausted && !all.contains(&again));
+        }
+        assert_eq!(spaces.tag(key(user, false)), (b, false));
     }
 
     #[test]
@@ -139,7 +199,7 @@ mod tests {
         let mut spaces = Spaces::default();
         let mut purges = 0;
         for n in 0..5000u64 {
-            let (tag, exhausted) = spaces.tag(Key::of(Asce(n << 12), false));
+            let (tag, exhausted) = spaces.tag(key(n << 12, false));
             assert!(tag != NO_SPACE && tag < TAGS);
             purges += u32::from(exhausted);
         }

@@ -1,8 +1,8 @@
 //! The loop over a block's instructions: fetch, decode, check what every instruction needs, and
 //! hand over to the row's function.
 
-use tcg::ir::{Builder, Exit};
-use tcg::{Access, BlockKey, Trap, mem};
+use tcg::ir::{Builder, Exit, MemMode};
+use tcg::{Access, BlockKey, Effects, HelperDef, Trap, mem};
 
 use super::{Flow, Tx};
 use crate::cpu::facility::{ETF2_ENHANCEMENT, ETF3_ENHANCEMENT, LOCAL_CLEARING};
@@ -10,6 +10,8 @@ use crate::cpu::key::{self, Flags};
 use crate::cpu::{EXECUTE_TARGET, ProgramCode, S390Cpu};
 use crate::insn::Insn;
 use crate::insn::decode::{self, decode};
+use crate::memory;
+use crate::memory::protection::FETCH_OVERRIDE_END;
 
 /// Bytes of a page: a block's instructions all begin in one.
 const PAGE: u64 = mem::PAGE_SIZE;
@@ -63,6 +65,7 @@ pub fn translate(cpu: &mut S390Cpu, key: &BlockKey, b: &mut Builder) -> Result<(
             target: None,
             facilities: cpu.control.facilities,
         };
+        tx.check_fetch(length);
         tx.target = target_of(cpu, &mut tx, image);
         tx.set_next(length);
         tx.per_begin();
@@ -76,7 +79,27 @@ pub fn translate(cpu: &mut S390Cpu, key: &BlockKey, b: &mut Builder) -> Result<(
     }
 }
 
+/// Checks the fetch of an instruction's last halfword, in the mode of the code.
+static CHECK_FETCH: HelperDef = HelperDef::new2(
+    "check_fetch",
+    Effects::TRAPS,
+    |cpu: &mut S390Cpu, address, mode| {
+        memory::translate(cpu, address, Access::Execute, MemMode(mode as u8))?;
+        Ok(0)
+    },
+);
+
 impl Tx<'_> {
+    /// Where fetch-protection override opens only the first half of a page, translations of blocks
+    /// cannot tell what is in the second: each instruction there is checked as it is executed.
+    fn check_fetch(&mut self, length: u8) {
+        let last = self.wrap_const(self.pc.wrapping_add(u64::from(length) - 2));
+        if self.flags.fetch_override() && (FETCH_OVERRIDE_END..PAGE).contains(&last) {
+            let (last, mode) = (self.c64(last), self.c64(self.flags.code_mode().0.into()));
+            self.call(&CHECK_FETCH, &[last, mode]);
+        }
+    }
+
     /// The instruction has this length in bytes.
     fn set_next(&mut self, length: u8) {
         self.next_pc_unwrapped = self.pc.wrapping_add(length.into());

@@ -184,6 +184,11 @@ impl Tlb {
         self.tags = [0; MODES];
     }
 
+    /// A mode's address space must be asked for.
+    pub(crate) fn forget_tag(&mut self, mode: MemMode) {
+        self.tags[usize::from(mode.0) % MODES] = 0;
+    }
+
     /// Forgets everything.
     pub(crate) fn flush(&mut self) {
         self.forget_tags();

@@ -4,7 +4,7 @@
 use super::super::Format::*;
 use super::super::{BASE, Row};
 use super::row;
-use crate::translate::control::{clock, moves, psw, registers, signal, storage};
+use crate::translate::control::{clock, moves, protection, psw, registers, signal, storage};
 
 pub(super) const ROWS: &[Row] = &[
     // The PSW
@@ -59,18 +59,20 @@ pub(super) const ROWS: &[Row] = &[
     row("PALB", 0xb248, RRE, BASE, storage::ptlb),
     row("CSP", 0xb250, RRE, BASE, storage::csp),
     row("CSPG", 0xb98a, RRE, 3, storage::cspg),
-    row("TPROT", 0xe501, SSE, BASE, storage::tprot),
+    row("TPROT", 0xe501, SSE, BASE, protection::tprot),
     row("TB", 0xb22c, RRE, BASE, storage::tb),
-    row("ISKE", 0xb229, RRE, BASE, storage::iske),
-    row("IVSK", 0xb223, RRE, BASE, storage::ivsk),
-    row("SSKE", 0xb22b, RRFc, BASE, storage::sske),
-    row("RRBE", 0xb22a, RRE, BASE, storage::rrbe),
+    row("ISKE", 0xb229, RRE, BASE, protection::iske),
+    row("IVSK", 0xb223, RRE, BASE, protection::ivsk),
+    row("SSKE", 0xb22b, RRFc, BASE, protection::sske),
+    row("RRBE", 0xb22a, RRE, BASE, protection::rrbe),
+    row("PFMF", 0xb9af, RRE, 8, protection::pfmf),
+    row("TAR", 0xb24c, RRE, BASE, protection::tar),
     // Moves
     row("MVCOS", 0xc80, SSF, 27, moves::mvcos),
     row("MVCP", 0xda, SSd, BASE, moves::mvcp),
     row("MVCS", 0xdb, SSd, BASE, moves::mvcs),
     row("MVCK", 0xd9, SSd, BASE, moves::mvck),
-    row("MVCSK", 0xe50e, SSE, BASE, moves::mvcdk),
+    row("MVCSK", 0xe50e, SSE, BASE, moves::mvcsk),
     row("MVCDK", 0xe50f, SSE, BASE, moves::mvcdk),
     row("MVPG", 0xb254, RRE, BASE, moves::mvpg),
     // Other CPUs

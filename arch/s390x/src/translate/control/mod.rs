@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod moves;
+pub mod protection;
 pub mod psw;
 pub mod registers;
 pub mod signal;

@@ -1,7 +1,7 @@
 //! Moves between address spaces and under other access keys.
 //!
-//! Keys are taken and their authority is checked; matching them against storage keys comes with
-//! key-controlled protection.
+//! Here are which space and key each operand has, and the authority to use a key in the problem
+//! state. What the keys allow is [`crate::memory`]'s business.
 
 use tcg::ir::{MemMode, MemSize};
 use tcg::mem::PAGE_SIZE;
@@ -9,7 +9,7 @@ use tcg::{Access, Effects, HelperDef, Trap, mem};
 
 use super::super::{Flow, Tx};
 use super::mode;
-use crate::cpu::key::{Flags, MODE_HOME, MODE_PRIMARY, MODE_SECONDARY};
+use crate::cpu::key::{Flags, MODE_PRIMARY, MODE_SECONDARY};
 use crate::cpu::{ProgramCode, S390Cpu, lowcore, psw, sets};
 use crate::insn::Insn;
 use crate::memory::translate;
@@ -41,39 +41,73 @@ fn copy(
     mem::write_bytes(cpu, to.0, to.1, buffer)
 }
 
-/// A privileged-operation exception if the problem state may not use this access key.
-fn check_key(cpu: &S390Cpu, key: u64) -> Result<(), Trap> {
-    let allowed = cpu.cr[3] & 1 << (31 - (key & 0xf)) != 0;
+/// The access key in the low four bits; a privileged-operation exception if the problem state may
+/// not use it (PSW-key mask, CR3).
+fn check_key(cpu: &S390Cpu, key: u64) -> Result<u8, Trap> {
+    let key = key as u8 & 15;
+    let allowed = cpu.cr[3] & 1 << (31 - key) != 0;
     if cpu.psw_mask & psw::PROBLEM != 0 && !allowed {
         return Err(ProgramCode::PrivilegedOperation.into());
     }
-    Ok(())
+    Ok(key)
 }
 
-/// What one half of register 0 says of an operand of MOVE WITH OPTIONAL SPECIFICATIONS.
-fn optional_space(cpu: &S390Cpu, control: u64, base: u8) -> Result<MemMode, Trap> {
-    const KEY_VALID: u64 = 0x2;
-    const SPACE_VALID: u64 = 0x1;
-    let space = if control & SPACE_VALID != 0 {
-        control >> 6 & 3
-    } else {
-        (cpu.psw_mask & psw::SPACE) >> psw::SPACE_SHIFT
-    };
-    if space == 3 && cpu.psw_mask & psw::PROBLEM != 0 && control & SPACE_VALID != 0 {
+/// One half of register 0 of MOVE WITH OPTIONAL SPECIFICATIONS: an operand-access control.
+#[derive(Clone, Copy)]
+struct OperandAccess(u64);
+
+impl OperandAccess {
+    /// The address space; as the PSW has it if it is not specified.
+    fn space(self, cpu: &S390Cpu) -> u64 {
+        if self.has_space() {
+            self.0 >> 6 & 3
+        } else {
+            (cpu.psw_mask & psw::SPACE) >> psw::SPACE_SHIFT
+        }
+    }
+
+    fn has_space(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// The access key; the PSW's if it is not specified.
+    fn key(self, cpu: &S390Cpu) -> Result<u8, Trap> {
+        const KEY_VALID: u64 = 0x2;
+        if self.0 & KEY_VALID != 0 {
+            check_key(cpu, self.0 >> 12)
+        } else {
+            Ok(cpu.psw_key())
+        }
+    }
+}
+
+/// The mode of an address space with this base register.
+fn space_mode(space: u64, base: u8) -> MemMode {
+    Flags(psw::DAT | space << psw::SPACE_SHIFT).data_mode(base)
+}
+
+/// Modes and keys of MOVE WITH OPTIONAL SPECIFICATIONS's operands, the destination's first.
+fn optional_modes(cpu: &mut S390Cpu, bases: u64) -> Result<[MemMode; 2], Trap> {
+    const HOME: u64 = 3;
+    const SECONDARY: u64 = 2;
+    let controls = cpu.gpr[0];
+    let accesses = [
+        OperandAccess(controls >> 16 & 0xffff),
+        OperandAccess(controls & 0xffff),
+    ];
+    let spaces = accesses.map(|access| access.space(cpu));
+    let problem = cpu.psw_mask & psw::PROBLEM != 0;
+    let stores_home = spaces[0] == HOME && accesses[0].has_space();
+    let unsuited = cpu.psw_mask & psw::DAT == 0
+        || problem && stores_home
+        || cpu.cr[0] & SECONDARY_CONTROL == 0 && spaces.contains(&SECONDARY);
+    if unsuited {
         return Err(ProgramCode::SpecialOperation.into());
     }
-    if space == 2 && cpu.cr[0] & SECONDARY_CONTROL == 0 && control & SPACE_VALID != 0 {
-        return Err(ProgramCode::SpecialOperation.into());
-    }
-    if control & KEY_VALID != 0 {
-        check_key(cpu, control >> 12)?;
-    }
-    Ok(match space {
-        0 => MODE_PRIMARY,
-        1 => Flags(psw::DAT | 1 << psw::SPACE_SHIFT).data_mode(base),
-        2 => MODE_SECONDARY,
-        _ => MODE_HOME,
-    })
+    let keys = [accesses[0].key(cpu)?, accesses[1].key(cpu)?];
+    let to = space_mode(spaces[0], (bases >> 4) as u8 & 15);
+    let from = space_mode(spaces[1], bases as u8 & 15);
+    Ok([cpu.keyed(0, to, keys[0]), cpu.keyed(1, from, keys[1])])
 }
 
 /// MOVE WITH OPTIONAL SPECIFICATIONS: spaces and keys from register 0, length from R3.
@@ -82,12 +116,7 @@ pub(crate) fn mvcos(tx: &mut Tx<'_>, i: &Insn) -> Flow {
         "mvcos",
         Effects::ALL.within(sets::GR0, sets::CC),
         |cpu: &mut S390Cpu, first, second, bases, length| {
-            if cpu.psw_mask & psw::DAT == 0 {
-                return Err(ProgramCode::SpecialOperation.into());
-            }
-            let controls = cpu.gpr[0];
-            let to = optional_space(cpu, controls >> 16 & 0xffff, (bases >> 4) as u8)?;
-            let from = optional_space(cpu, controls & 0xffff, bases as u8 & 15)?;
+            let [to, from] = optional_modes(cpu, bases)?;
             let length = cpu.wrap_length(length);
             let count = length.min(PAGE_SIZE);
             if count != 0 {
@@ -114,16 +143,38 @@ impl S390Cpu {
     }
 }
 
+/// Which operand of a move has the access key in a register; the other one has the PSW's.
+#[derive(Clone, Copy)]
+enum KeyOf {
+    Destination,
+    Source,
+}
+
+/// The modes of destination and source with the key (bits 56-59 of a register) for one of them.
+fn keyed_modes(
+    cpu: &mut S390Cpu,
+    (to, from): (MemMode, MemMode),
+    key: u64,
+    of: KeyOf,
+) -> Result<(MemMode, MemMode), Trap> {
+    let key = check_key(cpu, key >> 4)?;
+    Ok(match of {
+        KeyOf::Destination => (cpu.keyed(0, to, key), from),
+        KeyOf::Source => (to, cpu.keyed(1, from, key)),
+    })
+}
+
 /// Lengths over 256 move 256 bytes and say so in the condition code.
 fn keyed(
     cpu: &mut S390Cpu,
     to: (MemMode, u64),
     from: (MemMode, u64),
     length: u64,
-    key: u64,
+    (key, of): (u64, KeyOf),
 ) -> Result<u64, Trap> {
     const MOST: u64 = 256;
-    check_key(cpu, key >> 4)?;
+    let modes = keyed_modes(cpu, (to.0, from.0), key, of)?;
+    let (to, from) = ((modes.0, to.1), (modes.1, from.1));
     let length = cpu.wrap_length(length);
     let count = length.min(MOST);
     if count != 0 {
@@ -156,7 +207,7 @@ static TO_PRIMARY: HelperDef = HelperDef::new4(
             (MODE_PRIMARY, first),
             (MODE_SECONDARY, second),
             length,
-            key,
+            (key, KeyOf::Source),
         )
     },
 );
@@ -170,7 +221,7 @@ static TO_SECONDARY: HelperDef = HelperDef::new4(
             (MODE_SECONDARY, first),
             (MODE_PRIMARY, second),
             length,
-            key,
+            (key, KeyOf::Destination),
         )
     },
 );
@@ -183,7 +234,7 @@ static WITH_KEY: HelperDef = HelperDef::new5(
             (mode(spaces >> 8), first),
             (mode(spaces), second),
             length,
-            key,
+            (key, KeyOf::Source),
         )
     },
 );
@@ -219,28 +270,53 @@ pub(crate) fn mvck(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     Flow::Next
 }
 
-/// MOVE WITH DESTINATION KEY and WITH SOURCE KEY: length less one in register 0, key in 1.
-pub(crate) fn mvcdk(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    static MOVE: HelperDef = HelperDef::new5(
-        "mvcdk",
-        Effects::MEMORY,
-        |cpu: &mut S390Cpu, first, second, length, key, spaces| {
-            check_key(cpu, key >> 4)?;
-            let count = (length & 0xff) as usize + 1;
-            copy(
-                cpu,
-                (mode(spaces >> 8), first),
-                (mode(spaces), second),
-                count,
-            )?;
-            Ok(0)
-        },
-    );
+/// Copies `length` bytes, less one, as its low byte says.
+fn short_move(
+    cpu: &mut S390Cpu,
+    [first, second, length, key, spaces]: [u64; 5],
+    of: KeyOf,
+) -> Result<u64, Trap> {
+    let modes = (mode(spaces >> 8), mode(spaces));
+    let (to, from) = keyed_modes(cpu, modes, key, of)?;
+    let count = (length & 0xff) as usize + 1;
+    copy(cpu, (to, first), (from, second), count)?;
+    Ok(0)
+}
+
+static WITH_DESTINATION_KEY: HelperDef = HelperDef::new5(
+    "mvcdk",
+    Effects::MEMORY,
+    |cpu: &mut S390Cpu, first, second, length, key, spaces| {
+        let operands = [first, second, length, key, spaces];
+        short_move(cpu, operands, KeyOf::Destination)
+    },
+);
+static WITH_SOURCE_KEY: HelperDef = HelperDef::new5(
+    "mvcsk",
+    Effects::MEMORY,
+    |cpu: &mut S390Cpu, first, second, length, key, spaces| {
+        let operands = [first, second, length, key, spaces];
+        short_move(cpu, operands, KeyOf::Source)
+    },
+);
+
+/// Length less one in register 0, key in 1.
+fn with_key(tx: &mut Tx<'_>, i: &Insn, helper: &'static HelperDef) -> Flow {
     let (first, second) = (tx.ea1(i), tx.ea2(i));
     let (length, key) = (tx.r64(0), tx.r64(1));
     let spaces = spaces(tx, i);
-    tx.call(&MOVE, &[first, second, length, key, spaces]);
+    tx.call(helper, &[first, second, length, key, spaces]);
     Flow::Next
+}
+
+/// MOVE WITH DESTINATION KEY.
+pub(crate) fn mvcdk(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    with_key(tx, i, &WITH_DESTINATION_KEY)
+}
+
+/// MOVE WITH SOURCE KEY.
+pub(crate) fn mvcsk(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    with_key(tx, i, &WITH_SOURCE_KEY)
 }
 
 /// MOVE PAGE: a page from R2 to R1; register 0 holds keys and whether an invalid page is told by
@@ -252,14 +328,20 @@ pub(crate) fn mvpg(tx: &mut Tx<'_>, i: &Insn) -> Flow {
         |cpu: &mut S390Cpu, first, second, to, from| {
             /// Condition-code option.
             const BY_CODE: u64 = 0x100;
-            const KEYS: u64 = 0xc00;
+            const DESTINATION_KEY: u64 = 0x800;
+            const SOURCE_KEY: u64 = 0x400;
+            const KEYS: u64 = DESTINATION_KEY | SOURCE_KEY;
             let control = cpu.gpr[0];
             if control & 0xf000 != 0 || control & KEYS == KEYS {
                 return Err(ProgramCode::Specification.into());
             }
-            if control & KEYS != 0 {
-                check_key(cpu, control >> 4)?;
-            }
+            let registers = to >> 8;
+            let modes = (mode(to), mode(from));
+            let (to, from) = match control & KEYS {
+                DESTINATION_KEY => keyed_modes(cpu, modes, control, KeyOf::Destination)?,
+                SOURCE_KEY => keyed_modes(cpu, modes, control, KeyOf::Source)?,
+                _ => modes,
+            };
             let page = !(PAGE_SIZE - 1);
             let (first, second) = (first & page, second & page);
             // Neither operand's page may be missing, the second's being looked at first; the
@@ -268,7 +350,7 @@ pub(crate) fn mvpg(tx: &mut Tx<'_>, i: &Insn) -> Flow {
                 (second, Access::Read, from, 2),
                 (first, Access::Write, to, 1),
             ] {
-                let Err(trap) = translate(cpu, address, access, mode(operand)) else {
+                let Err(trap) = translate(cpu, address, access, operand) else {
                     continue;
                 };
                 let code = crate::cpu::ProgramCheck::from_trap(trap).0;
@@ -279,15 +361,10 @@ pub(crate) fn mvpg(tx: &mut Tx<'_>, i: &Insn) -> Flow {
                     cpu.set_cc(missing);
                     return Ok(0);
                 }
-                cpu.set_lowcore(lowcore::OPERAND_ACCESS, MemSize::B1, to >> 8);
+                cpu.set_lowcore(lowcore::OPERAND_ACCESS, MemSize::B1, registers);
                 return Err(trap);
             }
-            copy(
-                cpu,
-                (mode(to), first),
-                (mode(from), second),
-                PAGE_SIZE as usize,
-            )?;
+            copy(cpu, (to, first), (from, second), PAGE_SIZE as usize)?;
             cpu.set_cc(0);
             Ok(0)
         },

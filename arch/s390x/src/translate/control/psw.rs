@@ -114,13 +114,17 @@ static SET_KEY: HelperDef = HelperDef::new1(
         if cpu.psw_mask & psw::PROBLEM != 0 && !allowed {
             return Err(ProgramCode::PrivilegedOperation.into());
         }
-        cpu.psw_mask = cpu.psw_mask & !psw::KEY | key << (63 - 11);
+        let mask = cpu.psw_mask & !psw::KEY | key << psw::KEY_SHIFT;
+        if mask != cpu.psw_mask {
+            cpu.psw_mask = mask;
+            cpu.core.spaces_changed();
+        }
         Ok(0)
     },
 );
 
 /// Demands, in the problem state, the extraction authority of CR0 bit 36.
-static EXTRACTION: HelperDef =
+pub(super) static EXTRACTION: HelperDef =
     HelperDef::new0("extraction", Effects::TRAPS, |cpu: &mut S390Cpu| {
         if cpu.cr[0] & 1 << (63 - 36) == 0 {
             return Err(ProgramCode::PrivilegedOperation.into());
@@ -209,7 +213,7 @@ pub(crate) fn stosm(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 pub(crate) fn spka(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     let address = tx.ea2(i);
     tx.call(&SET_KEY, &[address]);
-    Flow::Next
+    Flow::NewBlock
 }
 
 pub(crate) fn ipk(tx: &mut Tx<'_>, _: &Insn) -> Flow {
@@ -217,7 +221,7 @@ pub(crate) fn ipk(tx: &mut Tx<'_>, _: &Insn) -> Flow {
         tx.call(&EXTRACTION, &[]);
     }
     let psw = tx.b.get(PSW_MASK);
-    let key = tx.b.bin_imm(BinOp::Shr, psw, 63 - 11);
+    let key = tx.b.bin_imm(BinOp::Shr, psw, psw::KEY_SHIFT.into());
     let old = tx.r64(2);
     let key = tx.b.bin_imm(BinOp::Shl, key, 4);
     let new = tx.b.deposit(old, key, 0, 8);

@@ -12,8 +12,9 @@ use crate::insn::Insn;
 /// Control registers whose contents decide what is enabled: CR0, CR6, CR14.
 const ENABLING: u16 = 1 << 0 | 1 << 6 | 1 << 14;
 /// Control registers that name address spaces or change what translation allows: CR0, CR1, CR7,
-/// CR13; CR9 tells which stores program-event recording is to see.
-const SPACES: u16 = 1 << 0 | 1 << 1 | 1 << 7 | 1 << 9 | 1 << 13;
+/// CR13, and CR2, CR5 and CR8 by access registers; CR9 tells which stores program-event recording
+/// is to see.
+const SPACES: u16 = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 13;
 
 impl S390Cpu {
     /// Control registers of this set (bit n for CRn) have new contents.

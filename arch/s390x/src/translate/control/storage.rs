@@ -1,5 +1,5 @@
-//! Instructions that translate addresses, access real storage, invalidate translations, and
-//! handle storage keys.
+//! Instructions that translate addresses, access real storage and invalidate translations. Not
+//! here: those about storage keys and protection ([`super::protection`]).
 
 use tcg::ir::{MemSize, Ty};
 use tcg::mem::PAGE_SIZE;
@@ -8,17 +8,16 @@ use tcg::{Access, Effects, HelperDef, Trap, mem};
 use super::super::operand::{B4, B8};
 use super::super::{Flow, Tx, require};
 use super::mode;
-use crate::cpu::key::{Addressing, MODE_REAL};
+use crate::cpu::key::{Addressing, Flags, MODE_REAL};
 use crate::cpu::{ProgramCode, S390Cpu, psw, sets};
 use crate::insn::Insn;
-use crate::memory::dat::{self, Asce, Fault, Level, PAGE_INVALID, TABLE_INVALID};
-use crate::memory::keys::{ALL, CHANGE, REFERENCE};
-use crate::memory::{Space, translate, translate_in};
+use crate::memory::dat::{self, Asce, Fault, Frame, Level, PAGE_INVALID, TABLE_INVALID};
+use crate::memory::protection::AccessKey;
+use crate::memory::{self, Space, translate_with};
 
 /// The space that LOAD REAL ADDRESS translates in: the PSW's, whether DAT is on or not.
 fn real_address_space(cpu: &S390Cpu, base: u8) -> Result<Space, ProgramCode> {
-    let flags = crate::cpu::key::Flags(cpu.psw_mask | psw::DAT);
-    cpu.space(flags.data_mode(base))
+    cpu.space(Flags(cpu.psw_mask | psw::DAT).data_mode(base))
 }
 
 /// LOAD REAL ADDRESS: the condition code, and the register's new contents.
@@ -31,6 +30,7 @@ fn load_real_address(
 ) -> Result<u64, Trap> {
     let space = match real_address_space(cpu, base) {
         Ok(space) => space,
+        Err(code @ ProgramCode::Addressing) => return Err(code.into()),
         // The access register names no space: condition code 3 with the reason.
         Err(code) => {
             set_low(cpu, r1, 0x8000_0000 | code as u64);
@@ -39,21 +39,19 @@ fn load_real_address(
         }
     };
     let walked = match space {
-        Space::Real => Ok(dat::Walked {
-            real: address,
-            protected: false,
-        }),
-        Space::Virtual { asce, .. } => dat::walk_entries(&cpu.core, asce, address),
+        Space::Real => Ok(dat::Walked::same(address)),
+        Space::Virtual { asce, .. } => dat::walk_entries(&cpu.core, asce, cpu.enhanced(), address),
     };
     let wide = wide || cpu.addressing() == Addressing::A64;
     match walked {
         Ok(walked) => {
+            let real = real_address(cpu, walked);
             if wide {
-                cpu.gpr[r1] = walked.real;
-            } else if walked.real >> 31 != 0 {
+                cpu.gpr[r1] = real;
+            } else if real >> 31 != 0 {
                 return Err(ProgramCode::SpecialOperation.into());
             } else {
-                set_low(cpu, r1, walked.real);
+                set_low(cpu, r1, real);
             }
             cpu.set_cc(0);
         }
@@ -80,6 +78,14 @@ fn load_real_address(
         },
     }
     Ok(0)
+}
+
+/// What translation gives as a real address; in a large frame it gives an absolute one.
+fn real_address(cpu: &S390Cpu, walked: dat::Walked) -> u64 {
+    match walked.to {
+        Frame::Page(real) => real,
+        Frame::Large { absolute, .. } => cpu.absolute(absolute),
+    }
 }
 
 fn set_low(cpu: &mut S390Cpu, register: usize, value: u64) {
@@ -121,12 +127,10 @@ pub(crate) fn strag(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     static REAL: HelperDef = HelperDef::new2(
         "strag",
         Effects::TRAPS,
-        |cpu: &mut S390Cpu, address, base| match real_address_space(cpu, base as u8)? {
-            Space::Real => Ok(address),
-            Space::Virtual { asce, .. } => {
-                let walked = dat::walk(&cpu.core, asce, address);
-                Ok(walked.map_err(|fault| Trap::from(fault.code()))?.real)
-            }
+        |cpu: &mut S390Cpu, address, base| {
+            let mode = Flags(cpu.psw_mask | psw::DAT).data_mode(base as u8);
+            let walked = memory::walk(cpu, address, mode)?;
+            Ok(real_address(cpu, walked))
         },
     );
     require!(tx.privileged());
@@ -339,56 +343,15 @@ pub(crate) fn cspg(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     compare_swap_purge(tx, i, &CSPG)
 }
 
-/// TEST PROTECTION: 0 fetch and store, 1 fetch only, 3 not translatable.
-pub(crate) fn tprot(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    static TEST: HelperDef = HelperDef::new2(
-        "tprot",
-        Effects::GLOBALS.within(sets::NONE, sets::CC),
-        |cpu: &mut S390Cpu, address, space| {
-            let space = cpu.space(mode(space))?;
-            let cc = match translate_in(cpu, address, Access::Write, space) {
-                Ok(_) => 0,
-                Err((ProgramCode::Protection, _)) => {
-                    match translate_in(cpu, address, Access::Read, space) {
-                        Ok(_) => 1,
-                        Err((code, _)) => return Err(code.into()),
-                    }
-                }
-                Err((
-                    code @ (ProgramCode::Addressing | ProgramCode::TranslationSpecification),
-                    _,
-                )) => return Err(code.into()),
-                Err(_) => 3,
-            };
-            cpu.set_cc(cc);
-            Ok(0)
-        },
-    );
-    require!(tx.privileged());
-    let (address, space) = (tx.ea1(i), tx.data_mode_arg(i.b1));
-    tx.call(&TEST, &[address, space]);
-    Flow::Next
-}
-
-/// The absolute address of a real one in storage.
-fn in_storage(cpu: &S390Cpu, real: u64) -> Result<u64, Trap> {
-    let absolute = cpu.absolute(cpu.wrap(real) & !(PAGE_SIZE - 1));
-    if cpu.core.system().ram().contains(absolute, PAGE_SIZE) {
-        Ok(absolute)
-    } else {
-        Err(ProgramCode::Addressing.into())
-    }
-}
-
-/// TEST BLOCK: clears a block of 4 KiB, and finds it usable.
+/// TEST BLOCK: clears a block of 4 KiB, and finds it usable. Keys protect nothing from it.
 pub(crate) fn tb(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     static TEST: HelperDef = HelperDef::new1(
         "tb",
         Effects::ALL.within(sets::NONE, sets::GR0.and(sets::CC)),
         |cpu: &mut S390Cpu, address| {
             let address = cpu.wrap(address) & !(PAGE_SIZE - 1);
-            let page = translate(cpu, address, Access::Write, MODE_REAL)?.page;
-            mem::write_absolute(&cpu.core, page, &[0; PAGE_SIZE as usize]);
+            let page = translate_with(cpu, address, Access::Write, MODE_REAL, AccessKey::ZERO)?;
+            mem::write_absolute(&cpu.core, page.page, &[0; PAGE_SIZE as usize]);
             cpu.gpr[0] = 0;
             cpu.set_cc(0);
             Ok(0)
@@ -398,94 +361,4 @@ pub(crate) fn tb(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     let address = tx.r64(i.r2);
     tx.call(&TEST, &[address]);
     Flow::Next
-}
-
-/// INSERT STORAGE KEY EXTENDED: bits 56-62 of R1.
-pub(crate) fn iske(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    static KEY: HelperDef =
-        HelperDef::new1("iske", Effects::TRAPS, |cpu: &mut S390Cpu, address| {
-            let absolute = in_storage(cpu, address)?;
-            Ok(cpu.control.shared.keys.get(absolute).unwrap_or(0).into())
-        });
-    require!(tx.privileged());
-    let address = tx.r64(i.r2);
-    insert_key(tx, i, &KEY, address)
-}
-
-fn insert_key(
-    tx: &mut Tx<'_>,
-    i: &Insn,
-    helper: &'static HelperDef,
-    address: tcg::ir::Val,
-) -> Flow {
-    let key = tx.call(helper, &[address]);
-    let old = tx.r64(i.r1);
-    let new = tx.b.deposit(old, key, 0, 8);
-    tx.set_r64(i.r1, new);
-    Flow::Next
-}
-
-/// INSERT VIRTUAL STORAGE KEY: access control and fetch protection of a virtual address's page.
-pub(crate) fn ivsk(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    static KEY: HelperDef = HelperDef::new2(
-        "ivsk",
-        Effects::TRAPS,
-        |cpu: &mut S390Cpu, address, space| {
-            let page = translate(cpu, address, Access::Read, mode(space))?.page;
-            Ok(u64::from(
-                cpu.control.shared.keys.get(page).unwrap_or(0) & 0xf8,
-            ))
-        },
-    );
-    require!(tx.demand(tx.flags.0 & psw::DAT != 0, ProgramCode::SpecialOperation));
-    require!(tx.privileged());
-    let (address, space) = (tx.register_address(i.r2), tx.data_mode_arg(i.r2));
-    let key = tx.call(&KEY, &[address, space]);
-    let old = tx.r64(i.r1);
-    let new = tx.b.deposit(old, key, 0, 8);
-    tx.set_r64(i.r1, new);
-    Flow::Next
-}
-
-/// SET STORAGE KEY EXTENDED. Translations that remember the change bit as set are forgotten
-/// everywhere before it completes.
-pub(crate) fn sske(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    static SET: HelperDef = HelperDef::new2(
-        "sske",
-        Effects::TRANSLATION,
-        |cpu: &mut S390Cpu, address, key| {
-            let absolute = in_storage(cpu, address)?;
-            cpu.control.shared.keys.update(absolute, ALL, key as u8);
-            cpu.core.flush_tlb_everywhere();
-            Ok(0)
-        },
-    );
-    require!(tx.privileged());
-    let (address, key) = (tx.r64(i.r2), tx.r64(i.r1));
-    tx.call(&SET, &[address, key]);
-    Flow::NewBlock
-}
-
-/// RESET REFERENCE BIT EXTENDED: the old reference and change bits as the condition code.
-pub(crate) fn rrbe(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    static RESET: HelperDef = HelperDef::new1(
-        "rrbe",
-        Effects::GLOBALS.within(sets::NONE, sets::CC),
-        |cpu: &mut S390Cpu, address| {
-            let absolute = in_storage(cpu, address)?;
-            let old = cpu
-                .control
-                .shared
-                .keys
-                .update(absolute, REFERENCE, 0)
-                .unwrap_or(0);
-            cpu.core.flush_tlb_everywhere();
-            cpu.set_cc((old & (REFERENCE | CHANGE)) >> 1);
-            Ok(0)
-        },
-    );
-    require!(tx.privileged());
-    let address = tx.r64(i.r2);
-    tx.call(&RESET, &[address]);
-    Flow::NewBlock
 }
