@@ -455,12 +455,13 @@ main:
     stg %r1, 8(%r7)
     lpswe 0(%r7)
 0:  ipm %r6
+    epsw %r9, %r8
+    spka 0                              # with key 15 nothing here can be stored to
     llgfr %r6, %r6
     srlg %r6, %r6, 24
     EXPECT %r6, 0x26                    # condition code 2, program mask 6
-    epsw %r6, %r8
-    llgfr %r6, %r6
-    EXPECT %r6, 0x00f00601              # the condition code is the comparison's above
+    llgfr %r9, %r9
+    EXPECT %r9, 0x00f02601
     llgfr %r8, %r8
     EXPECT %r8, 0x80000000
     larl %r1, 0f
