@@ -30,6 +30,8 @@ pub mod slots;
 pub mod wait;
 
 #[cfg(test)]
+mod interrupt_io_tests;
+#[cfg(test)]
 mod interrupt_tests;
 #[cfg(test)]
 mod orders_tests;

@@ -109,40 +109,66 @@ impl Watchdog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::shared::test_clocks;
+    use crate::cpu::testing::Bench;
+
+    const SECOND_NS: u64 = 1_000_000_000;
 
     #[test]
     fn it_runs_out_once_and_counts_only_while_the_vm_runs() {
-        let (host, timeline, _clock) = test_clocks();
+        let bench = Bench::new(1);
         let (events, heard) = crossbeam::channel::unbounded();
-        let clocks = tod::ClockManager::new(timeline.clone());
-        let watchdog = Watchdog::new(&timeline, events);
+        let watchdog = Watchdog::new(&bench.shared.timeline, events);
         assert!(!watchdog.change(Duration::from_secs(15)));
         assert!(!watchdog.cancel());
         watchdog.start(Duration::from_secs(15));
-        // The VM does not run yet.
-        host.advance(100_000_000_000);
-        timeline.run_due();
-        assert!(heard.is_empty());
-        tod::VcpuGate::new(Vec::new()).open(clocks.on_cont(tod::Cause::Launch));
-        host.advance(14_999_999_000);
-        timeline.run_due();
+        bench.advance(10 * SECOND_NS);
+        bench.stop();
+        bench.advance(1000 * SECOND_NS);
+        bench.cont();
+        bench.advance(5 * SECOND_NS - 1000);
         assert!(heard.is_empty());
         assert!(watchdog.change(Duration::from_secs(20)));
-        host.advance(19_999_999_000);
-        timeline.run_due();
+        bench.advance(20 * SECOND_NS - 1000);
         assert!(heard.is_empty());
-        host.advance(1_000);
-        timeline.run_due();
+        bench.advance(1000);
         assert_eq!(heard.try_recv(), Ok(GuestEvent::Watchdog));
         assert_eq!(watchdog.state(), WatchdogState::RunOut);
-        host.advance(60_000_000_000);
-        timeline.run_due();
+        bench.advance(60 * SECOND_NS);
         assert!(heard.is_empty());
         assert!(watchdog.change(Duration::from_secs(15)));
         assert!(watchdog.cancel());
-        host.advance(60_000_000_000);
-        timeline.run_due();
+        bench.advance(60 * SECOND_NS);
         assert!(heard.is_empty());
+    }
+
+    #[test]
+    fn it_has_what_was_left_where_it_is_taken_over() {
+        let there = Bench::new(1);
+        let (events, _) = crossbeam::channel::unbounded();
+        let watchdog = Watchdog::new(&there.shared.timeline, events);
+        there.advance(100 * SECOND_NS);
+        watchdog.start(Duration::from_secs(30));
+        there.advance(12 * SECOND_NS);
+        there.stop();
+        let (state, clocks) = (
+            watchdog.state(),
+            there.clocks.on_save(tod::Cause::Migration),
+        );
+
+        let here = Bench::new(1);
+        let (events, heard) = crossbeam::channel::unbounded();
+        let watchdog = Watchdog::new(&here.shared.timeline, events);
+        // This VM has run for longer than the other: the state is loaded before the timeline.
+        here.advance(500 * SECOND_NS);
+        here.stop();
+        watchdog.set(state);
+        here.clocks
+            .on_load(clocks, None, tod::Cause::Migration)
+            .expect("it has the same clock");
+        here.cont();
+        here.advance(18 * SECOND_NS - 1000);
+        assert!(heard.is_empty());
+        here.advance(1000);
+        assert_eq!(heard.try_recv(), Ok(GuestEvent::Watchdog));
     }
 }
