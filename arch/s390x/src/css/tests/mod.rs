@@ -11,7 +11,7 @@ use tcg::cpu::System;
 
 use super::blocks::{Irb, Modification, Orb, pmcw, scsw};
 use super::{AddError, ChannelSubsystem, Host, SubchannelId};
-use crate::memory::keys::{ALL, StorageKeys};
+use crate::memory::keys::StorageKeys;
 
 const RAM: u64 = 1 << 20;
 /// Where channel programs are.
@@ -262,7 +262,7 @@ fn measured_starts_are_counted_where_their_format_says() {
     assert_eq!(lab.read::<4>(0xb000), [0, 0, 0, 2]);
     lab.status();
     // A block that the key does not open.
-    lab.keys.update(0xb000, ALL, 0x30);
+    lab.keys.update(0xb000, |_| Some(0x30));
     lab.css.set_monitor(Some((2, 0xa000)));
     lab.run(&[(0x03, 0, 0, 0)]);
     assert_eq!(lab.read::<4>(0xb000), [0, 0, 0, 2]);

@@ -151,13 +151,13 @@ fn data_are_chained_skipped_and_found_through_words() {
 fn the_subchannel_key_opens_storage() {
     let lab = Lab::new();
     lab.ccws(&[(SENSE_ID, SUPPRESS, 8, DATA)]);
-    lab.keys.update(DATA.into(), ALL, 0x40);
+    lab.keys.update(DATA.into(), |_| Some(0x40));
     assert_eq!(lab.start(FORMAT_1 | 0x3000), 0);
     assert_eq!(lab.status().scsw.subchannel_status, 0x10);
     assert_eq!(lab.start(FORMAT_1 | 0x4000), 0);
     assert_eq!(lab.status().scsw.subchannel_status, 0);
     // The CCWs themselves, when they are protected against fetching.
-    lab.keys.update(PROGRAM.into(), ALL, 0x58);
+    lab.keys.update(PROGRAM.into(), |_| Some(0x58));
     assert_eq!(lab.start(FORMAT_1 | 0x4000), 0);
     assert_eq!(lab.status().scsw.subchannel_status, 0x10);
     assert_eq!(lab.start(FORMAT_1), 0);
