@@ -116,7 +116,7 @@ fn debian_takes_a_cpu_and_moves_with_it() {
     assert_eq!(answer["status"], "failed");
     let _ = wrong.emu.ends_within(Duration::from_secs(60));
     let why = wrong.emu.stderr();
-    assert!(why.contains("the guest has a CPU 3"), "{why}");
+    assert!(why.contains("'s390x-cpu' (instance 3)"), "{why}");
     assert_eq!(ask(&source, all), "0-2");
 
     let device = ["-device", "qemu-s390x-cpu,core-id=3"];

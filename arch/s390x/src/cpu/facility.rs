@@ -37,6 +37,8 @@ pub const ENHANCED_DAT_2: u16 = 78;
 pub const EXECUTION_PROTECTION: u16 = 130;
 /// Enhanced suppression on protection 2.
 pub const ESOP2: u16 = 131;
+/// The z/Architecture mode is the only one: what SIGP's set architecture answers says so.
+pub const ONLY_ZARCH: u16 = 138;
 /// Multiple epochs: epoch index and comparator sign control.
 pub const MULTIPLE_EPOCH: u16 = 139;
 

@@ -5,7 +5,7 @@
 //! nothing else announces it**: STFLE, SCLP, the decoder and everything that behaves differently
 //! ask [`Facilities::has`]. Not here: models' names and the parsing of `-cpu` ([`super::model`]).
 
-use super::facility::{ESOP, Facilities, NO_NUMBER, PLO, PTFF, TOPOLOGY, ZARCH_ACTIVE};
+use super::facility::{ESOP, Facilities, NO_NUMBER, ONLY_ZARCH, PLO, PTFF, TOPOLOGY, ZARCH_ACTIVE};
 use super::model::Model;
 
 /// Which models of this machine have a feature.
@@ -310,13 +310,16 @@ pub fn is_elsewhere(name: &str) -> bool {
 
 /// The name of a facility, or its number.
 pub fn name(number: u16) -> String {
+    if number == ONLY_ZARCH {
+        return "czam (138)".into();
+    }
     let found = FEATURES.iter().find(|feature| feature.number == number);
     found.map_or_else(|| number.to_string(), |feature| feature.name.to_owned())
 }
 
-/// What a model has.
+/// What a model has. Two facilities have no names: they come with `zarch`.
 pub fn of(model: Model) -> Facilities {
-    let mut facilities = Facilities::new(&[ZARCH_ACTIVE]);
+    let mut facilities = Facilities::new(&[ZARCH_ACTIVE, ONLY_ZARCH]);
     for feature in FEATURES {
         let installed = match feature.availability {
             Availability::Absent => false,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crossbeam::channel::Receiver;
 use machine::{
-    Accel, BootSource, ConsoleOutput, Engine, GuestEvent, Identity, Machine, MachineConfig,
-    MachineParts, RtcOptions, Smp,
+    Accel, BootSource, ConsoleOutput, CpuShape, Engine, GuestEvent, Identity, Machine,
+    MachineConfig, MachineParts, RtcOptions, Smp,
 };
 use migration::PartError;
 use migration::ram::PageSet;
@@ -48,6 +48,8 @@ pub(crate) struct Kind {
     /// `-cpu`.
     pub(crate) cpu: Option<&'static str>,
     pub(crate) cpus: u32,
+    /// `-smp`'s shape; none: one socket.
+    pub(crate) shape: Option<CpuShape>,
     pub(crate) ram_bytes: u64,
 }
 
@@ -64,6 +66,7 @@ impl Kind {
             },
             cpu: None,
             cpus,
+            shape: None,
             ram_bytes: 64 << 20,
         }
     }
@@ -90,6 +93,7 @@ impl Kind {
             },
             cpu: None,
             cpus,
+            shape: None,
             ram_bytes: 256 << 20,
         })
     }
@@ -133,7 +137,13 @@ impl Vm {
         let config = MachineConfig {
             machine: "s390-ccw-virtio".into(),
             cpu: kind.cpu.map(str::to_owned),
-            smp: Smp::flat(kind.cpus, kind.cpus),
+            smp: match kind.shape {
+                Some(shape) => Smp {
+                    shape,
+                    ..Smp::flat(kind.cpus, kind.cpus)
+                },
+                None => Smp::flat(kind.cpus, kind.cpus),
+            },
             ram_bytes: kind.ram_bytes,
             accel: Accel::Tcg(engine.into()),
             boot: kind.boot.clone(),

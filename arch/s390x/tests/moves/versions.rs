@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use machine::{CpuMove, CpuShape, Entitlement};
 use tod::RunState;
 
 use crate::rig::{ENGINES, Kind, Vm};
@@ -105,6 +106,48 @@ fn facilities_stay_as_the_guest_knew_them() {
     assert_eq!(all.save_parts()[0], rich[0]);
     all.end();
     less.end();
+}
+
+/// Where CPUs are and what has not been reported of it moves; a machine of another shape refuses.
+#[test]
+fn the_topology_moves_where_it_is_shown() {
+    let vm = |cpu, shape| {
+        let kind = Kind {
+            cpu: Some(cpu),
+            shape,
+            ..Kind::image("hello", "", 4)
+        };
+        Vm::new(&kind, ENGINES[0], &Arc::default(), RunState::Inmigrate)
+    };
+    let shape = Some(CpuShape {
+        drawers: 1,
+        books: 2,
+        sockets: 2,
+        cores: 1,
+    });
+    let (here, there) = (vm("max", shape), vm("max", shape));
+    let to = CpuMove {
+        entitlement: Some(Entitlement::High),
+        dedicated: Some(true),
+        ..CpuMove::default()
+    };
+    here.machine().move_cpu(3, &to).unwrap();
+    let saved = here.save_parts().swap_remove(0);
+    assert_ne!(there.save_parts()[0], saved);
+    there.load_part(&saved).unwrap();
+    assert_eq!(there.save_parts()[0], saved);
+    let topology = there.machine().cpus()[3].topology.unwrap();
+    assert!(topology.dedicated && topology.place.book == 1 && topology.place.socket == 1);
+    let flat = vm("max", None);
+    let refused = flat.load_part(&saved).unwrap_err().to_string();
+    assert!(refused.contains("books=2,sockets=2,cores=1"), "{refused}");
+    // Who sees none of it does not mind.
+    let (blind, flat_blind) = (vm("qemu", shape), vm("qemu", None));
+    assert!(blind.machine().move_cpu(3, &to).is_err());
+    flat_blind.load_part(&blind.save_parts()[0]).unwrap();
+    for vm in [here, there, flat, blind, flat_blind] {
+        vm.end();
+    }
 }
 
 #[test]
