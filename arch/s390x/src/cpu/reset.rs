@@ -65,9 +65,8 @@ impl S390Cpu {
     /// What SIGP's stop and store status stores: the status at [`lowcore::SAVE_AREA`], and the
     /// architectural mode, which is z/Architecture.
     pub fn store_status_after_stop(&mut self) {
-        const ARCHITECTURAL_MODE: u64 = 163;
         self.store_status(lowcore::SAVE_AREA);
-        mem::store_absolute(&self.core, ARCHITECTURAL_MODE, MemSize::B1, 1);
+        mem::store_absolute(&self.core, lowcore::MODE, MemSize::B1, 1);
     }
 
     /// Stores the CPU's status in 512 bytes from an absolute address.
@@ -81,10 +80,6 @@ impl S390Cpu {
         put(0x100, MemSize::B8, psw.mask);
         put(0x108, MemSize::B8, psw.address);
         put(0x118, MemSize::B4, self.prefix);
-        if area == lowcore::SAVE_AREA {
-            // Architectural-mode identification: z/Architecture.
-            put(lowcore::MODE.wrapping_sub(area), MemSize::B1, 1);
-        }
     }
 
     /// Stores the registers in 512 bytes from an absolute address, as the store-status operation
