@@ -180,12 +180,14 @@ fn what_is_saved_comes_back_and_what_is_damaged_changes_nothing() {
         ("s390x-machine", 0),
         ("s390x-keys", 0),
         ("s390x-sclp", 0),
+        ("s390x-css", 0),
+        ("s390x-watchdog", 0),
         ("s390x-cpu", 0),
         ("s390x-cpu", 1),
     ];
     assert_eq!(names, all);
     // The two CPUs differ: one starts at the kernel, the other is stopped.
-    let (operating, stopped) = (&saved[3].2, &saved[4].2);
+    let (operating, stopped) = (&saved[5].2, &saved[6].2);
     assert_ne!(operating, stopped);
     for (number, part) in machine.parts().iter_mut().enumerate() {
         let bytes = &saved[number].2;
@@ -199,11 +201,11 @@ fn what_is_saved_comes_back_and_what_is_damaged_changes_nothing() {
     }
     // The stopped CPU's state in the first, and back.
     let mut parts = machine.parts();
-    let version = parts[3].version();
-    parts[3].load(version, stopped).unwrap();
-    assert_eq!(&parts[3].save().unwrap(), stopped);
-    parts[3].load(version, operating).unwrap();
-    assert_eq!(&parts[3].save().unwrap(), operating);
+    let version = parts[5].version();
+    parts[5].load(version, stopped).unwrap();
+    assert_eq!(&parts[5].save().unwrap(), stopped);
+    parts[5].load(version, operating).unwrap();
+    assert_eq!(&parts[5].save().unwrap(), operating);
     drop(parts);
     machine.shut_down();
 }
