@@ -68,6 +68,11 @@ fn program_events_are_recorded() {
 }
 
 #[test]
+fn storage_keys_protect() {
+    passes("keys");
+}
+
+#[test]
 fn address_translation_is_right() {
     passes("dat");
 }

@@ -43,6 +43,13 @@ fn nullifies(code: u16) -> bool {
     )
 }
 
+/// Conditions of access-register translation, which have an access identification only.
+fn is_access_register(code: u16) -> bool {
+    const ALET: u16 = ProgramCode::AletSpecification as u16;
+    const EXTENDED: u16 = ProgramCode::ExtendedAuthority as u16;
+    matches!(code, ALET..=EXTENDED)
+}
+
 /// Conditions with a translation-exception identification and an access identification.
 fn is_access(code: u16) -> bool {
     const PROTECTION: u16 = ProgramCode::Protection as u16;
@@ -93,15 +100,16 @@ pub fn deliver(cpu: &mut S390Cpu, trap: Trap) {
             cpu.fpc = cpu.fpc & !0xff00 | u32::from(dxc) << 8;
         }
     }
+    let fault = cpu.control.fault;
     if is_access(code) {
-        let fault = cpu.control.fault;
         let teid = crate::memory::announced_teid(&cpu.control.facilities, fault.teid);
         cpu.set_lowcore(lowcore::TEID, MemSize::B8, teid);
-        cpu.set_lowcore(
-            lowcore::EXCEPTION_ACCESS,
-            MemSize::B1,
-            u64::from(fault.access_id),
-        );
+    } else if code == ProgramCode::SpaceSwitch as u16 {
+        cpu.set_lowcore(lowcore::TEID, MemSize::B8, fault.teid);
+    }
+    if is_access(code) || is_access_register(code) {
+        let register = u64::from(fault.access_id);
+        cpu.set_lowcore(lowcore::EXCEPTION_ACCESS, MemSize::B1, register);
     }
     if code == ProgramCode::Monitor as u16 {
         let event = cpu.control.monitor;

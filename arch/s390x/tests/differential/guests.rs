@@ -346,6 +346,11 @@ fn translation() {
 }
 
 #[test]
+fn protection() {
+    checks_itself("keys");
+}
+
+#[test]
 fn changing_code() {
     checks_itself("smc");
 }

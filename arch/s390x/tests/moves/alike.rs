@@ -246,7 +246,9 @@ fn alike(name: &str, kind: &Kind, (steps, length): (u64, u64), every: u64) -> St
 
 #[test]
 fn guests_that_check_themselves() {
-    for name in ["insn", "string", "decimal", "float", "pgm", "dat", "smc"] {
+    for name in [
+        "insn", "string", "decimal", "float", "pgm", "dat", "keys", "smc",
+    ] {
         let text = alike(name, &Kind::image(name, "", 1), (100_000, 2_500), 1);
         assert!(text.contains("EXIT: STATUS=1"), "{name}:\n{text}");
     }

@@ -55,7 +55,9 @@ fn passes(name: &str, cmdline: &str, cpus: u32) {
 
 #[test]
 fn one_cpu() {
-    for name in ["insn", "string", "decimal", "float", "pgm", "dat", "smc"] {
+    for name in [
+        "insn", "string", "decimal", "float", "pgm", "dat", "keys", "smc",
+    ] {
         passes(name, "", 1);
     }
 }

@@ -115,7 +115,7 @@ fn every_change_is_marked(name: &str, cmdline: &str, cpus: u32) {
 
 #[test]
 fn storage_to_storage_and_all_kinds_of_instructions() {
-    for name in ["string", "insn", "dat", "pgm", "smc"] {
+    for name in ["string", "insn", "dat", "keys", "pgm", "smc"] {
         every_change_is_marked(name, "", 1);
     }
 }
