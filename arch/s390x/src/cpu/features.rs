@@ -180,7 +180,7 @@ pub static FEATURES: &[Feature] = &[
     absent("dateh2", NO_NUMBER),
     absent("cmm", NO_NUMBER),
     absent("ap", NO_NUMBER),
-    old("plo-cl", PLO + 0),
+    old("plo-cl", PLO),
     old("plo-clg", PLO + 1),
     old("plo-clgr", PLO + 2),
     old("plo-clx", PLO + 3),

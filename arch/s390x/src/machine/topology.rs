@@ -319,7 +319,7 @@ fn entries(state: &State, level: u8, configured: impl Iterator<Item = u16>) -> V
         *masks.entry(kind).or_default() |= 1 << (63 - address % 64);
     }
     let mut list = Vec::new();
-    let mut last = None;
+    let mut last: Option<(u32, u32, u32)> = None;
     // The next container of each level gets the next number within its parent.
     let mut numbers = [0u8; 4];
     let container = |list: &mut Vec<u8>, numbers: &mut [u8; 4], at: u8| {
@@ -328,16 +328,17 @@ fn entries(state: &State, level: u8, configured: impl Iterator<Item = u16>) -> V
         numbers[..usize::from(at)].fill(0);
     };
     for (kind, mask) in &masks {
-        let new = |same: fn(&(u32, u32, u32), &(u32, u32, u32)) -> bool| {
-            last.is_none_or(|last| !same(&last, &kind.place))
-        };
-        if level > 3 && new(|a, b| a.0 == b.0) {
+        let (drawer, book, socket) = kind.place;
+        let new_drawer = last.is_none_or(|last| last.0 != drawer);
+        let new_book = new_drawer || last.is_none_or(|last| last.1 != book);
+        let new_socket = new_book || last.is_none_or(|last| last.2 != socket);
+        if level > 3 && new_drawer {
             container(&mut list, &mut numbers, DRAWER);
         }
-        if level > 2 && new(|a, b| (a.0, a.1) == (b.0, b.1)) {
+        if level > 2 && new_book {
             container(&mut list, &mut numbers, BOOK);
         }
-        if new(|a, b| a == b) {
+        if new_socket {
             container(&mut list, &mut numbers, SOCKET);
         }
         last = Some(kind.place);
