@@ -14,7 +14,7 @@ use tests::stall::{
     BOOT_S, TWO_MINUTES_NS, guest, moved_by_running_time_only, no_complaint, push, ready, stamp,
     stopped_for,
 };
-use tests::{Emu, EmuBuilder, engines};
+use tests::{Emu, EmuBuilder, engines, skipped};
 
 fn long() -> bool {
     std::env::var_os("EMU_ROLLOVER_LONG").is_some()
@@ -24,7 +24,7 @@ fn long() -> bool {
 fn before(edge: Edge, test: &str, load: &str, cpus: u32, engine: &str) -> Option<EmuBuilder> {
     let after_s = match (long(), edge.unix_s == TOD_2042.unix_s) {
         (true, true) => -47,
-        _ => -12,
+        _ => -5,
     };
     let builder = edge.starts(guest(test, load, cpus)?, after_s);
     Some(on(builder, engine))
@@ -81,7 +81,7 @@ fn runs_over(edge: Edge, test: &str, load: &str, cpus: u32) {
         ready(&emu);
         let mut qmp = emu.qmp();
         let first = stamp(&emu);
-        let seconds = if long() { 60 } else { 14 };
+        let seconds = if long() { 60 } else { 7 };
         sleep_begins(&emu, seconds);
         edge.wait(&mut qmp);
         let beyond = edge.seen_by_guest(&mut qmp, || stamp(&emu));
@@ -115,34 +115,20 @@ fn times_add_up(emu: &Emu, cpus: u32) {
     assert!(sum <= limit, "{sum} cs of {limit}: {line}");
 }
 
-/// It is stopped and continued again and again while its clock goes over the edge; the host's
-/// clock goes on by two minutes each time.
-fn stops_over(edge: Edge, test: &str, load: &str, cpus: u32) {
-    for engine in chosen() {
-        let Some(builder) = before(edge, test, load, cpus, engine) else {
-            return;
-        };
-        let start = Instant::now();
-        let mut emu = builder.start();
-        ready(&emu);
-        let mut qmp = emu.qmp();
-        let first = stamp(&emu);
-        let mut beyond = 0;
-        while beyond < 5 {
-            stopped_for(&mut qmp, TWO_MINUTES_NS);
-            std::thread::sleep(std::time::Duration::from_millis(100));
-            beyond += u32::from(edge.is_passed(&mut qmp));
-        }
-        let last = edge.seen_by_guest(&mut qmp, || stamp(&emu));
-        moved_by_running_time_only(first, last, start.elapsed());
-        times_add_up(&emu, cpus);
-        no_complaint(&mut emu);
-    }
+/// What is done to a guest while its clock goes over an edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Stopped, and continued two minutes later by the host's clock.
+    Stop,
+    /// Moved to another program while it runs.
+    Live,
+    /// Stopped, moved two minutes later, and continued there after two more.
+    Offline,
 }
 
-/// It is moved from program to program while its clock goes over the edge, alive and stopped in
-/// turn, and sometimes from engine to engine.
-fn moves_over(edge: Edge, test: &str, load: &str, cpus: u32, on_engines: &[&str]) {
+/// One step after the other until the clock is beyond the edge, and each kind once more. The
+/// programs take the engines in turn.
+fn journey(edge: Edge, test: &str, load: &str, cpus: u32, on_engines: &[&str], steps: &[Step]) {
     let build = |number: usize| {
         before(
             edge,
@@ -154,42 +140,54 @@ fn moves_over(edge: Edge, test: &str, load: &str, cpus: u32, on_engines: &[&str]
     };
     let start = Instant::now();
     let Some(first) = build(0) else { return };
-    let mut source = Side::start(first);
-    ready(&source.emu);
-    let before = stamp(&source.emu);
+    let mut side = Side::start(first);
+    ready(&side.emu);
+    let before = stamp(&side.emu);
     let mut beyond = 0;
-    for number in 1.. {
-        let Some(next) = build(number) else { return };
-        let meeting = Meeting::new();
-        let address = meeting.address("channel");
-        let mut destination = Side::waiting(next, &address);
+    for (number, step) in steps.iter().cycle().enumerate() {
+        let over = edge.is_passed(&mut side.qmp);
         let sleep = Instant::now();
-        sleep_begins(&source.emu, 1);
-        let offline = number % 2 == 0;
-        if offline {
-            source.qmp.ok("stop", json!({}));
-            push(&mut source.qmp, TWO_MINUTES_NS);
+        sleep_begins(&side.emu, 1);
+        match step {
+            Step::Stop => stopped_for(&mut side.qmp, TWO_MINUTES_NS),
+            Step::Live | Step::Offline => {
+                let Some(next) = build(number + 1) else {
+                    return;
+                };
+                side = moved(side, next, *step == Step::Offline);
+            }
         }
-        source.give(&address);
-        if offline {
-            while destination.state() == "inmigrate" {}
-            push(&mut destination.qmp, TWO_MINUTES_NS);
-            destination.qmp.ok("cont", json!({}));
-        }
-        sleep_ends(&destination.emu, 1, sleep);
-        source.qmp.ok("quit", json!({}));
-        assert_eq!(source.emu.wait(60).code(), Some(0));
-        source = destination;
-        beyond += u32::from(edge.is_passed(&mut source.qmp));
-        if beyond == 3 {
+        sleep_ends(&side.emu, 1, sleep);
+        beyond += usize::from(over);
+        if beyond == steps.len() {
             break;
         }
     }
-    let emu = &source.emu;
-    let after = edge.seen_by_guest(&mut source.qmp, || stamp(emu));
+    let emu = &side.emu;
+    let after = edge.seen_by_guest(&mut side.qmp, || stamp(emu));
     moved_by_running_time_only(before, after, start.elapsed());
     times_add_up(emu, cpus);
-    no_complaint(&mut source.emu);
+    no_complaint(&mut side.emu);
+}
+
+/// The guest in another program.
+fn moved(mut source: Side, next: EmuBuilder, offline: bool) -> Side {
+    let meeting = Meeting::new();
+    let address = meeting.address("channel");
+    let mut destination = Side::waiting(next, &address);
+    if offline {
+        source.qmp.ok("stop", json!({}));
+        push(&mut source.qmp, TWO_MINUTES_NS);
+    }
+    source.give(&address);
+    if offline {
+        while destination.state() == "inmigrate" {}
+        push(&mut destination.qmp, TWO_MINUTES_NS);
+        destination.qmp.ok("cont", json!({}));
+    }
+    source.qmp.ok("quit", json!({}));
+    assert_eq!(source.emu.wait(60).code(), Some(0));
+    destination
 }
 
 /// It starts at a date beyond the edge, or a moment before, so that it boots over it.
@@ -221,7 +219,7 @@ fn starts_at(edge: Edge, test: &str, after_s: i64, cpus: u32) {
     }
 }
 
-/// Bare-metal guests over the roll-over of 2042: they start two seconds before it and look at
+/// Bare-metal guests over the roll-over of 2042: they start a second before it and look at
 /// every reading and every interruption.
 mod bare_metal {
     use super::*;
@@ -237,7 +235,7 @@ mod bare_metal {
             .args(["-m", "64M", "-hostclock", "test"])
             .kernel(&image("move"))
             .append(append);
-        TOD_2042.starts(builder, -2)
+        TOD_2042.starts(builder, -1)
     }
 
     /// Reports until the clock is beyond the roll-over, and two more.
@@ -265,7 +263,7 @@ mod bare_metal {
                 .args(["-m", "64M"])
                 .kernel(&image("clock"))
                 .append("raw period=250");
-            let emu = TOD_2042.starts(builder, -2).start();
+            let emu = TOD_2042.starts(builder, -1).start();
             let (mut last, mut index) = (String::new(), 0);
             while index < 3 {
                 emu.expect("CLOCK n=", 120);
@@ -305,6 +303,9 @@ mod bare_metal {
             }
             let before = side.report();
             while side.report().ticks == before.ticks {}
+            // People are told the date as well.
+            let shown = side.qmp.hmp("info clock");
+            assert!(shown.contains("2042-09-17T23:5"), "{shown}");
             ends_well(side);
         }
     }
@@ -345,6 +346,8 @@ mod bare_metal {
     }
 }
 
+const ALL: [Step; 3] = [Step::Stop, Step::Live, Step::Offline];
+
 mod over_2042 {
     use super::*;
 
@@ -354,62 +357,43 @@ mod over_2042 {
     }
 
     #[test]
-    fn two_busy_cpus_run_over() {
-        runs_over(TOD_2042, "over_2042::two_busy_cpus_run_over", "busy", 2);
+    fn two_busy_cpus_are_stopped_and_moved_on_the_way() {
+        let test = "over_2042::two_busy_cpus_are_stopped_and_moved_on_the_way";
+        journey(TOD_2042, test, "busy", 2, &[""], &ALL);
     }
 
     #[test]
-    fn four_idle_cpus_run_over() {
-        runs_over(TOD_2042, "over_2042::four_idle_cpus_run_over", "idle", 4);
+    fn four_idle_cpus_are_stopped_and_moved_on_the_way() {
+        let test = "over_2042::four_idle_cpus_are_stopped_and_moved_on_the_way";
+        journey(TOD_2042, test, "idle", 4, &[""], &ALL);
     }
 
     #[test]
-    fn a_busy_cpu_is_stopped_on_the_way_over() {
-        let test = "over_2042::a_busy_cpu_is_stopped_on_the_way_over";
-        stops_over(TOD_2042, test, "busy", 1);
-    }
-
-    #[test]
-    fn four_idle_cpus_are_stopped_on_the_way_over() {
-        let test = "over_2042::four_idle_cpus_are_stopped_on_the_way_over";
-        stops_over(TOD_2042, test, "idle", 4);
-    }
-
-    #[test]
-    fn an_idle_cpu_is_moved_on_the_way_over() {
-        let test = "over_2042::an_idle_cpu_is_moved_on_the_way_over";
-        moves_over(TOD_2042, test, "idle", 1, &[""]);
-    }
-
-    #[test]
-    fn two_busy_cpus_are_moved_on_the_way_over() {
-        let test = "over_2042::two_busy_cpus_are_moved_on_the_way_over";
-        moves_over(TOD_2042, test, "busy", 2, &[""]);
-    }
-
-    #[test]
-    fn a_guest_is_moved_over_from_engine_to_engine() {
-        let test = "over_2042::a_guest_is_moved_over_from_engine_to_engine";
-        let known: Vec<_> = engines().iter().map(|program| &program.name).collect();
-        if !["native", "interp"]
+    fn a_guest_goes_over_from_engine_to_engine() {
+        let test = "over_2042::a_guest_goes_over_from_engine_to_engine";
+        let both = ["native", "interp"];
+        if let Some(lacking) = both
             .iter()
-            .all(|name| known.iter().any(|known| *known == name))
+            .find(|name| engines().iter().all(|known| known.name != **name))
         {
-            return tests::skipped(test, "it wants the engines 'native' and 'interp'");
+            return skipped(test, &format!("there is no engine '{lacking}' here"));
         }
-        moves_over(TOD_2042, test, "idle", 1, &["native", "interp"]);
+        journey(TOD_2042, test, "idle", 1, &both, &[Step::Live]);
     }
 
     #[test]
     fn a_guest_boots_over() {
-        starts_at(TOD_2042, "over_2042::a_guest_boots_over", -7, 2);
+        starts_at(TOD_2042, "over_2042::a_guest_boots_over", -1, 2);
     }
 
     #[test]
     fn a_guest_starts_beyond() {
-        starts_at(TOD_2042, "over_2042::a_guest_starts_beyond", 1, 1);
-        let test = "over_2042::a_guest_starts_beyond (a year)";
-        starts_at(TOD_2042, test, 86_400 * 365, 2);
+        starts_at(
+            TOD_2042,
+            "over_2042::a_guest_starts_beyond",
+            86_400 * 365,
+            1,
+        );
     }
 }
 
@@ -417,29 +401,40 @@ mod over_2038 {
     use super::*;
 
     #[test]
-    fn two_idle_cpus_run_over() {
-        runs_over(TIME_2038, "over_2038::two_idle_cpus_run_over", "idle", 2);
-    }
-
-    #[test]
-    fn a_busy_cpu_is_stopped_on_the_way_over() {
-        let test = "over_2038::a_busy_cpu_is_stopped_on_the_way_over";
-        stops_over(TIME_2038, test, "busy", 1);
-    }
-
-    #[test]
-    fn an_idle_cpu_is_moved_on_the_way_over() {
-        let test = "over_2038::an_idle_cpu_is_moved_on_the_way_over";
-        moves_over(TIME_2038, test, "idle", 1, &[""]);
+    fn an_idle_cpu_is_stopped_and_moved_on_the_way() {
+        let test = "over_2038::an_idle_cpu_is_stopped_and_moved_on_the_way";
+        journey(TIME_2038, test, "idle", 1, &[""], &ALL);
     }
 
     #[test]
     fn a_guest_starts_at_its_last_second() {
-        starts_at(
-            TIME_2038,
-            "over_2038::a_guest_starts_at_its_last_second",
-            0,
-            1,
-        );
+        let test = "over_2038::a_guest_starts_at_its_last_second";
+        starts_at(TIME_2038, test, 0, 1);
     }
+}
+
+/// Everything with everything: minutes.
+#[test]
+fn every_way_over() {
+    if !long() {
+        return skipped("every_way_over", "EMU_ROLLOVER_LONG=1 runs it");
+    }
+    for edge in [TOD_2042, TIME_2038] {
+        for (load, cpus) in [
+            ("idle", 1),
+            ("busy", 1),
+            ("busy", 2),
+            ("idle", 4),
+            ("busy", 4),
+        ] {
+            runs_over(edge, "every_way_over", load, cpus);
+            for engine in chosen() {
+                for step in ALL {
+                    println!("{edge:?} {load} {cpus} {engine} {step:?}");
+                    journey(edge, "every_way_over", load, cpus, &[engine], &[step]);
+                }
+            }
+        }
+    }
+    starts_at(TOD_2042, "every_way_over", 1, 4);
 }

@@ -1,7 +1,6 @@
 //! `-rtc` and `-hostclock`.
 
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
 use machine::{DriftFix, RtcBase, RtcClock, RtcOptions};
 
 use super::{CliError, KeyVals};
@@ -59,7 +58,9 @@ fn parse_date(text: &str) -> Option<i64> {
             .to_datetime(jiff::civil::Time::midnight()),
         _ => return None,
     };
-    Some(when.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
+    // Not by the library's time stamps, which end a day before the year 9999 does.
+    let epoch = jiff::civil::date(1970, 1, 1).to_datetime(jiff::civil::Time::midnight());
+    Some(when.duration_since(epoch).as_secs())
 }
 
 #[cfg(test)]
@@ -79,6 +80,15 @@ mod tests {
                 unix_s: 1_795_255_200
             })
         );
+        for (text, unix_s) in [
+            ("2042-09-17T23:53:47", 2_294_610_827),
+            ("2038-01-19T03:14:08", 1 << 31),
+            ("1900-01-01", -2_208_988_800),
+            ("9999-12-31T23:59:59", 253_402_300_799),
+        ] {
+            let date = base(&format!("base={text}"));
+            assert_eq!(date, Ok(RtcBase::Date { unix_s }), "{text}");
+        }
         assert_eq!(base("base=utc"), Ok(RtcBase::Utc));
         assert_eq!(base("clock=vm"), Ok(RtcBase::Utc));
         for bad in ["2026-02-30", "2026-1-1", "now", "2026-11-21 10:00:00", ""] {

@@ -134,6 +134,10 @@ impl S390Cpu {
 
     /// SET CLOCK: bits 0-63; the epoch index becomes 0 (as KVM's `handle_set_clock` has it). Every
     /// CPU's comparator is looked at anew.
+    ///
+    /// The clock runs on at once. The TOD-clock-sync control (CR0 bit 34) would have it stand until
+    /// a signal of other clocks that it is to run in step with; a configuration has one clock here,
+    /// for all CPUs, so there is nothing to wait for and the control does nothing (as under KVM).
     pub fn set_tod(&mut self, clock: u64) {
         let shared = &self.control.shared;
         let by = shared.tod.set(Tod::new(0, clock), &shared.cpus);

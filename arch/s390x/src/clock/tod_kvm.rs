@@ -163,6 +163,8 @@ mod tests {
         failures: HashMap<Call, i32>,
         capability: i32,
         calls: Vec<Call>,
+        /// Whether the host, and so the guest, has the multiple-epoch facility.
+        multiple_epochs: bool,
     }
 
     impl FakeKernel {
@@ -172,7 +174,14 @@ mod tests {
                 failures: HashMap::new(),
                 capability: 1,
                 calls: vec![],
+                multiple_epochs: true,
             }
+        }
+
+        /// A host of before the multiple-epoch facility (z14).
+        fn one_epoch(mut self) -> Self {
+            self.multiple_epochs = false;
+            self
         }
 
         fn failing(mut self, call: Call, errno: i32) -> Self {
@@ -228,7 +237,13 @@ mod tests {
                     return Err(io::Error::from_raw_os_error(libc::EINVAL));
                 }
                 TodAttribute::High => {}
-                TodAttribute::Ext => self.clock = from_ext_image(data.try_into().unwrap()),
+                TodAttribute::Ext => {
+                    let clock = from_ext_image(data.try_into().unwrap());
+                    if clock.0 != 0 && !self.multiple_epochs {
+                        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+                    }
+                    self.clock = clock;
+                }
             }
             Ok(())
         }
@@ -291,6 +306,43 @@ mod tests {
         let error = tod.write(Tod::new(1, 78)).unwrap_err();
         assert_eq!(errno(&error), Some(libc::EINVAL));
         assert_eq!(tod.vm.clock, (0, 77), "a refused value has changed nothing");
+    }
+
+    /// A guest that has rolled over cannot go on, unnoticed, where there is one epoch.
+    #[test]
+    fn a_host_of_one_epoch_refuses_an_index_and_its_clock_is_as_it_was() {
+        let mut tod = tod(FakeKernel::new(0, 1).one_epoch());
+        tod.write(Tod::new(0, u64::MAX)).unwrap();
+        let error = tod.write(Tod::new(1, 78)).unwrap_err();
+        assert_eq!(errno(&error), Some(libc::EINVAL));
+        assert!(error.to_string().contains("TOD_EXT"), "{error}");
+        assert_eq!(tod.vm.clock, (0, u64::MAX));
+    }
+
+    /// Over the roll-over of 2042 a capture goes back to the index before, an install on to the
+    /// one behind.
+    #[test]
+    fn capture_and_install_carry_into_the_index() {
+        let (host, timeline, _) = test_clocks();
+        let timebase = timeline.timebase();
+        let mut tod = KvmTod {
+            vm: FakeKernel::new(1, 1000),
+            timebase: Arc::clone(timebase),
+        };
+        let at = timebase.reading();
+        host.advance(1_000_000);
+        let captured = tod.capture(&at).unwrap();
+        assert_eq!(captured.tod().epoch_index(), 0);
+        let before = Tod::new(1, 1000).signed_units_since(captured.tod());
+        assert!((before - 4_096_000).abs() <= 1, "{before}");
+        let at = timebase.reading();
+        host.advance(1_000_000);
+        let value = Tod::new(0, u64::MAX - 1000);
+        tod.install(&Captured::read(value, 0), &at).unwrap();
+        let (index, clock) = tod.vm.clock;
+        let after = Tod::new(index, clock).signed_units_since(value);
+        assert_eq!(index, 1);
+        assert!((after - 4_096_000).abs() <= 1, "{after}");
     }
 
     /// Every reading call failing with every errno, alone and together.

@@ -289,10 +289,10 @@ fn guest_clock(
     timebase: &Arc<tod::Timebase>,
     base: RtcBase,
 ) -> Result<Arc<EpochClock>, MachineError> {
-    let out_of_range = |value: String| MachineError::Option {
+    let out_of_range = |unix_s: i64| MachineError::Option {
         option: "-rtc base",
-        value,
-        expected: "expected a date from 1900 on that the TOD clock can show".into(),
+        value: format!("of {unix_s} s from 1970"),
+        expected: "expected a date from 1900-01-01 on, where the TOD clock begins".into(),
     };
     Ok(match base {
         RtcBase::Utc => EpochClock::at_host_time(timebase),
@@ -306,7 +306,7 @@ fn guest_clock(
             let tod = UnixTime::new(unix_s, 0)
                 .ok()
                 .and_then(|time| Tod::from_unix(time).ok())
-                .ok_or_else(|| out_of_range(unix_s.to_string()))?;
+                .ok_or_else(|| out_of_range(unix_s))?;
             EpochClock::new(timebase, tod, &timebase.reading())
         }
     })

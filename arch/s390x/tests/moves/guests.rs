@@ -67,6 +67,20 @@ fn interruptions_of_the_clock_comparator() {
     passes("ckc", "", 1);
 }
 
+/// Epoch index, sign control and the physical clock of PTFF go with the guest.
+#[test]
+fn a_clock_beyond_64_bits() {
+    passes("epoch", "", 1);
+}
+
+/// Comparators, CPU timers and SET CLOCK of several CPUs.
+#[test]
+fn clocks_of_several_cpus() {
+    for cpus in [2, 4] {
+        passes("probe", "rounds=100", cpus);
+    }
+}
+
 #[test]
 fn cpus_that_signal_each_other() {
     for cpus in [2, 4] {
