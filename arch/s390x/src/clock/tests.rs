@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use tcg::Poll;
+use tcg::ir::MemSize;
 use tod::{Tod, VmDuration};
 
 use super::SIGN_CONTROL;
@@ -13,7 +14,7 @@ use crate::cpu::handle::CpuState;
 use crate::cpu::interrupt::{poll, subclass};
 use crate::cpu::psw::{self, Psw};
 use crate::cpu::testing::Bench;
-use crate::cpu::{control::Leave, wait};
+use crate::cpu::{control::Leave, lowcore, wait};
 
 const MILLISECOND: u64 = 4_096_000;
 
@@ -373,6 +374,46 @@ fn a_signed_comparator_beyond_the_roll_over_keeps_over_a_stop_what_was_left() {
     bench.advance(1_001_000);
     assert!(bench.cpus[0].take_attention());
     assert_eq!(take(&mut bench.cpus[0]), 0x1004);
+}
+
+/// A machine check and SIGP's stop and store status save the CPU timer and the comparator as
+/// instructions show them: in TOD units, the comparator without its rightmost byte.
+#[test]
+fn save_areas_have_cpu_timer_and_comparator_in_tod_units() {
+    const CPU_TIMER: u64 = 0x1328;
+    const COMPARATOR: u64 = 0x1330;
+    let mut bench = Bench::new(1);
+    let css = &bench.shared.css;
+    let device = machine::NetDevice {
+        mac: None,
+        at: None,
+    };
+    css.add(&device).unwrap();
+    assert_eq!(css.reset_path(0, 0), Ok(0), "a channel report is made");
+    let cpu = &mut bench.cpus[0];
+    let saved = |cpu: &S390Cpu, at| cpu.lowcore(at, MemSize::B8);
+    let comparator = 0xfedc_ba98_7654_3210;
+    cpu.set_comparator(comparator);
+    cpu.set_cpu_timer(-4_096i64 as u64);
+    bench.host.advance(1_000_000);
+    let cpu = &mut bench.cpus[0];
+    let timer = cpu.cpu_timer();
+    assert_eq!(timer as i64, -4_096 - 4_096_000);
+    cpu.cr[14] = u64::MAX;
+    cpu.set_psw(Psw {
+        mask: psw::ADDRESSING | psw::MACHINE_CHECK,
+        address: 0x1000,
+    });
+    assert_eq!(poll(cpu), Poll::Run);
+    assert_eq!(cpu.core.pc, saved(cpu, lowcore::MACHINE_CHECK_NEW + 8));
+    assert_eq!(saved(cpu, CPU_TIMER), timer);
+    assert_eq!(saved(cpu, COMPARATOR), comparator >> 8);
+    for at in [CPU_TIMER, COMPARATOR] {
+        cpu.set_lowcore(at, MemSize::B8, 0);
+    }
+    cpu.store_status_after_stop();
+    assert_eq!(saved(cpu, CPU_TIMER), timer);
+    assert_eq!(saved(cpu, COMPARATOR), comparator >> 8);
 }
 
 #[test]
