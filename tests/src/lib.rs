@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod console;
+pub mod each;
 pub mod engines;
 pub mod guests;
 pub mod moving;
