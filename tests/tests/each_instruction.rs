@@ -45,8 +45,8 @@ const DIFFERENT: &[(&str, &[&str])] = &[
         &[
             "AP", "BASSM", "BSM", "CP", "CPYA", "CUSE", "CVB", "CVBG", "CVBY", "CVDG", "DIDBR",
             "DIEBR", "DP", "ED", "EDMK", "EPAR", "ESAR", "IAC", "IPK", "IVSK", "LMD", "MP",
-            "MVCDK", "MVCK", "MVCSK", "PALB", "PLO", "SAC", "SP", "SRP", "STRAG", "TRTE", "TRTRE",
-            "ZAP",
+            "MVCDK", "MVCK", "MVCSK", "PALB", "PLO", "SAC", "SP", "SRP", "STRAG", "TAR", "PTFF",
+            "PFMF", "TRTE", "TRTRE", "ZAP",
         ],
     ),
     (
@@ -115,6 +115,8 @@ const DIFFERENT: &[(&str, &[&str])] = &[
         "special operation where the PSW names the secondary space",
         &["MVCOS"],
     ),
+    ("either: an operand that is not stored", &["TPI"]),
+    ("no multiple-block control", &["SSKE"]),
     ("low-address protection of a page-table entry", &["IPTE"]),
 ];
 
