@@ -5,7 +5,7 @@
 //! below a comparator which has interrupted. The CPU timer lives on the VM's timeline (rule R8:
 //! it stands while the VM stands).
 //!
-//! Both conditions are levels: pending while `TOD > comparator`, as [`comparison`] says, and while
+//! Both conditions are levels: pending while `TOD > comparator`, as `comparison` says, and while
 //! the CPU timer is negative; [`crate::cpu::interrupt`] evaluates them each time it looks. What is here
 //! wakes the CPU when one is about to become pending: while guest code runs, by a timer of the
 //! VM's timeline which raises the CPU's attention; in the wait state by its sleeper. The timer is
