@@ -151,7 +151,7 @@ mod tests {
         let mut bench = Bench::new(2);
         let start = word(&bench.cpus[0].ask(Query::TodOffset), 0);
         assert_eq!(start, bench.cpus[0].read_tod().clock() & !1);
-        for (cpu, value) in [(0, 0xcafe_f00d_beef), (1, 0xfacef_00dc_afe0_000), (0, 5)] {
+        for (cpu, value) in [(0, 0xcafe_f00d_beef), (1, 0xface_f00d_cafe_0000), (0, 5)] {
             bench.cpus[cpu].set_tod(value);
             bench.advance(1_000_000);
             for asks in 0..2 {
