@@ -472,8 +472,8 @@ fn every_mistake_is_one_line_that_names_the_argument_and_what_was_expected() {
             "-mon a: '-mon a' has chardev 'a' already, expected mux=on to share it",
         ),
         (
-            "-device virtio-net-ccw",
-            "-device virtio-net-ccw: no device 'virtio-net-ccw' in this version, expected one of: sclpconsole, isa-debug-exit, pc-testdev",
+            "-device virtio-blk-ccw",
+            "-device virtio-blk-ccw: no device 'virtio-net-ccw' in this version, expected one of: sclpconsole, isa-debug-exit, pc-testdev",
         ),
         (
             "-device sclpconsole,chardev=a",

@@ -48,7 +48,7 @@ impl MachineType for CcwVirtio {
     }
 
     fn description(&self) -> &'static str {
-        "IBM Z class machine: CPUs, SCLP console, no channel devices"
+        "IBM Z class machine: CPUs, SCLP console, channel subsystem"
     }
 
     fn arch(&self) -> &'static str {
