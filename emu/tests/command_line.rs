@@ -473,7 +473,7 @@ fn every_mistake_is_one_line_that_names_the_argument_and_what_was_expected() {
         ),
         (
             "-device virtio-blk-ccw",
-            "-device virtio-blk-ccw: no device 'virtio-net-ccw' in this version, expected one of: sclpconsole, isa-debug-exit, pc-testdev",
+            "-device virtio-blk-ccw: no device 'virtio-blk-ccw' in this version, expected one of: sclpconsole, qemu-s390x-cpu, max-s390x-cpu, zEC12-s390x-cpu, isa-debug-exit, pc-testdev, virtio-net-ccw, diag288",
         ),
         (
             "-device sclpconsole,chardev=a",

@@ -67,7 +67,7 @@ fn a_conversation_byte_by_byte() {
         (r#"{"execute":"human-monitor-command","arguments":{"command-line":"info status"}}"#, r#"{"return": "VM status: paused (prelaunch)\r\n"}"#.into()),
         (r#"{"execute":"human-monitor-command","arguments":{"command-line":"foo"}}"#, r#"{"return": "unknown command: 'foo'\r\n"}"#.into()),
         (r#"{"execute":"human-monitor-command","arguments":{"command-line":""}}"#, r#"{"return": ""}"#.into()),
-        (r#"{"execute":"device_add"}"#, missing("The command device_add has not been found")),
+        (r#"{"execute":"blockdev-add"}"#, missing("The command blockdev-add has not been found")),
         (r#"{"execute":"x-clock-push","arguments":{"ns":1}}"#, missing("The command x-clock-push has not been found")),
         (r#"{"exec":"nope"}"#, generic("QMP input member 'exec' is unexpected")),
         (r#"{"execute":5}"#, generic("QMP input member 'execute' must be a string")),
