@@ -192,3 +192,48 @@ fn cpus_that_cannot_be_are_refused() {
     assert_eq!(text.matches("max-s390x-cpu").count(), 3, "{text}");
     assert_eq!(text.matches("qom_path").count(), 2, "{text}");
 }
+
+/// What CPUs can be, are, and where they are, as programs ask for it.
+#[test]
+fn models_features_and_the_topology_are_told() {
+    let emu = EmuBuilder::s390x()
+        .args(["-smp", "2,maxcpus=8,books=2,sockets=2,cores=2", "-S"])
+        .args(["-cpu", "qemu,ctop=on,mvcos=off,vx=off"])
+        .start();
+    let mut qmp = emu.qmp();
+    let models = qmp.ok("query-cpu-definitions", json!({}));
+    let named = |name: &str| {
+        let mut models = models.as_array().into_iter().flatten();
+        models.any(|model| model["name"] == name)
+    };
+    assert!(named("qemu") && named("max") && named("zEC12"), "{models}");
+    let mut expand = |model: serde_json::Value| {
+        let arguments = json!({ "type": "full", "model": model });
+        qmp.command("query-cpu-model-expansion", arguments)
+    };
+    let all = expand(json!({ "name": "qemu", "props": { "mvcos": false } })).unwrap();
+    let props = &all["model"]["props"];
+    assert_eq!(
+        (&props["mvcos"], &props["stfle"], &props["ctop"]),
+        (&json!(false), &json!(true), &json!(false))
+    );
+    let absent = expand(json!({ "name": "qemu", "props": { "vx": true } })).unwrap_err();
+    assert!(absent.contains("'vx' is not implemented"), "{absent}");
+    assert!(expand(json!({ "name": "z99" })).is_err());
+
+    let place = |cpus: &serde_json::Value| {
+        let props = &cpus[1]["props"];
+        ["drawer-id", "book-id", "socket-id"].map(|key| props[key].as_u64())
+    };
+    let before = qmp.ok("query-cpus-fast", json!({}));
+    assert_eq!(place(&before), [Some(0); 3], "{before}");
+    let moved = json!({ "core-id": 1, "book-id": 1, "socket-id": 1, "dedicated": true });
+    qmp.ok("set-cpu-topology", moved);
+    let after = qmp.ok("query-cpus-fast", json!({}));
+    assert_eq!(place(&after), [Some(0), Some(1), Some(1)], "{after}");
+    assert_eq!(after[1]["entitlement"], "high");
+    let polarization = qmp.ok("query-s390x-cpu-polarization", json!({}));
+    assert_eq!(polarization["polarization"], "horizontal");
+    let nowhere = qmp.command("set-cpu-topology", json!({ "core-id": 1, "drawer-id": 4 }));
+    assert!(nowhere.unwrap_err().contains("no socket"));
+}

@@ -136,4 +136,21 @@ mod tests {
         assert_eq!(&stored[2048..2055], "grüße".as_bytes());
         assert!(block(&shared, 3, 2, 1, 0).is_none() && block(&shared, 15, 1, 2, 0).is_none());
     }
+
+    /// Total, configured, standby and reserved CPUs, wherever they are told.
+    #[test]
+    fn cpus_are_counted_by_what_they_are() {
+        let bench = crate::cpu::testing::Bench::new(3);
+        bench.shared.cpus[2].configure(false);
+        let count = |function, selector2, at: usize| {
+            let stored = block(&bench.shared, function, 2, selector2, 0).unwrap();
+            let half = |n| u16::from_be_bytes([stored[at + 2 * n], stored[at + 2 * n + 1]]);
+            [half(0), half(1), half(2), half(3)]
+        };
+        assert_eq!(count(1, 2, 36), [3, 2, 1, 0]);
+        assert_eq!(count(2, 2, 36), [3, 2, 1, 0]);
+        assert_eq!(count(3, 2, 36), [3, 2, 1, 0]);
+        // None is dedicated.
+        assert_eq!(count(2, 2, 72)[..2], [0, 2]);
+    }
 }
