@@ -144,7 +144,7 @@ mod tests {
         bench.shared.cpus[2].configure(false);
         let count = |function, selector2, at: usize| {
             let stored = block(&bench.shared, function, 2, selector2, 0).unwrap();
-            let half = |n| u16::from_be_bytes([stored[at + 2 * n], stored[at + 2 * n + 1]]);
+            let half = |n: usize| u16::from_be_bytes([stored[at + 2 * n], stored[at + 2 * n + 1]]);
             [half(0), half(1), half(2), half(3)]
         };
         assert_eq!(count(1, 2, 36), [3, 2, 1, 0]);
