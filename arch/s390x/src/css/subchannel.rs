@@ -356,13 +356,13 @@ impl Subchannel {
     /// Where a start or resume function is counted: the address of a format-1 block, or the index
     /// of a format-0 one. None unless measurement-block update is on.
     pub fn measured(&self) -> Option<Measured> {
-        (self.pmcw.flags & pmcw::MEASURE != 0).then(|| {
-            if self.pmcw.characteristics & pmcw::FORMAT_1 != 0 {
-                Measured::Block(self.measurement_block)
-            } else {
-                Measured::Index(self.pmcw.measurement_index)
-            }
-        })
+        if self.pmcw.flags & pmcw::MEASURE == 0 {
+            None
+        } else if self.pmcw.characteristics & pmcw::FORMAT_1 != 0 {
+            Some(Measured::Block(self.measurement_block))
+        } else {
+            Some(Measured::Index(self.pmcw.measurement_index))
+        }
     }
 
     /// Whether a start function would be accepted now.

@@ -22,6 +22,9 @@ const DATA: u32 = 0x4000;
 /// An ORB's control: format-1 CCWs.
 const FORMAT_1: u16 = 0x0080;
 
+/// A format-1 CCW: command, flags, count, data.
+type Ccw = (u8, u8, u16, u32);
+
 struct Lab {
     css: ChannelSubsystem,
     ram: Arc<GuestRam>,
@@ -78,8 +81,8 @@ impl Lab {
         bytes
     }
 
-    /// Writes format-1 CCWs one after the other: command, flags, count, data.
-    fn ccws(&self, ccws: &[(u8, u8, u16, u32)]) {
+    /// Writes CCWs one after the other.
+    fn ccws(&self, ccws: &[Ccw]) {
         for (number, (command, flags, count, data)) in (0u32..).zip(ccws) {
             let mut bytes = [0; 8];
             bytes[0] = *command;
@@ -101,7 +104,7 @@ impl Lab {
     }
 
     /// Runs CCWs of format 1 and takes the status that follows.
-    fn run(&self, ccws: &[(u8, u8, u16, u32)]) -> Irb {
+    fn run(&self, ccws: &[Ccw]) -> Irb {
         self.ccws(ccws);
         assert_eq!(self.start(FORMAT_1), 0);
         self.status()

@@ -74,7 +74,7 @@ fn commands_are_chained_and_transfers_followed() {
 #[test]
 fn wrong_programs_are_checked_where_they_are_wrong() {
     let lab = Lab::new();
-    let cases: &[(&[(u8, u8, u16, u32)], u32)] = &[
+    let cases: &[(&[Ccw], u32)] = &[
         // Commands that there cannot be.
         (&[(0x00, 0, 1, 0)], 8),
         (&[(NOP, CHAIN, 0, 0), (0x10, 0, 1, 0)], 16),

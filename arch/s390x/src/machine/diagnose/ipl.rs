@@ -47,7 +47,7 @@ pub(super) fn function(cpu: &mut S390Cpu, r1: u8, subcode: u64) -> Result<(), Tr
 /// after it.
 fn block(cpu: &mut S390Cpu, r1: u8, response: u64) -> Result<(), Trap> {
     let address = cpu.gpr[usize::from(r1)];
-    if !r1.is_multiple_of(2) || address % PAGE_SIZE != 0 {
+    if !r1.is_multiple_of(2) || !address.is_multiple_of(PAGE_SIZE) {
         return specification();
     }
     if !cpu.control.shared.ram().contains(address, PAGE_SIZE) {

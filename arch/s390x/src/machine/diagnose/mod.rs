@@ -58,7 +58,8 @@ pub fn diagnose(cpu: &mut S390Cpu, r1: u8, r3: u8, function: u64) -> Result<(), 
 fn release_pages(cpu: &S390Cpu, first: u64, last: u64) -> Result<(), Trap> {
     /// The assigned storage locations, which cannot be released.
     const LOWEST: u64 = 2 * PAGE_SIZE;
-    if first % PAGE_SIZE != 0 || last % PAGE_SIZE != 0 || first > last || first < LOWEST {
+    let at_pages = first.is_multiple_of(PAGE_SIZE) && last.is_multiple_of(PAGE_SIZE);
+    if !at_pages || first > last || first < LOWEST {
         return specification();
     }
     let end = last.min(cpu.control.shared.ram().size());
