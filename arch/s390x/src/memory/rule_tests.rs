@@ -193,7 +193,7 @@ fn world(dice: &mut Dice) -> World {
                 put(segments, pages | flags(segment_protected, false));
                 put(
                     pages + page * 8,
-                    frame + page * 4096 | flags(protected, bit_55),
+                    (frame + page * 4096) | flags(protected, bit_55),
                 );
             }
             Mapped::Invalid => {
@@ -215,7 +215,8 @@ fn world(dice: &mut Dice) -> World {
             2 => 3,
             _ => dice.below(16) as u8,
         };
-        let key = access_control << 4 | dice.below(2) as u8 * 8 | dice.below(4) as u8 * 2;
+        let flags = dice.below(16) as u8 & 0x0e;
+        let key = access_control << 4 | flags;
         cpu.control.shared.keys.update(page * 4096, |_| Some(key));
     }
     let key = [0, 3, 9, dice.below(16)][dice.below(4) as usize];
