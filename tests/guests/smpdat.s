@@ -1,5 +1,5 @@
 # Translations forgotten on every CPU before the instruction that invalidates them is
-# complete: IPTE, IDTE, CSPG and CSP with purging; SSKE and RRBE with change and
+# complete: IPTE, IDTE, CSPG and CSP with purging; SSKE and RRBE with access control, change and
 # reference bits; and PTLB on one CPU.
 # Parameter: rounds=N (default 120).
 #
@@ -147,6 +147,11 @@ main:
     BEGIN "SET STORAGE KEY: change bit"
     larl %r2, keeper_sske
     CALL keys
+    END
+
+    # The page gets a key that the others do not store under: no store arrives afterwards.
+    BEGIN "SET STORAGE KEY: access control"
+    CALL locking
     END
 
     BEGIN "RESET REFERENCE BIT"
@@ -444,6 +449,85 @@ refused:
     je storer_again
     cghi %r1, 0x04
     je storer_again
+    jg unexpected_pgm
+
+# ---------------------------------------------------------------------------
+# CPU 0 opens and closes a page by its key; the others store there under key 3.
+.equ OPEN_KEY, 0x30
+.equ CLOSED_KEY, 0x40
+locking:
+    ENTER
+    larl %r9, round
+    xc 0(256,%r9), 0(%r9)
+    larl %r11, frames
+    xc FRAME_STORES(8*MAX_CPUS,%r11), FRAME_STORES(%r11)
+    EVERYWHERE locking_part
+    larl %r9, round
+    lg %r2, 16(%r9)
+    EXPECT %r2, 0
+    LEAVE
+
+locking_part:
+    ENTER
+    lgr %r8, %r2
+    CALL barrier
+    larl %r9, round
+    larl %r11, frames
+    ltgr %r8, %r8
+    jnz locked_out
+    lgrl %r7, rounds
+0:  lghi %r1, OPEN_KEY
+    sske %r1, %r11
+    lghi %r5, 50
+1:  brctg %r5, 1b
+    lghi %r1, CLOSED_KEY
+    sske %r1, %r11
+    larl %r3, snapshot
+    mvc 0(8*MAX_CPUS,%r3), FRAME_STORES(%r11)
+    lghi %r5, 20
+2:  clc 0(8*MAX_CPUS,%r3), FRAME_STORES(%r11)
+    je 3f
+    agsi 16(%r9), 1
+3:  brctg %r5, 2b
+    tmll %r7, 15
+    jnz 4f
+    lghi %r1, OPEN_KEY
+    sske %r1, %r11
+    CALL all_have_used
+4:  brctg %r7, 0b
+    mvghi 8(%r9), 1
+    lghi %r1, 0
+    sske %r1, %r11
+    LEAVE
+
+# Stores a count under key 3 for ever; refused, it tries again.
+locked_out:
+    larl %r1, refused_by_key
+    stg %r1, LC_PGM_NEW+8
+    lg %r1, LC_PGM_NEW
+    oihh %r1, 0x0400
+    stg %r1, LC_PGM_NEW
+    sllg %r8, %r8, 3
+    lghi %r5, 0
+locked_again:
+    lg %r1, 8(%r9)
+    ltgr %r1, %r1
+    jnz 0f
+    aghi %r5, 1
+    spka OPEN_KEY
+    stg %r5, FRAME_STORES(%r8,%r11)
+    spka 0
+    stg %r5, 64(%r8,%r9)
+    j locked_again
+0:  lgrl %r1, psw_std
+    stg %r1, LC_PGM_NEW
+    larl %r1, unexpected_pgm
+    stg %r1, LC_PGM_NEW+8
+    LEAVE
+refused_by_key:
+    llgh %r1, LC_PGM_CODE
+    cghi %r1, 0x04
+    je locked_again
     jg unexpected_pgm
 
 # ---------------------------------------------------------------------------
