@@ -8,11 +8,12 @@ use std::sync::Arc;
 use machine::ResetCause;
 
 use super::handle::CpuHandle;
+use super::key::MEM_MODES;
 use super::per::Per;
 use crate::clock::CpuClock;
 use crate::machine::Shared;
-use crate::memory::Keyed;
 use crate::memory::spaces::Spaces;
+use crate::memory::{Keyed, Space};
 
 /// Details of an access exception, which a trap's code does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -111,6 +112,8 @@ pub struct Control {
     pub clock: CpuClock,
     /// Tags of address spaces.
     pub spaces: Spaces,
+    /// The space that each mode meant when its tag was last asked for.
+    pub(crate) tagged: [Option<Space>; MEM_MODES],
     /// Operands with an access key of their own.
     pub(crate) keyed: [Keyed; 2],
     /// Details of the access exception under way.
@@ -147,6 +150,7 @@ impl Control {
             handle,
             clock,
             spaces: Spaces::default(),
+            tagged: [None; MEM_MODES],
             keyed: [Keyed::default(); 2],
             fault: AccessFault::default(),
             monitor: MonitorEvent::default(),

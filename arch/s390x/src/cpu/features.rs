@@ -132,7 +132,7 @@ pub static FEATURES: &[Feature] = &[
     old("aefsi", 75),
     absent("msa3-base", 76),
     absent("msa4-base", 77),
-    absent("edat2", 78),
+    old("edat2", 78),
     absent("dfppc", 80),
     absent("ppa15", 81),
     absent("bpb", 82),

@@ -51,7 +51,7 @@ const MESSAGE_SECURITY: &str = "\
 
 /// Facilities of later machines (51, 53, 57, 58, 133, 145) and measurement (67, 68).
 const LATER: &str = "\
-    agh bi bic crdte ecctr ecpga epctr irbm lcbb lcctl lgg lgsc llgfsg llzrgf locfh locfhr \
+    agh bi bic ecctr ecpga epctr irbm lcbb lcctl lgg lgsc llgfsg llzrgf locfh locfhr \
     locghi lochhi lochi lpctl lsctl lzrf lzrg mg mgh mgrk msc msgc msgrkc msrkc qctri qsi rrbm \
     scctr sgh spctr stgsc stocfh";
 

@@ -227,6 +227,13 @@ pub fn translate(
     mode: MemMode,
 ) -> Result<PageMapping, Trap> {
     let space = found_space(cpu, mode)?;
+    // Access lists may have changed without a purge: what is found now is not to be remembered as
+    // of the space that they led to.
+    if let Some(tagged) = cpu.control.tagged.get(usize::from(mode.0))
+        && *tagged != Some(space)
+    {
+        cpu.core.space_changed(mode);
+    }
     let key = cpu.access_key(mode, space);
     let answer = translate_in(cpu, address, access, space, key);
     recorded(cpu, mode, answer)
@@ -383,8 +390,14 @@ pub fn look(
 /// The tag of the space that a mode means now; [`tcg::Guest::space_tag`].
 pub fn space_tag(cpu: &mut S390Cpu, mode: MemMode) -> u16 {
     let Ok(space) = cpu.space(mode) else {
+        if let Some(tagged) = cpu.control.tagged.get_mut(usize::from(mode.0)) {
+            *tagged = None;
+        }
         return spaces::NO_SPACE;
     };
+    if let Some(tagged) = cpu.control.tagged.get_mut(usize::from(mode.0)) {
+        *tagged = Some(space);
+    }
     let low = cpu.low_protection() && !space.is_private();
     let key = cpu.access_key(mode, space);
     let tagged = spaces::Key::new(space, key, low, cpu.enhanced());

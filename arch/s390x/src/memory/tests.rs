@@ -336,3 +336,65 @@ fn a_page_may_be_written_unseen_only_once_its_change_bit_is_set() {
             .write
     );
 }
+
+#[test]
+fn large_frames_and_region_protection_need_enhanced_dat() {
+    let bench = tables();
+    let cpu = &bench.cpus[0];
+    let core = &cpu.core;
+    let asce = Asce(LEVELS[0].0);
+    let one = Enhanced {
+        frames_1m: true,
+        bit_55: true,
+        ..Enhanced::default()
+    };
+    let two = Enhanced {
+        frames_2g: true,
+        ..one
+    };
+    let large = |absolute, key| Frame::Large { absolute, key };
+    // A frame of 1 MiB, whose own key counts if it is valid.
+    for (key, wanted) in [(0x4800, None), (0x1_4800, Some(0x48))] {
+        put(cpu, SEGMENTS + 9 * 8, 0x30_0000 | 0x400 | key);
+        let walked = dat::walk(core, asce, one, ADDRESS).unwrap();
+        assert_eq!(walked.to, large(0x30_0000 | ADDRESS & 0xf_ffff, wanted));
+    }
+    // Without it the entry is that of a page table.
+    put(cpu, SEGMENTS + 9 * 8, PAGES | 0x400);
+    assert_eq!(
+        walk(core, asce, ADDRESS).unwrap().to,
+        Frame::Page(FRAME | 0x123)
+    );
+    // A frame of 2 GiB.
+    let third = mem::load_absolute(core, THIRD + 7 * 8, MemSize::B8);
+    put(cpu, THIRD + 7 * 8, 0x4 | 0x400 | 0x1_3000);
+    let walked = dat::walk(core, asce, two, ADDRESS).unwrap();
+    assert_eq!(walked.to, large(ADDRESS & 0x7fff_ffff, Some(0x30)));
+    // Without it the entry is that of a segment table, of zeros here.
+    let walked = dat::walk(core, asce, one, ADDRESS).unwrap();
+    assert_eq!(walked.to, Frame::Page(0x123));
+    // Common regions and private spaces exclude each other.
+    put(cpu, THIRD + 7 * 8, 0x4 | 0x400 | 0x10);
+    let private = Asce(asce.0 | 0x100);
+    assert_eq!(
+        dat::walk(core, private, two, ADDRESS),
+        Err(Fault::TranslationSpecification)
+    );
+    // Protection of regions.
+    put(cpu, THIRD + 7 * 8, third | 0x200);
+    put(cpu, SEGMENTS + 9 * 8, PAGES);
+    assert!(dat::walk(core, asce, one, ADDRESS).unwrap().protected);
+    assert!(!walk(core, asce, ADDRESS).unwrap().protected);
+    // Bit 55 of a page's entry may be one.
+    put(cpu, PAGES + 0x0b * 8, FRAME | 0x100);
+    assert!(!dat::walk(core, asce, one, ADDRESS).unwrap().no_execute);
+    let no_execute = Enhanced {
+        no_execute: true,
+        ..one
+    };
+    assert!(
+        dat::walk(core, asce, no_execute, ADDRESS)
+            .unwrap()
+            .no_execute
+    );
+}

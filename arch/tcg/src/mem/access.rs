@@ -105,8 +105,11 @@ fn page_host_slow<G: Guest>(
     }
     let host = core.ram_host + page;
     let lines = core.lines + page / PAGE_SIZE * 8;
-    core.tlb
-        .insert(address, tag, access, protection, (host, lines));
+    // The architecture may have found meanwhile that the mode means another space.
+    if core.tlb.tag(mode) == Some(tag) {
+        core.tlb
+            .insert(address, tag, access, protection, (host, lines));
+    }
     Ok(host + address % PAGE_SIZE)
 }
 

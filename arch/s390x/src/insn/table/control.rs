@@ -55,6 +55,7 @@ pub(super) const ROWS: &[Row] = &[
     row("STURG", 0xb925, RRE, BASE, storage::sturg),
     row("IPTE", 0xb221, RRFa, BASE, storage::ipte),
     row("IDTE", 0xb98e, RRFb, 3, storage::idte),
+    row("CRDTE", 0xb98f, RRFb, 78, storage::crdte),
     row("PTLB", 0xb20d, S, BASE, storage::ptlb),
     row("PALB", 0xb248, RRE, BASE, storage::ptlb),
     row("CSP", 0xb250, RRE, BASE, storage::csp),

@@ -268,6 +268,61 @@ pub(crate) fn idte(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     Flow::NewBlock
 }
 
+/// COMPARE AND REPLACE DAT TABLE ENTRY: R1 and the register after it against the entry that R2 (a
+/// table's origin and kind) and the register after it (an address) name. What was formed from the
+/// entry is cleared if it has been replaced.
+fn compare_and_replace(cpu: &mut S390Cpu, r1: usize, r2: usize, local: bool) -> Result<(), Trap> {
+    /// The kind of table, bits 59-61: a page table, or with the highest bit a level.
+    const KIND: u64 = 0x1c;
+    const IS_LEVEL: u64 = 0x10;
+    const PAGE_TABLE: u64 = !0x7ff;
+    let (table, address) = (cpu.gpr[r2], cpu.gpr[r2 + 1]);
+    let at = match table & KIND {
+        0 => (table & PAGE_TABLE) + (address >> 12 & 0xff) * 8,
+        kind if kind & IS_LEVEL != 0 => {
+            Asce(table).origin() + Asce(table).level().index(address) * 8
+        }
+        _ => return Err(ProgramCode::Specification.into()),
+    };
+    if !cpu.core.system().ram().contains(at, 8) {
+        return Err(ProgramCode::Addressing.into());
+    }
+    let (expected, new) = (cpu.gpr[r1], cpu.gpr[r1 + 1]);
+    let old = mem::compare_swap_absolute(&cpu.core, at, expected, new);
+    if old == expected {
+        if local {
+            cpu.core.flush_tlb();
+        } else {
+            cpu.core.flush_tlb_everywhere();
+        }
+        cpu.set_cc(0);
+    } else {
+        cpu.gpr[r1] = old;
+        cpu.set_cc(1);
+    }
+    Ok(())
+}
+
+/// COMPARE AND REPLACE DAT TABLE ENTRY (enhanced DAT 2).
+pub(crate) fn crdte(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    static REPLACE: HelperDef = HelperDef::new3(
+        "crdte",
+        Effects::ALL.within(sets::GPRS, sets::GPRS.and(sets::CC)),
+        |cpu: &mut S390Cpu, r1, r2, local| {
+            compare_and_replace(cpu, r1 as usize & 14, r2 as usize & 14, local != 0)?;
+            Ok(0)
+        },
+    );
+    require!(tx.privileged());
+    require!(tx.even(i.r1));
+    require!(tx.even(i.r2));
+    let (r1, r2) = (tx.c64(i.r1.into()), tx.c64(i.r2.into()));
+    let local = tx.c64(u64::from(i.m4 & 1));
+    tx.b.fence();
+    tx.call(&REPLACE, &[r1, r2, local]);
+    Flow::NewBlock
+}
+
 /// PURGE TLB, and PURGE ALB, of which there is none.
 pub(crate) fn ptlb(tx: &mut Tx<'_>, _: &Insn) -> Flow {
     static PURGE: HelperDef = HelperDef::new0("ptlb", Effects::TRANSLATION, |cpu: &mut S390Cpu| {
