@@ -474,6 +474,38 @@ main:
     .long 0
 0:  END
 
+    # An external interruption that becomes enabled by the instruction comes after, under what
+    # the program new PSW allows: its old PSW is that one.
+    BEGIN "external interruption"
+    mvghi LC_A, 0
+    sckc LC_A                           # passed long ago
+    lgrl %r1, cr0_std
+    oill %r1, CR0_CKC
+    stg %r1, LC_FREE
+    lctlg %c0, %c0, LC_FREE
+    ON_EXT 9947f
+    mvi LC_PGM_NEW, 1
+    AREA_ALL
+    UNDER per_psw, FETCH, "stosm 0(%r12), 1"
+9947:
+    mvi LC_PGM_NEW, 0
+    ON_PGM unexpected_pgm
+    lgrl %r1, cr0_std
+    stg %r1, LC_FREE
+    lctlg %c0, %c0, LC_FREE
+    EVENT 0x40080, 0x4000|MODES, 9942b
+    lg %r2, LC_PGM_OLD                  # enabled already
+    EXPECT %r2, 0x4100000180000000
+    llgh %r2, LC_EXT_CODE
+    EXPECT %r2, 0x1004
+    lg %r2, LC_EXT_OLD
+    EXPECT %r2, 0x0100000180000000
+    lg %r2, LC_EXT_OLD+8
+    larl %r3, 9941b
+    CHECK
+    ON_EXT unexpected_ext
+    END
+
     BEGIN "loading a PSW"
     larl %r7, pgm_psw
     larl %r1, 9945f
