@@ -117,7 +117,6 @@ const DIFFERENT: &[(&str, &[&str])] = &[
     ),
     ("either: an operand that is not stored", &["TPI"]),
     ("no multiple-block control", &["SSKE"]),
-    ("low-address protection of a page-table entry", &["IPTE"]),
 ];
 
 fn is_known(name: &str) -> bool {

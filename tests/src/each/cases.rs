@@ -265,7 +265,8 @@ pub fn plan(every: usize) -> Plan {
                 };
                 number += 1;
                 // Spread, so that every row meets other states.
-                if number.wrapping_mul(0x9e37_79b1) % 0x1_0000_0000 % every != 0 {
+                let spread = number.wrapping_mul(0x9e37_79b1) & 0xffff_ffff;
+                if !spread.is_multiple_of(every) {
                     continue;
                 }
                 cases.push(Case {

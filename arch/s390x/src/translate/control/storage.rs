@@ -181,11 +181,11 @@ pub(crate) fn sturg(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     Flow::Next
 }
 
-/// Sets a bit of a table entry, interlocked; whether that changed it.
-fn invalidate_entry(cpu: &S390Cpu, at: u64, bit: u64) -> Result<bool, Trap> {
-    if !cpu.core.system().ram().contains(at, 8) {
-        return Err(ProgramCode::Addressing.into());
-    }
+/// Sets a bit of a table entry, interlocked; whether that changed it. The entry is at a real
+/// address, and protected as storage is.
+fn invalidate_entry(cpu: &mut S390Cpu, at: u64, bit: u64) -> Result<bool, Trap> {
+    let page = memory::translate(cpu, at, Access::Write, MODE_REAL)?.page;
+    let at = page | at % PAGE_SIZE;
     loop {
         let old = mem::load_absolute(&cpu.core, at, B8);
         if old & bit != 0 {
@@ -243,7 +243,8 @@ pub(crate) fn idte(tx: &mut Tx<'_>, i: &Insn) -> Flow {
                 let level: Level = Asce(table).level();
                 let first = level.index(what);
                 for n in 0..(what & 0x7ff) + 1 {
-                    let at = Asce(table).origin() + ((first + n) & 0x7ff) * 8;
+                    let entry = (first + n) & 0x7ff;
+                    let at = Asce(table).origin().wrapping_add(entry * 8);
                     invalidate_entry(cpu, at, TABLE_INVALID)?;
                 }
             }
