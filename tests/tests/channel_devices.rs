@@ -105,6 +105,12 @@ fn debian_drives_a_network_device_and_moves_with_it() {
     );
     assert_eq!(again, "lo\n1");
     send(&destination);
+
+    // Debian's kernel takes a restart interruption for the operator's wish that it end.
+    let mut destination = destination;
+    assert_eq!(destination.qmp.hmp("nmi"), "");
+    let event = destination.qmp.event("GUEST_PANICKED").unwrap();
+    assert_eq!(event["data"]["info"]["reason"], "disabled-wait");
 }
 
 #[test]

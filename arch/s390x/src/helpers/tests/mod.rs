@@ -8,6 +8,7 @@ mod decimal;
 mod execute;
 mod fields;
 mod interlocked;
+mod io;
 mod long;
 mod pages;
 mod strings;
