@@ -14,6 +14,8 @@ use super::{AREA, Case, PATTERN_BYTES, Plan, Registers};
 /// 64-bit mode, nothing enabled, supervisor state.
 const STANDARD: u64 = 0x0000_0001_8000_0000;
 const PROBLEM: u64 = 1 << (63 - 15);
+/// Program-event recording, with no event that is recorded.
+const PER: u64 = 1 << (63 - 1);
 const DAT: u64 = 1 << (63 - 5);
 const SECONDARY: u64 = 2 << (63 - 17);
 const HOME: u64 = 3 << (63 - 17);
@@ -128,6 +130,7 @@ const STATES: &[State] = &[
     state("31-bit", Set::Area, 0x8000_0000, AFP),
     state("24-bit", Set::Area, 0, AFP),
     state("overflow interrupts", Set::Area, STANDARD | OVERFLOW, AFP),
+    state("PER", Set::Area, STANDARD | PER, AFP),
     state("odd addresses", Set::Odd, STANDARD, AFP),
     state("odd, problem", Set::Odd, STANDARD | PROBLEM, AFP),
     state("odd, DAT", Set::Odd, STANDARD | DAT, AFP),
