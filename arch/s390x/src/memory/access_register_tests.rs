@@ -76,16 +76,19 @@ fn a_token_leads_to_its_space_by_the_list_it_says() {
     }
 }
 
+/// Spoils one thing; the token to be used then.
+type Spoil = &'static dyn Fn(&mut S390Cpu) -> u32;
+
 #[test]
 fn each_step_has_its_exception() {
     use MemSize::{B4, B8};
-    let entry = UNIT_LIST + NUMBER * 16;
-    let spoilt: [(&dyn Fn(&mut S390Cpu) -> u32, ProgramCode); 10] = [
+    const ENTRY: u64 = UNIT_LIST + NUMBER * 16;
+    let spoilt: [(Spoil, ProgramCode); 10] = [
         (&|_| ALET | 0x0200_0000, ProgramCode::AletSpecification),
         (&|_| ALET & !0xffff | 16, ProgramCode::AlenTranslation),
         (
             &|cpu| {
-                put(cpu, entry, B8, 1 << 63);
+                put(cpu, ENTRY, B8, 1 << 63);
                 ALET
             },
             ProgramCode::AlenTranslation,
@@ -130,7 +133,7 @@ fn each_step_has_its_exception() {
         ),
         (
             &|cpu| {
-                put(cpu, entry + 8, B8, RAM << 32 | SPACE_SEQUENCE);
+                put(cpu, ENTRY + 8, B8, RAM << 32 | SPACE_SEQUENCE);
                 ALET
             },
             ProgramCode::Addressing,
@@ -147,7 +150,7 @@ fn each_step_has_its_exception() {
     let cpu = &mut bench.cpus[0];
     cpu.cr[8] = (INDEX + 1) << 16;
     assert!(reached(cpu, ALET).is_ok());
-    put(cpu, entry, B8, SEQUENCE << (63 - 15));
+    put(cpu, ENTRY, B8, SEQUENCE << (63 - 15));
     cpu.cr[8] = 40 << 16;
     assert!(reached(cpu, ALET).is_ok());
 }
