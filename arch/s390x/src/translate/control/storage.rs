@@ -181,11 +181,16 @@ pub(crate) fn sturg(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     Flow::Next
 }
 
+/// The absolute address of a table entry at a real address, which may be stored to.
+fn entry_address(cpu: &mut S390Cpu, at: u64) -> Result<u64, Trap> {
+    let page = memory::translate(cpu, at, Access::Write, MODE_REAL)?.page;
+    Ok(page | (at % PAGE_SIZE))
+}
+
 /// Sets a bit of a table entry, interlocked; whether that changed it. The entry is at a real
 /// address, and protected as storage is.
 fn invalidate_entry(cpu: &mut S390Cpu, at: u64, bit: u64) -> Result<bool, Trap> {
-    let page = memory::translate(cpu, at, Access::Write, MODE_REAL)?.page;
-    let at = page | at % PAGE_SIZE;
+    let at = entry_address(cpu, at)?;
     loop {
         let old = mem::load_absolute(&cpu.core, at, B8);
         if old & bit != 0 {
@@ -285,9 +290,7 @@ fn compare_and_replace(cpu: &mut S390Cpu, r1: usize, r2: usize, local: bool) -> 
         }
         _ => return Err(ProgramCode::Specification.into()),
     };
-    if !cpu.core.system().ram().contains(at, 8) {
-        return Err(ProgramCode::Addressing.into());
-    }
+    let at = entry_address(cpu, at)?;
     let (expected, new) = (cpu.gpr[r1], cpu.gpr[r1 + 1]);
     let old = mem::compare_swap_absolute(&cpu.core, at, expected, new);
     if old == expected {
