@@ -55,6 +55,12 @@ pub trait Part {
     /// The largest payload that [`Part::load`] may be given, in bytes.
     fn max_bytes(&self) -> usize;
 
+    /// Whether a stream without this part is taken, as earlier programs wrote it: the part stays
+    /// as it was made.
+    fn may_be_missing(&self) -> bool {
+        false
+    }
+
     /// The part's state.
     ///
     /// # Errors
@@ -84,6 +90,11 @@ pub trait StatePart {
         0
     }
 
+    /// [`Part::may_be_missing`].
+    fn is_optional(&self) -> bool {
+        false
+    }
+
     /// The state now.
     ///
     /// # Errors
@@ -108,6 +119,10 @@ impl<T: StatePart> Part for T {
 
     fn version(&self) -> u32 {
         Self::VERSION
+    }
+
+    fn may_be_missing(&self) -> bool {
+        self.is_optional()
     }
 
     fn max_bytes(&self) -> usize {

@@ -194,6 +194,9 @@ pub trait DestinationVm: Send + Sync {
     /// All parts it has: each must come, once.
     fn parts(&self) -> Vec<PartId>;
 
+    /// Those of [`DestinationVm::parts`] that need not come ([`crate::Part::may_be_missing`]).
+    fn optional_parts(&self) -> Vec<PartId>;
+
     /// The largest payload that parts of this name take, in bytes; none for a name that is not
     /// known.
     fn part_limit(&self, name: &str) -> Option<usize>;

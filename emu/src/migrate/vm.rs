@@ -164,6 +164,23 @@ impl Destination {
     }
 }
 
+impl Destination {
+    /// The parts of which this holds.
+    fn ids(&self, holds: impl Fn(&dyn Part) -> bool) -> Vec<PartId> {
+        let mut ids = Vec::new();
+        self.vm.each_part(|part| {
+            if holds(part) {
+                ids.push(PartId {
+                    name: part.name().to_owned(),
+                    instance: part.instance(),
+                });
+            }
+            None::<()>
+        });
+        ids
+    }
+}
+
 impl DestinationVm for Destination {
     fn identity(&self) -> Identity {
         self.vm.identity()
@@ -178,15 +195,11 @@ impl DestinationVm for Destination {
     }
 
     fn parts(&self) -> Vec<PartId> {
-        let mut parts = Vec::new();
-        self.vm.each_part(|part| {
-            parts.push(PartId {
-                name: part.name().to_owned(),
-                instance: part.instance(),
-            });
-            None::<()>
-        });
-        parts
+        self.ids(|_| true)
+    }
+
+    fn optional_parts(&self) -> Vec<PartId> {
+        self.ids(|part| part.may_be_missing())
     }
 
     fn part_limit(&self, name: &str) -> Option<usize> {

@@ -241,8 +241,9 @@ impl Loader<'_> {
             instance: 0,
         };
         let parts = &self.parts;
+        let optional = self.vm.optional_parts();
         let mut missing = self.expected;
-        missing.retain(|id| !parts.contains_key(id));
+        missing.retain(|id| !parts.contains_key(id) && !optional.contains(id));
         match (self.state, self.clocks) {
             (Some(state), Some(clocks)) if missing.is_empty() => Ok(Complete {
                 parts: self.parts,

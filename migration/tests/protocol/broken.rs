@@ -393,3 +393,21 @@ fn a_stream_without_answers_may_come_through_a_socket() {
     join(receiving).unwrap();
     assert_eq!(pair.destination.state(), RunState::Running);
 }
+
+#[test]
+fn parts_that_earlier_programs_did_not_have_may_be_missing() {
+    let pair = Pair::new(&Options::default());
+    let (header, sections) = saved(&pair);
+    let bytes = put_together(&header, &sections);
+    // "later" is one of those (see the destination's `optional_parts`), "other" is not.
+    pair.destination.add_part("later", 0, 1, &[7]);
+    snapshot::verify(&*pair.destination, &bytes[..]).unwrap();
+    snapshot::load(&*pair.destination, &bytes[..]).unwrap();
+    pair.destination.add_part("other", 0, 1, &[7]);
+    let refused = snapshot::load(&*pair.destination, &bytes[..]).unwrap_err();
+    let refused = refused.to_string();
+    assert!(
+        refused.contains("other") && !refused.contains("later"),
+        "{refused}"
+    );
+}

@@ -489,6 +489,12 @@ impl DestinationVm for SimVm {
         ids.collect()
     }
 
+    fn optional_parts(&self) -> Vec<PartId> {
+        let mut parts = DestinationVm::parts(self);
+        parts.retain(|part| part.name == "later");
+        parts
+    }
+
     fn part_limit(&self, name: &str) -> Option<usize> {
         let order = lock(&self.order);
         order

@@ -272,6 +272,11 @@ impl ChannelSubsystem {
         self.with(|state| state.find(id).map_or(NOT_OPERATIONAL, work))
     }
 
+    /// Whether there is any device.
+    pub fn has_devices(&self) -> bool {
+        self.lock().sets.iter().any(|set| !set.is_empty())
+    }
+
     /// As after power-on.
     pub fn reset(&self) {
         self.with(|state| {

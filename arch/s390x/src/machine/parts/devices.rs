@@ -15,6 +15,11 @@ impl StatePart for ChannelPart<'_> {
     const MAX_BYTES: usize = 1 << 20;
     type State = css::State;
 
+    fn is_optional(&self) -> bool {
+        // There was none when there were no devices.
+        !self.0.css.has_devices()
+    }
+
     fn state(&self) -> Result<css::State, String> {
         Ok(self.0.css.saved())
     }
@@ -31,6 +36,10 @@ impl StatePart for WatchdogPart<'_> {
     const NAME: &'static str = "s390x-watchdog";
     const MAX_BYTES: usize = SMALL;
     type State = Option<WatchdogState>;
+
+    fn is_optional(&self) -> bool {
+        self.0.watchdog.get().is_none()
+    }
 
     fn state(&self) -> Result<Self::State, String> {
         Ok(self.0.watchdog.get().map(|watchdog| watchdog.state()))
