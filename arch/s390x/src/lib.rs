@@ -11,3 +11,6 @@ pub mod insn;
 pub mod machine;
 pub mod memory;
 pub mod translate;
+
+#[cfg(test)]
+mod readme;
