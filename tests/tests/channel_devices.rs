@@ -1,5 +1,5 @@
 //! What `-device` adds to an s390x machine, under Debian's unmodified kernel: its drivers bind, work
-//! and go on working over stop, cont and a live move.
+//! and go on working over stop, cont, a live and an offline move.
 
 use serde_json::json;
 use tests::guests::Debian;
@@ -63,6 +63,19 @@ fn send(side: &Side) -> u64 {
     count
 }
 
+/// Stops a guest, moves it, and lets it go on two minutes later.
+fn moved_offline(mut source: Side, builder: EmuBuilder) -> Side {
+    let meeting = Meeting::new();
+    let address = meeting.address("channel");
+    let mut destination = Side::waiting(builder, &address);
+    source.qmp.ok("stop", json!({}));
+    source.give(&address);
+    while destination.state() == "inmigrate" {}
+    push(&mut destination.qmp, TWO_MINUTES_NS);
+    destination.qmp.ok("cont", json!({}));
+    destination
+}
+
 #[test]
 fn debian_drives_a_network_device_and_moves_with_it() {
     let Some(debian) = debian("debian_drives_a_network_device_and_moves_with_it") else {
@@ -96,6 +109,8 @@ fn debian_drives_a_network_device_and_moves_with_it() {
     source.give(&address);
     assert!(sent(&destination) >= so_far + 3);
     send(&destination);
+    let mut destination = moved_offline(destination, builder(&debian, &devices));
+    send(&destination);
     // Down and up: the driver sets the device up anew, on the other machine.
     let again = ask(
         &destination,
@@ -107,7 +122,6 @@ fn debian_drives_a_network_device_and_moves_with_it() {
     send(&destination);
 
     // Debian's kernel takes a restart interruption for the operator's wish that it end.
-    let mut destination = destination;
     assert_eq!(destination.qmp.hmp("nmi"), "");
     let event = destination.qmp.event("GUEST_PANICKED").unwrap();
     assert_eq!(event["data"]["info"]["reason"], "disabled-wait");
@@ -138,6 +152,8 @@ fn debians_watchdog_counts_while_the_guest_runs_and_moves_with_it() {
     source.give(&address);
     let answer = ask(&destination, "echo HERE");
     assert_eq!(answer, "HERE");
+    let mut destination = moved_offline(destination, builder(&debian, &devices));
+    assert_eq!(ask(&destination, "echo THERE"), "THERE");
     for side in [&mut source, &mut destination] {
         side.qmp.ok("query-status", json!({}));
         assert!(!side.qmp.taken_events().contains(&"WATCHDOG"));

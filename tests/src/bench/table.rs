@@ -97,6 +97,7 @@ fn means(results: &Results, engine: usize) -> String {
     if !below.is_empty() {
         text += &format!("\n  below 0.9: {}", below.join(", "));
     }
+    text += &by_least(results, engine);
     let group = |row: &str| row.split('.').next().unwrap_or(row).to_owned();
     let mut groups: Vec<String> = ratios.iter().map(|(row, _)| group(row)).collect();
     groups.dedup();
@@ -118,6 +119,24 @@ fn means(results: &Results, engine: usize) -> String {
         listed.join(", ")
     );
     text
+}
+
+/// The same of the least times: what a host does that is slower now and then disturbs them less.
+fn by_least(results: &Results, engine: usize) -> String {
+    let peer = results.programs.len() - 1;
+    let ratios = results.rows.iter().filter_map(|row| {
+        let (own, other) = (row.cells[engine].ns.least(), row.cells[peer].ns.least());
+        (own.is_finite() && other.is_finite()).then(|| (row.name.as_str(), other / own))
+    });
+    let ratios: Vec<(&str, f64)> = ratios.collect();
+    let mean = geometric_mean(ratios.iter().map(|(_, ratio)| *ratio));
+    let least = ratios.iter().min_by(|a, b| a.1.total_cmp(&b.1));
+    match (mean, least) {
+        (Some(mean), Some((row, least))) => {
+            format!("\n  of the least times: {mean:.2}, lowest {least:.2} ({row})")
+        }
+        _ => String::new(),
+    }
 }
 
 /// Median, least and greatest, in the unit that suits the median.
