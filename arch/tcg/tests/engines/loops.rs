@@ -34,10 +34,28 @@ fn back(before: usize) -> i16 {
 }
 
 fn start(cpu: &mut Toy) {
-    for (n, r) in cpu.r.iter_mut().enumerate() {
-        *r = 0x1_0000_0000 * (n as u64 + 1);
+    cpu.r = std::array::from_fn(first);
+}
+
+/// From the start, with this limit and value of register 5, to the trap.
+fn run_from_start(cpu: &mut Toy, limit: u64, end: u64) {
+    start(cpu);
+    cpu.r[LIMIT] = limit;
+    cpu.r[5] = end;
+    cpu.traps.clear();
+    cpu.core_pc(CODE);
+    cpu.run();
+    assert_eq!(cpu.traps[0].0, HALT);
+    cpu.r[5] = first(5);
+}
+
+/// What a register is at the start.
+fn first(n: usize) -> u64 {
+    if n == 3 {
+        0
+    } else {
+        0x1_0000_0000 * (n as u64 + 1)
     }
-    cpu.r[3] = 0;
 }
 
 /// Every register is what it was at the start, and as many steps on.
@@ -46,14 +64,9 @@ fn check(cpu: &Toy, steps: u64, what: &str) {
         if n == LIMIT {
             continue;
         }
-        let first = if n == 3 {
-            0
-        } else {
-            0x1_0000_0000 * (n as u64 + 1)
-        };
         let step = STEPS.iter().find(|(r, _)| usize::from(*r) == n);
         let step = step.map_or(0, |&(_, step)| i64::from(step) as u64);
-        let expected = first.wrapping_add(step.wrapping_mul(steps));
+        let expected = first(n).wrapping_add(step.wrapping_mul(steps));
         assert_eq!(value, expected, "register {n} of {what}");
     }
 }
@@ -68,12 +81,7 @@ fn every_register_is_right_behind_a_loop() {
         );
         let mut cpu = machine.cpu(CODE);
         for limit in [1, 2, 3, 1000] {
-            start(&mut cpu);
-            cpu.r[LIMIT] = limit;
-            cpu.traps.clear();
-            cpu.core_pc(CODE);
-            cpu.run();
-            assert_eq!(cpu.traps[0].0, HALT);
+            run_from_start(&mut cpu, limit, 0);
             check(&cpu, limit, &format!("{engine:?} {limit}"));
         }
     }
@@ -97,19 +105,13 @@ fn a_loop_is_left_by_its_middle_and_by_an_address_in_a_register() {
         machine.load(ELSEWHERE, &[(op::HALT, 0, 0, 0)]);
         let mut cpu = machine.cpu(CODE);
         for (limit, end) in [(40, 0), (u64::MAX, ELSEWHERE)] {
-            start(&mut cpu);
-            cpu.r[LIMIT] = limit;
-            cpu.r[5] = end;
-            cpu.traps.clear();
-            cpu.core_pc(CODE);
-            cpu.run();
+            run_from_start(&mut cpu, limit, end);
             let (steps, at) = if limit == 40 {
                 (40, CODE + 4 * STEPS.len() as u64 + 4)
             } else {
                 (ELSEWHERE, ELSEWHERE)
             };
-            assert_eq!((cpu.traps[0].0, cpu.traps[0].1), (HALT, at), "{engine:?}");
-            cpu.r[5] = 0x1_0000_0000 * 6;
+            assert_eq!(cpu.traps[0].1, at, "{engine:?}");
             check(&cpu, steps, &format!("{engine:?} to {at:#x}"));
         }
     }
@@ -186,7 +188,7 @@ fn a_loop_whose_code_another_cpu_changes_goes_on_as_that_says() {
             }
             let steps = cpu.r[3];
             // Some of the steps of register 0 were longer, whole ones.
-            let longer = cpu.r[0].wrapping_sub(0x1_0000_0000 + 7 * steps);
+            let longer = cpu.r[0].wrapping_sub(first(0) + 7 * steps);
             assert_eq!(longer % 0x100, 0, "{engine:?}");
             assert!(longer / 0x100 <= steps, "{engine:?}");
             assert!(
