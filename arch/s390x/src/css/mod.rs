@@ -274,7 +274,7 @@ impl ChannelSubsystem {
 
     /// Whether there is any device.
     pub fn has_devices(&self) -> bool {
-        self.lock().sets.iter().any(|set| !set.is_empty())
+        self.lock().has_devices()
     }
 
     /// As after power-on.

@@ -52,8 +52,8 @@ const TEID_ACCESS_LIST: u64 = 0x0c;
 const TEID_EXECUTION: u64 = 0x84;
 
 /// A TEID as far as facilities tell of it: without enhanced suppression on protection 2 only bit
-/// 61 says what protected (but for instruction-execution protection), and without the fetch-and-store indication nothing says how storage
-/// was accessed.
+/// 61 says what protected (but for instruction-execution protection), and without the
+/// fetch-and-store indication nothing says how storage was accessed.
 pub(crate) fn announced_teid(facilities: &Facilities, teid: u64) -> u64 {
     let mut teid = teid;
     let kind = teid & (TEID_LOW_ADDRESS | TEID_ACCESS_LIST);

@@ -6,10 +6,12 @@
 //! CPU are right whenever anybody can look: helpers that read them find the pinned ones stored.
 //!
 //! One room each: [`asm`] encodes instructions, [`buffer`] holds them, [`alloc`] says where values
-//! live, [`lower`] takes a block op by op, [`arith`] has those that
-//! are instructions of the host, [`memory`] does accesses through the TLB, of which [`group`] finds those that share a look-up, [`interlocked`] those that others may not see half done, [`call`]
-//! calls helpers, [`condition`] keeps the condition code, [`leave`] leaves blocks, [`loops`] those that jump to themselves, [`thunks`] has the code that all blocks share and the
-//! Rust functions behind it. Not here: what a block is stored and found by ([`crate::cache`]).
+//! live, [`lower`] takes a block op by op, [`arith`] has those that are instructions of the host,
+//! [`memory`] does accesses through the TLB, of which [`group`] finds those that share a look-up,
+//! [`interlocked`] those that others may not see half done, [`call`] calls helpers, [`condition`]
+//! keeps the condition code, [`leave`] leaves blocks, [`loops`] those that jump to themselves,
+//! [`thunks`] has the code that all blocks share and the Rust functions behind it. Not here: what a
+//! block is stored and found by ([`crate::cache`]).
 #![allow(
     unsafe_code,
     reason = "generated code is entered through a raw function pointer, and works on the CPU"
