@@ -11,6 +11,7 @@ pub mod insn;
 pub mod machine;
 pub mod memory;
 pub mod translate;
+pub mod vector;
 
 #[cfg(test)]
 mod readme;
