@@ -33,6 +33,8 @@ impl Dxc {
     pub const BFP_INSTRUCTION: Self = Self(0x02);
     /// IEEE invalid operation.
     pub const INVALID: Self = Self(0x80);
+    /// Vector instruction while CR0's vector-enablement or AFP-register control is zero.
+    pub const VECTOR_INSTRUCTION: Self = Self(0xfe);
     /// IEEE division by zero.
     pub const DIVISION_BY_ZERO: Self = Self(0x40);
 }

@@ -33,14 +33,20 @@ pub const LOCAL_CLEARING: u16 = 51;
 pub const FETCH_STORE_INDICATION: u16 = 75;
 /// Enhanced DAT 2: frames of 2 GiB.
 pub const ENHANCED_DAT_2: u16 = 78;
+/// The vector facility.
+pub const VECTOR: u16 = 129;
 /// Instruction-execution protection.
 pub const EXECUTION_PROTECTION: u16 = 130;
 /// Enhanced suppression on protection 2.
 pub const ESOP2: u16 = 131;
 /// The z/Architecture mode is the only one: what SIGP's set architecture answers says so.
 pub const ONLY_ZARCH: u16 = 138;
+/// Vector enhancements 1.
+pub const VECTOR_ENHANCEMENTS_1: u16 = 135;
 /// Multiple epochs: epoch index and comparator sign control.
 pub const MULTIPLE_EPOCH: u16 = 139;
+/// Vector enhancements 2.
+pub const VECTOR_ENHANCEMENTS_2: u16 = 148;
 
 /// Enhanced suppression on protection: SCLP characteristics byte 85, bit 6.
 pub const ESOP: u16 = 256;

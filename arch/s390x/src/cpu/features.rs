@@ -279,6 +279,8 @@ const NEEDS: &[(&str, &str)] = &[
     ("iep", "sea_esop2"),
     ("sea_esop2", "esop"),
     ("rdp", "ltlbc"),
+    ("vxeh", "vx"),
+    ("vxeh2", "vx"),
     ("ptff-qsie", "mepoch"),
     ("ptff-qtoue", "mepoch"),
     ("ptff-stoe", "mepoch"),

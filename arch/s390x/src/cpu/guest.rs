@@ -31,7 +31,17 @@ impl S390Cpu {
         } else {
             0
         };
-        Flags(self.psw_mask & key::PSW_FLAGS | afp | fetch_override)
+        let vector = if self.cr[0] & CR0_VECTOR == CR0_VECTOR {
+            key::VECTOR
+        } else {
+            0
+        };
+        Flags(self.psw_mask & key::PSW_FLAGS | afp | fetch_override | vector)
+    }
+
+    /// The floating-point registers: the left halves of the first vector registers.
+    pub fn fprs(&self) -> [u64; 16] {
+        std::array::from_fn(|n| self.vr[n].left)
     }
 
     /// The condition code, 0 to 3.
@@ -88,6 +98,8 @@ impl S390Cpu {
 
 /// CR0 bit 45: AFP-register control.
 const CR0_AFP: u64 = 1 << (63 - 45);
+/// The same and bit 46, vector-enablement control.
+const CR0_VECTOR: u64 = CR0_AFP | 1 << (63 - 46);
 
 // SAFETY: S390Cpu is `#[repr(C)]` with a CpuCore first, and GLOBALS takes each offset from the
 // field it names, of the declared size.

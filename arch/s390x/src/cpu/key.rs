@@ -62,6 +62,8 @@ pub const AFP: u64 = 1 << 0;
 /// CR0 bit 38, fetch-protection override, with another PSW key than 0: of a page at effective
 /// address 0 only half of the instructions may be fetched.
 pub const FETCH_OVERRIDE: u64 = 1 << 1;
+/// CR0 bits 45 and 46: vector instructions are enabled.
+pub const VECTOR: u64 = 1 << 2;
 
 /// Bit of `aux` that is set whenever there is an EXECUTE target.
 const AUX_PRESENT: u64 = 1;
@@ -108,6 +110,12 @@ impl Flags {
     /// AFP-register control (CR0 bit 45) is one.
     pub fn afp(self) -> bool {
         self.0 & AFP != 0
+    }
+
+    /// Vector instructions are enabled: AFP-register control and vector-enablement control
+    /// (CR0 bits 45 and 46) are one.
+    pub fn vector(self) -> bool {
+        self.0 & VECTOR != 0
     }
 
     /// Fetch-protection override matters.

@@ -44,6 +44,7 @@ use tcg::CpuCore;
 use tcg::ir::{Global, GlobalDecl, Ty};
 
 use crate::machine::Shared;
+use crate::vector::Vector;
 use handle::CpuHandle;
 
 pub use program::{ProgramCheck, ProgramCode};
@@ -55,8 +56,8 @@ pub struct S390Cpu {
     pub core: CpuCore,
     /// General registers.
     pub gpr: [u64; 16],
-    /// Floating-point registers.
-    pub fpr: [u64; 16],
+    /// Vector registers; the left halves of the first 16 are the floating-point registers.
+    pub vr: [Vector; 32],
     /// Access registers.
     pub ar: [u32; 16],
     /// Control registers.
@@ -103,7 +104,7 @@ impl S390Cpu {
         Self {
             core,
             gpr: [0; 16],
-            fpr: [0; 16],
+            vr: [Vector::ZERO; 32],
             ar: [0; 16],
             cr: [0; 16],
             psw_mask: 0,
@@ -129,6 +130,29 @@ pub const fn fpr(n: u8) -> Global {
     Global(16 + n as u16)
 }
 
+/// A half of a vector register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// Bits 0-63.
+    Left,
+    /// Bits 64-127.
+    Right,
+}
+
+impl Half {
+    /// From left to right.
+    pub const BOTH: [Self; 2] = [Self::Left, Self::Right];
+}
+
+/// Globals: the halves of the vector registers; [`fpr`] names some of them too.
+pub const fn vr(n: u8, half: Half) -> Global {
+    match half {
+        Half::Left if n < 16 => fpr(n),
+        Half::Left => Global(RIGHT_HALVES + 16 + n as u16),
+        Half::Right => Global(RIGHT_HALVES + n as u16),
+    }
+}
+
 /// Globals: the access registers.
 pub const fn ar(n: u8) -> Global {
     Global(32 + n as u16)
@@ -149,9 +173,15 @@ pub const PSW_MASK: Global = Global(51);
 /// Global: pending but disabled interruptions, [`S390Cpu::pending`].
 pub const PENDING: Global = Global(52);
 
+/// The first of the right halves of vector registers; the left halves of registers 16 to 31 follow.
+const RIGHT_HALVES: u16 = 53;
+
+/// How many globals there are.
+const COUNT: usize = RIGHT_HALVES as usize + 48;
+
 /// Sets of globals, for what helpers say of themselves.
 pub(crate) mod sets {
-    use super::{BREAKING_EVENT, EXECUTE_ADDRESS, EXECUTE_TARGET, PSW_MASK, fpr, gpr};
+    use super::{BREAKING_EVENT, EXECUTE_ADDRESS, EXECUTE_TARGET, Half, PSW_MASK, fpr, gpr, vr};
     use tcg::GlobalSet;
 
     /// The general registers.
@@ -170,6 +200,17 @@ pub(crate) mod sets {
         let mut n = 0;
         while n < 16 {
             set = set.and(GlobalSet::of(fpr(n)));
+            n += 1;
+        }
+        set
+    };
+    /// The vector registers.
+    pub(crate) const VECTORS: GlobalSet = {
+        let mut set = GlobalSet::NONE;
+        let mut n = 0;
+        while n < 32 {
+            set = set.and(GlobalSet::of(vr(n, Half::Left)));
+            set = set.and(GlobalSet::of(vr(n, Half::Right)));
             n += 1;
         }
         set
@@ -199,100 +240,49 @@ pub(crate) mod sets {
     pub(crate) const NONE: GlobalSet = GlobalSet::NONE;
 }
 
-macro_rules! register_file {
-    ($names:ident, $field:ident, $ty:ident, $width:literal) => {
-        [
-            $names!(0, $field, $ty, $width),
-            $names!(1, $field, $ty, $width),
-            $names!(2, $field, $ty, $width),
-            $names!(3, $field, $ty, $width),
-            $names!(4, $field, $ty, $width),
-            $names!(5, $field, $ty, $width),
-            $names!(6, $field, $ty, $width),
-            $names!(7, $field, $ty, $width),
-            $names!(8, $field, $ty, $width),
-            $names!(9, $field, $ty, $width),
-            $names!(10, $field, $ty, $width),
-            $names!(11, $field, $ty, $width),
-            $names!(12, $field, $ty, $width),
-            $names!(13, $field, $ty, $width),
-            $names!(14, $field, $ty, $width),
-            $names!(15, $field, $ty, $width),
-        ]
-    };
+/// The names of registers of a kind, by number.
+macro_rules! names {
+    ($letter:literal; $($n:literal)*) => { [$(concat!($letter, $n)),*] };
 }
+const R: [&str; 16] = names!("r"; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+const F: [&str; 16] = names!("f"; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+const A: [&str; 16] = names!("a"; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+const RIGHT: [&str; 32] = names!("vr"; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15
+    16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
+const LEFT: [&str; 16] = names!("vl"; 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
 
-macro_rules! decl_r {
-    ($n:literal, $field:ident, $ty:ident, $width:literal) => {
-        GlobalDecl {
-            name: concat!("r", $n),
-            offset: std::mem::offset_of!(S390Cpu, $field) + $n * $width,
-            ty: Ty::$ty,
-        }
-    };
+const fn decl(name: &'static str, offset: usize, ty: Ty) -> GlobalDecl {
+    GlobalDecl { name, offset, ty }
 }
-macro_rules! decl_f {
-    ($n:literal, $field:ident, $ty:ident, $width:literal) => {
-        GlobalDecl {
-            name: concat!("f", $n),
-            offset: std::mem::offset_of!(S390Cpu, $field) + $n * $width,
-            ty: Ty::$ty,
-        }
-    };
-}
-macro_rules! decl_a {
-    ($n:literal, $field:ident, $ty:ident, $width:literal) => {
-        GlobalDecl {
-            name: concat!("a", $n),
-            offset: std::mem::offset_of!(S390Cpu, $field) + $n * $width,
-            ty: Ty::$ty,
-        }
-    };
-}
-
-const GPRS: [GlobalDecl; 16] = register_file!(decl_r, gpr, I64, 8);
-const FPRS: [GlobalDecl; 16] = register_file!(decl_f, fpr, I64, 8);
-const ARS: [GlobalDecl; 16] = register_file!(decl_a, ar, I32, 4);
 
 /// All globals, in the order of [`gpr`], [`fpr`], [`ar`], [`BREAKING_EVENT`],
-/// [`EXECUTE_TARGET`], [`EXECUTE_ADDRESS`], [`PSW_MASK`], [`PENDING`].
-pub static GLOBALS: [GlobalDecl; 53] = {
-    let mut all = [GlobalDecl {
-        name: "",
-        offset: 0,
-        ty: Ty::I64,
-    }; 53];
+/// [`EXECUTE_TARGET`], [`EXECUTE_ADDRESS`], [`PSW_MASK`], [`PENDING`], and what else [`vr`] has.
+pub static GLOBALS: [GlobalDecl; COUNT] = {
+    use std::mem::offset_of;
+    let mut all = [decl("", 0, Ty::I64); COUNT];
+    let vr = offset_of!(S390Cpu, vr);
     let mut n = 0;
     while n < 16 {
-        all[n] = GPRS[n];
-        all[16 + n] = FPRS[n];
-        all[32 + n] = ARS[n];
+        all[n] = decl(R[n], offset_of!(S390Cpu, gpr) + 8 * n, Ty::I64);
+        all[16 + n] = decl(F[n], vr + 16 * n, Ty::I64);
+        all[32 + n] = decl(A[n], offset_of!(S390Cpu, ar) + 4 * n, Ty::I32);
         n += 1;
     }
-    all[48] = GlobalDecl {
-        name: "bear",
-        offset: std::mem::offset_of!(S390Cpu, breaking_event),
-        ty: Ty::I64,
-    };
-    all[49] = GlobalDecl {
-        name: "ex_target",
-        offset: std::mem::offset_of!(S390Cpu, execute_target),
-        ty: Ty::I64,
-    };
-    all[50] = GlobalDecl {
-        name: "ex_address",
-        offset: std::mem::offset_of!(S390Cpu, execute_address),
-        ty: Ty::I64,
-    };
-    all[51] = GlobalDecl {
-        name: "psw_mask",
-        offset: std::mem::offset_of!(S390Cpu, psw_mask),
-        ty: Ty::I64,
-    };
-    all[52] = GlobalDecl {
-        name: "pending",
-        offset: std::mem::offset_of!(S390Cpu, pending),
-        ty: Ty::I64,
-    };
+    all[48] = decl("bear", offset_of!(S390Cpu, breaking_event), Ty::I64);
+    all[49] = decl("ex_target", offset_of!(S390Cpu, execute_target), Ty::I64);
+    all[50] = decl("ex_address", offset_of!(S390Cpu, execute_address), Ty::I64);
+    all[51] = decl("psw_mask", offset_of!(S390Cpu, psw_mask), Ty::I64);
+    all[52] = decl("pending", offset_of!(S390Cpu, pending), Ty::I64);
+    let first = RIGHT_HALVES as usize;
+    let mut n = 0;
+    while n < 32 {
+        all[first + n] = decl(RIGHT[n], vr + 16 * n + 8, Ty::I64);
+        n += 1;
+    }
+    let mut n = 0;
+    while n < 16 {
+        all[first + 32 + n] = decl(LEFT[n], vr + 16 * (16 + n), Ty::I64);
+        n += 1;
+    }
     all
 };

@@ -30,6 +30,7 @@ pub enum ProgramCode {
     SpecialOperation = 0x13,
     Operand = 0x15,
     TraceTable = 0x16,
+    VectorProcessing = 0x1b,
     SpaceSwitch = 0x1c,
     HfpSquareRoot = 0x1d,
     PcTranslationSpecification = 0x1f,
@@ -59,12 +60,13 @@ pub enum ProgramCode {
     CryptoOperation = 0x119,
 }
 
-/// A program check: its code and, for a data exception, its data-exception code.
+/// A program check: its code and, for a data or vector-processing exception, the code that says
+/// more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgramCheck {
     /// The interruption code.
     pub code: ProgramCode,
-    /// DXC, stored at real 147 and, if AFP-register control is one, in the FPC. 0 otherwise.
+    /// DXC or VXC, stored at real 147 and, if AFP-register control is one, in the FPC. 0 otherwise.
     pub dxc: u8,
 }
 
@@ -79,6 +81,15 @@ impl ProgramCheck {
         Self {
             code: ProgramCode::Data,
             dxc,
+        }
+    }
+
+    /// A vector-processing exception: the element's index in the left half of `vxc`, what happened
+    /// to it in the right half.
+    pub const fn vector(vxc: u8) -> Self {
+        Self {
+            code: ProgramCode::VectorProcessing,
+            dxc: vxc,
         }
     }
 

@@ -94,7 +94,7 @@ pub fn deliver(cpu: &mut S390Cpu, trap: Trap) {
         }
         length
     };
-    if code == ProgramCode::Data as u16 {
+    if code == ProgramCode::Data as u16 || code == ProgramCode::VectorProcessing as u16 {
         cpu.set_lowcore(lowcore::DATA_EXCEPTION, MemSize::B4, u64::from(dxc));
         if cpu.cr[0] & AFP_CONTROL != 0 {
             cpu.fpc = cpu.fpc & !0xff00 | u32::from(dxc) << 8;

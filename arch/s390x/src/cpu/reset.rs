@@ -10,6 +10,7 @@ use super::S390Cpu;
 use super::handle::CpuState;
 use super::lowcore;
 use super::psw::Psw;
+use crate::vector::Vector;
 
 /// CR0 after an initial reset.
 const CR0_INITIAL: u64 = 0xe0;
@@ -52,7 +53,7 @@ impl S390Cpu {
     pub fn clear_reset(&mut self) {
         self.initial_reset();
         self.gpr = [0; 16];
-        self.fpr = [0; 16];
+        self.vr = [Vector::ZERO; 32];
         self.ar = [0; 16];
     }
 
@@ -92,7 +93,7 @@ impl S390Cpu {
         };
         for n in 0..16 {
             let at = n as u64;
-            put(at * 8, MemSize::B8, self.fpr[n]);
+            put(at * 8, MemSize::B8, self.vr[n].left);
             put(0x80 + at * 8, MemSize::B8, self.gpr[n]);
             put(0x140 + at * 4, MemSize::B4, u64::from(self.ar[n]));
             put(0x180 + at * 8, MemSize::B8, self.cr[n]);

@@ -195,6 +195,13 @@ fn extended(insn: &Insn, name: &str) -> Option<(u8, String)> {
 fn operands(i: &Insn, address: u64) -> Vec<Operand> {
     use Format::*;
     let (r1, r2, r3) = (Register(i.r1), Register(i.r2), Register(i.r3));
+    let (v1, v2, v3, v4) = (
+        Register(i.v1),
+        Register(i.v2),
+        Register(i.v3),
+        Register(i.v4),
+    );
+    let byte = |v: u8| Immediate(v.into(), 8);
     let mask = |m: u8| Immediate(m.into(), 4);
     let imm = |bits| Immediate(i.i2, bits);
     let to = |halfwords: i64| Immediate(address.wrapping_add_signed(2 * halfwords) as i64, 64);
@@ -220,7 +227,6 @@ fn operands(i: &Insn, address: u64) -> Vec<Operand> {
         RIEd => vec![r1, r3, imm(16)],
         RIEe | RSI => vec![r1, r3, to(i.i2)],
         RIEf => {
-            let byte = |v: u8| Immediate(v.into(), 8);
             vec![r1, r2, byte(i.i3), byte(i.i4), byte(i.i5)]
         }
         RIEg => vec![r1, imm(16), mask(i.m3)],
@@ -253,6 +259,22 @@ fn operands(i: &Insn, address: u64) -> Vec<Operand> {
         SSf => vec![first(0), second(l2)],
         SSE => vec![first(0), second(0)],
         SSF => vec![first(0), second(0), r3],
+        VRIa => vec![v1, imm(16), mask(i.m3)],
+        VRIb => vec![v1, imm(8), byte(i.i3), mask(i.m4)],
+        VRIc => vec![v1, v3, imm(16), mask(i.m4)],
+        VRId => vec![v1, v2, v3, byte(i.i4), mask(i.m5)],
+        VRIe => vec![v1, v2, imm(12), mask(i.m4), mask(i.m5)],
+        VRRa => vec![v1, v2, mask(i.m3), mask(i.m4), mask(i.m5)],
+        VRRb => vec![v1, v2, v3, mask(i.m4), mask(i.m5)],
+        VRRc => vec![v1, v2, v3, mask(i.m4), mask(i.m5), mask(i.m6)],
+        VRRd | VRRe => vec![v1, v2, v3, v4, mask(i.m5), mask(i.m6)],
+        VRRf => vec![v1, r2, r3],
+        VRSa => vec![v1, v3, second(0), mask(i.m4)],
+        VRSb => vec![v1, r3, second(0), mask(i.m4)],
+        VRSc => vec![r1, v3, second(0), mask(i.m4)],
+        // An element of a vector is the index.
+        VRV => vec![v1, Operand::storage(i.b2, i.v2, i.d2.into(), 0), mask(i.m3)],
+        VRX => vec![v1, second(0), mask(i.m3)],
     }
 }
 

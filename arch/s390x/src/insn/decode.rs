@@ -132,11 +132,15 @@ mod tests {
     }
 
     /// All fields of a decoded instruction.
-    fn fields(i: &Insn) -> [i64; 19] {
+    fn fields(i: &Insn) -> [i64; 25] {
         [
             i.r1.into(),
             i.r2.into(),
             i.r3.into(),
+            i.v1.into(),
+            i.v2.into(),
+            i.v3.into(),
+            i.v4.into(),
             i.x2.into(),
             i.b1.into(),
             i.b2.into(),
@@ -150,6 +154,8 @@ mod tests {
             i.m1.into(),
             i.m3.into(),
             i.m4.into(),
+            i.m5.into(),
+            i.m6.into(),
             i.l1.into(),
             i.l2.into(),
             i.len.into(),

@@ -35,6 +35,17 @@ pub fn encode(i: &Insn) -> u64 {
     let i2 = |first, count| field(i.i2 as u64, first, count);
     let pair = |a, b| n(a, 8) | n(b, 12);
     let ri4 = field(i.ri4 as u64, 16, 16);
+    // Four bits in place, and the fifth in the RXB field.
+    let v = |v: u8, first: u32| {
+        let rxb = match first {
+            8 => 36,
+            12 => 37,
+            16 => 38,
+            _ => 39,
+        };
+        n(v, first) | field((v >> 4).into(), rxb, 1)
+    };
+    let three = |i: &Insn| v(i.v1, 8) | v(i.v2, 12) | v(i.v3, 16);
     let fields = match i.row.format {
         E => 0,
         I => i2(8, 8),
@@ -86,6 +97,22 @@ pub fn encode(i: &Insn) -> u64 {
         SSf => field(i.l2.into(), 8, 8) | storage_pair(bd, i),
         SSE => storage_pair(bd, i),
         SSF => n(i.r3, 8) | storage_pair(bd, i),
+        VRIa => v(i.v1, 8) | i2(16, 16) | n(i.m3, 32),
+        VRIb => v(i.v1, 8) | i2(16, 8) | field(i.i3.into(), 24, 8) | n(i.m4, 32),
+        VRIc => v(i.v1, 8) | v(i.v3, 12) | i2(16, 16) | n(i.m4, 32),
+        VRId => three(i) | field(i.i4.into(), 24, 8) | n(i.m5, 32),
+        VRIe => v(i.v1, 8) | v(i.v2, 12) | i2(16, 12) | n(i.m5, 28) | n(i.m4, 32),
+        VRRa => v(i.v1, 8) | v(i.v2, 12) | n(i.m5, 24) | n(i.m4, 28) | n(i.m3, 32),
+        VRRb => three(i) | n(i.m5, 24) | n(i.m4, 32),
+        VRRc => three(i) | n(i.m6, 24) | n(i.m5, 28) | n(i.m4, 32),
+        VRRd => three(i) | n(i.m5, 20) | n(i.m6, 24) | v(i.v4, 32),
+        VRRe => three(i) | n(i.m6, 20) | n(i.m5, 28) | v(i.v4, 32),
+        VRRf => v(i.v1, 8) | n(i.r2, 12) | n(i.r3, 16),
+        VRSa => v(i.v1, 8) | v(i.v3, 12) | bd(i.b2, i.d2, 16) | n(i.m4, 32),
+        VRSb => v(i.v1, 8) | n(i.r3, 12) | bd(i.b2, i.d2, 16) | n(i.m4, 32),
+        VRSc => n(i.r1, 8) | v(i.v3, 12) | bd(i.b2, i.d2, 16) | n(i.m4, 32),
+        VRV => v(i.v1, 8) | v(i.v2, 12) | bd(i.b2, i.d2, 16) | n(i.m3, 32),
+        VRX => v(i.v1, 8) | n(i.x2, 12) | bd(i.b2, i.d2, 16) | n(i.m3, 32),
     };
     with_opcode(i.row, fields)
 }

@@ -75,6 +75,22 @@ pub enum Format {
     SSf,
     SSE,
     SSF,
+    VRIa,
+    VRIb,
+    VRIc,
+    VRId,
+    VRIe,
+    VRRa,
+    VRRb,
+    VRRc,
+    VRRd,
+    VRRe,
+    VRRf,
+    VRSa,
+    VRSb,
+    VRSc,
+    VRV,
+    VRX,
 }
 
 /// A decoded instruction. Fields that the format lacks are 0.
@@ -92,6 +108,14 @@ pub struct Insn {
     pub r2: u8,
     /// Third register.
     pub r3: u8,
+    /// First vector register, 0 to 31 as the others: its high-order bit is one of the RXB field's.
+    pub v1: u8,
+    /// Second vector register.
+    pub v2: u8,
+    /// Third vector register.
+    pub v3: u8,
+    /// Fourth vector register.
+    pub v4: u8,
     /// Index register; 0 means none.
     pub x2: u8,
     /// First base register; 0 means none.
@@ -106,13 +130,13 @@ pub struct Insn {
     pub d2: i32,
     /// Fourth displacement.
     pub d4: i32,
-    /// The I2 or RI2 field (I, IE: I1), sign-extended from the width it has in the format;
+    /// The I2 or RI2 field (I, IE: I1; VRI-e: I3, 12 bits), sign-extended from the width it has in the format;
     /// instructions that take it unsigned use [`Insn::u8`], [`Insn::u16`] or [`Insn::u32`].
     /// RI2 is a distance in halfwords.
     pub i2: i64,
     /// The RI4 field (RIEb, RIEc): a distance in halfwords.
     pub ri4: i16,
-    /// Further immediate operand (RIEf: I3, I4, I5; SSc: I3; IE: I2 in `i3`).
+    /// Further immediate operand (RIEf: I3, I4, I5; SSc, VRI-b: I3; VRI-d: I4; IE: I2 in `i3`).
     pub i3: u8,
     /// Further immediate operand.
     pub i4: u8,
@@ -124,6 +148,10 @@ pub struct Insn {
     pub m3: u8,
     /// Mask in the fourth-operand position.
     pub m4: u8,
+    /// Mask in the fifth-operand position.
+    pub m5: u8,
+    /// Mask in the sixth-operand position.
+    pub m6: u8,
     /// First length field as encoded (one less than the length).
     pub l1: u8,
     /// Second length field as encoded.
@@ -143,8 +171,32 @@ impl Format {
             }
             RIa | RIb | RIc | RILa | RILb | RILc | SSF => OpcodeShape::Nibble,
             RIEa | RIEb | RIEc | RIEd | RIEe | RIEf | RIEg | RIS | RRS | RSLa | RSYa | RSYb
-            | RXE | RXF | RXYa | RXYb | SIY => OpcodeShape::Byte5,
+            | RXE | RXF | RXYa | RXYb | SIY | VRIa | VRIb | VRIc | VRId | VRIe | VRRa | VRRb
+            | VRRc | VRRd | VRRe | VRRf | VRSa | VRSb | VRSc | VRV | VRX => OpcodeShape::Byte5,
         }
+    }
+
+    /// Whether instructions of the format have vector registers.
+    pub fn is_vector(self) -> bool {
+        use Format::*;
+        matches!(
+            self,
+            VRIa | VRIb
+                | VRIc
+                | VRId
+                | VRIe
+                | VRRa
+                | VRRb
+                | VRRc
+                | VRRd
+                | VRRe
+                | VRRf
+                | VRSa
+                | VRSb
+                | VRSc
+                | VRV
+                | VRX
+        )
     }
 
     /// Length in bytes.
@@ -186,6 +238,16 @@ impl Insn {
         let n = |first| small(image, first, 4);
         let byte = |first| small(image, first, 8);
         let d = |first| bits(image, first, 12) as i32;
+        // Vector registers: four bits, and one of the RXB field that belongs to their place.
+        let v = |first| {
+            let rxb = match first {
+                8 => 36,
+                12 => 37,
+                16 => 38,
+                _ => 39,
+            };
+            small(image, first, 4) | small(image, rxb, 1) << 4
+        };
         let mut i = Self::empty(row, image);
         match row.format {
             E => {}
@@ -273,6 +335,40 @@ impl Insn {
                 (i.r1, i.r3) = (n(8), n(12));
                 (i.b2, i.d2, i.b4, i.d4) = (n(16), d(20), n(32), d(36));
             }
+            VRIa => (i.v1, i.i2, i.m3) = (v(8), signed(image, 16, 16), n(32)),
+            VRIb => {
+                (i.v1, i.i2, i.i3) = (v(8), signed(image, 16, 8), byte(24));
+                i.m4 = n(32);
+            }
+            VRIc => {
+                (i.v1, i.v3, i.i2) = (v(8), v(12), signed(image, 16, 16));
+                i.m4 = n(32);
+            }
+            VRId => (i.v1, i.v2, i.v3, i.i4, i.m5) = (v(8), v(12), v(16), byte(24), n(32)),
+            VRIe => {
+                (i.v1, i.v2, i.i2) = (v(8), v(12), signed(image, 16, 12));
+                (i.m4, i.m5) = (n(32), n(28));
+            }
+            VRRa => (i.v1, i.v2, i.m3, i.m4, i.m5) = (v(8), v(12), n(32), n(28), n(24)),
+            VRRb => (i.v1, i.v2, i.v3, i.m4, i.m5) = (v(8), v(12), v(16), n(32), n(24)),
+            VRRc => {
+                (i.v1, i.v2, i.v3) = (v(8), v(12), v(16));
+                (i.m4, i.m5, i.m6) = (n(32), n(28), n(24));
+            }
+            VRRd => {
+                (i.v1, i.v2, i.v3, i.v4) = (v(8), v(12), v(16), v(32));
+                (i.m5, i.m6) = (n(20), n(24));
+            }
+            VRRe => {
+                (i.v1, i.v2, i.v3, i.v4) = (v(8), v(12), v(16), v(32));
+                (i.m5, i.m6) = (n(28), n(20));
+            }
+            VRRf => (i.v1, i.r2, i.r3) = (v(8), n(12), n(16)),
+            VRSa => (i.v1, i.v3, i.b2, i.d2, i.m4) = (v(8), v(12), n(16), d(20), n(32)),
+            VRSb => (i.v1, i.r3, i.b2, i.d2, i.m4) = (v(8), n(12), n(16), d(20), n(32)),
+            VRSc => (i.r1, i.v3, i.b2, i.d2, i.m4) = (n(8), v(12), n(16), d(20), n(32)),
+            VRV => (i.v1, i.v2, i.b2, i.d2, i.m3) = (v(8), v(12), n(16), d(20), n(32)),
+            VRX => (i.v1, i.x2, i.b2, i.d2, i.m3) = (v(8), n(12), n(16), d(20), n(32)),
         }
         i
     }
@@ -285,6 +381,10 @@ impl Insn {
             r1: 0,
             r2: 0,
             r3: 0,
+            v1: 0,
+            v2: 0,
+            v3: 0,
+            v4: 0,
             x2: 0,
             b1: 0,
             b2: 0,
@@ -300,6 +400,8 @@ impl Insn {
             m1: 0,
             m3: 0,
             m4: 0,
+            m5: 0,
+            m6: 0,
             l1: 0,
             l2: 0,
         }

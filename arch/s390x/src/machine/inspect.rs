@@ -44,7 +44,7 @@ pub fn registers(cpu: &mut S390Cpu) -> String {
     };
     group("R", 16, &cpu.gpr);
     group("C", 16, &cpu.cr);
-    group("F", 16, &cpu.fpr);
+    group("F", 16, &cpu.fprs());
     group("A", 8, &cpu.ar.map(u64::from));
     let _ = write!(
         text,

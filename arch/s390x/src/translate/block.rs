@@ -5,9 +5,10 @@ use tcg::ir::{Builder, Exit, MemMode};
 use tcg::{Access, BlockKey, Effects, HelperDef, Trap, mem};
 
 use super::{Flow, Tx};
+use crate::bfp::Dxc;
 use crate::cpu::facility::{ETF2_ENHANCEMENT, ETF3_ENHANCEMENT, LOCAL_CLEARING};
 use crate::cpu::key::{self, Flags};
-use crate::cpu::{EXECUTE_TARGET, ProgramCode, S390Cpu};
+use crate::cpu::{EXECUTE_TARGET, ProgramCheck, ProgramCode, S390Cpu};
 use crate::insn::Insn;
 use crate::insn::decode::{self, decode};
 use crate::memory;
@@ -125,6 +126,9 @@ fn one(cpu: &S390Cpu, tx: &mut Tx<'_>, image: u64) -> Flow {
     match decode(image) {
         Some(mut insn) if cpu.control.facilities.has(insn.row.facility) => {
             ignore_absent_controls(cpu, &mut insn);
+            if insn.row.format.is_vector() && !tx.flags.vector() {
+                return tx.raise(ProgramCheck::data(Dxc::VECTOR_INSTRUCTION.0));
+            }
             (insn.row.translate)(tx, &insn)
         }
         _ => tx.raise(ProgramCode::Operation),

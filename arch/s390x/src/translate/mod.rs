@@ -28,6 +28,7 @@ pub mod source;
 pub mod storage;
 pub mod string;
 pub mod system;
+pub mod vector;
 
 use tcg::HelperDef;
 use tcg::ir::{Builder, Cond, Exit, ExitPut, Val};
@@ -35,7 +36,7 @@ use tcg::ir::{Builder, Cond, Exit, ExitPut, Val};
 use crate::cpu::cc::CcKind;
 use crate::cpu::facility::Facilities;
 use crate::cpu::key::Flags;
-use crate::cpu::{BREAKING_EVENT, EXECUTE_ADDRESS, ar, fpr, gpr};
+use crate::cpu::{BREAKING_EVENT, EXECUTE_ADDRESS, Half, ar, fpr, gpr, vr};
 
 pub(crate) use check::require;
 
@@ -172,6 +173,27 @@ impl Tx<'_> {
     /// Sets the left half of a floating-point register; the right half stays.
     pub fn set_f32(&mut self, n: u8, v: Val) {
         self.b.put_high(fpr(n), v);
+    }
+
+    /// A half of a vector register, 64 bits.
+    pub fn v64(&mut self, n: u8, half: Half) -> Val {
+        self.b.get(vr(n, half))
+    }
+
+    /// Sets a half of a vector register; the other one stays.
+    pub fn set_v64(&mut self, n: u8, half: Half, v: Val) {
+        self.b.put(vr(n, half), v);
+    }
+
+    /// The left and the right half of a vector register.
+    pub fn v128(&mut self, n: u8) -> (Val, Val) {
+        (self.v64(n, Half::Left), self.v64(n, Half::Right))
+    }
+
+    /// Sets both halves of a vector register.
+    pub fn set_v128(&mut self, n: u8, (left, right): (Val, Val)) {
+        self.set_v64(n, Half::Left, left);
+        self.set_v64(n, Half::Right, right);
     }
 
     /// A 64-bit constant.

@@ -257,12 +257,11 @@ impl Case {
             "PSW mask {:#018x} prefix {:#x} FPC {:#010x} C0 {:#x}",
             state.mask, state.prefix, state.fpc, state.cr[0]
         );
-        for (n, (r, f)) in state.gpr.iter().zip(&state.fpr).enumerate() {
-            let _ = writeln!(
-                out,
-                "R{n:<2} {r:#018x}  F{n:<2} {f:#018x}  A{n:<2} {:#x}",
-                state.ar[n]
-            );
+        for (n, r) in state.gpr.iter().enumerate() {
+            let _ = writeln!(out, "R{n:<2} {r:#018x}  A{n:<2} {:#x}", state.ar[n]);
+        }
+        for (n, v) in state.vr.iter().enumerate() {
+            let _ = writeln!(out, "V{n:<2} {:#018x} {:#018x}", v.left, v.right);
         }
         let _ = writeln!(out, "{code}\nonce more, {text}");
         out

@@ -90,7 +90,7 @@ impl Lab {
         assert!(shared.keys.restore(0, &state.keys), "a key for each page");
         cpu.set_prefix(state.prefix);
         cpu.gpr = state.gpr;
-        cpu.fpr = state.fpr;
+        cpu.vr = state.vr;
         cpu.ar = state.ar;
         cpu.cr = state.cr;
         cpu.fpc = state.fpc;
@@ -136,7 +136,7 @@ impl Lab {
     /// The state beside storage.
     pub(crate) fn items(&self) -> Items {
         let (cpu, shared) = (&self.cpu, &self.shared);
-        let mut items = Vec::with_capacity(96);
+        let mut items = Vec::with_capacity(144);
         let mut item = |name: &str, value: u64| items.push((name.to_owned(), value));
         let psw = cpu.psw();
         item("PSW mask", psw.mask);
@@ -144,8 +144,9 @@ impl Lab {
         for (n, &value) in cpu.gpr.iter().enumerate() {
             item(&format!("R{n}"), value);
         }
-        for (n, &value) in cpu.fpr.iter().enumerate() {
-            item(&format!("F{n}"), value);
+        for (n, value) in cpu.vr.iter().enumerate() {
+            item(&format!("V{n}, left half"), value.left);
+            item(&format!("V{n}, right half"), value.right);
         }
         for (n, &value) in cpu.ar.iter().enumerate() {
             item(&format!("A{n}"), value.into());

@@ -5,6 +5,7 @@
 //! to itself, with exceptions in the data (see [`tables`]).
 
 use s390x::cpu::psw;
+use s390x::vector::Vector;
 
 use crate::dice::Dice;
 
@@ -112,7 +113,7 @@ const FLOATS: [u64; 36] = [
 pub(crate) struct State {
     pub(crate) memory: Vec<u8>,
     pub(crate) gpr: [u64; 16],
-    pub(crate) fpr: [u64; 16],
+    pub(crate) vr: [Vector; 32],
     pub(crate) ar: [u32; 16],
     pub(crate) cr: [u64; 16],
     pub(crate) fpc: u32,
@@ -123,6 +124,28 @@ pub(crate) struct State {
     pub(crate) comparator: u64,
     pub(crate) cpu_timer: u64,
     pub(crate) breaking_event: u64,
+}
+
+/// A vector register's contents.
+fn vector(n: usize, dice: &mut Dice) -> Vector {
+    let float = |dice: &mut Dice| {
+        if dice.chance(3, 4) {
+            dice.pick(&FLOATS)
+        } else {
+            number(dice)
+        }
+    };
+    let left = if n < 16 || dice.chance(1, 3) {
+        float(dice)
+    } else {
+        number(dice)
+    };
+    let right = match dice.below(4) {
+        0 => left,
+        1 => float(dice),
+        _ => number(dice),
+    };
+    Vector { left, right }
 }
 
 /// A number of any kind.
@@ -260,13 +283,7 @@ impl State {
         let mut state = Self {
             memory,
             gpr: std::array::from_fn(|_| number(dice)),
-            fpr: std::array::from_fn(|_| {
-                if dice.chance(3, 4) {
-                    dice.pick(&FLOATS)
-                } else {
-                    number(dice)
-                }
-            }),
+            vr: std::array::from_fn(|n| vector(n, dice)),
             ar: [0; 16],
             cr: [0; 16],
             fpc: 0,
@@ -289,6 +306,9 @@ impl State {
         cr[0] = bit(37) | bit(36);
         if dice.chance(15, 16) {
             cr[0] |= bit(45);
+        }
+        if dice.chance(15, 16) {
+            cr[0] |= bit(46);
         }
         if dice.chance(1, 6) {
             cr[0] |= bit(35);

@@ -11,6 +11,7 @@ mod load_store;
 mod logic;
 mod storage;
 mod system;
+mod vector;
 
 use super::{Facility, Format, Insn, Row};
 use crate::translate::{Flow, Tx};
@@ -28,6 +29,7 @@ static GROUPS: &[&[Row]] = &[
     logic::ROWS,
     storage::ROWS,
     system::ROWS,
+    vector::ROWS,
 ];
 
 /// All rows.

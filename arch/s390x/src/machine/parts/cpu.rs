@@ -1,5 +1,7 @@
 //! A CPU: registers, PSW, timers, its state, and the interruptions latched for it.
 
+use std::array;
+
 use machine::ResetCause;
 use migration::part::{decode, load, save, unsuitable};
 use migration::{Part, PartError};
@@ -13,12 +15,13 @@ use crate::cpu::control::Crash;
 use crate::cpu::handle::{CPU_WORDS, CpuState, LATCHED, MAX_CPUS};
 use crate::cpu::psw::Psw;
 use crate::machine::vcpu::Vcpu;
+use crate::vector::Vector;
 
 /// What [`CpuPart`] saves with: 2 has the load and check-stop states, a CPU that has crashed or
 /// waits for the reset it asked for, the place of the CPU timer on the timeline, and the last
 /// value of STORE CLOCK; 3 has how far the CPU has set the TOD clock; 4 has emergency signals of CPUs
-/// from number 64 on.
-const VERSION: u32 = 4;
+/// from number 64 on; 5 has what vector registers have beyond floating-point registers.
+const VERSION: u32 = 5;
 
 /// Bytes of the prefix area, in which a prefix is a multiple of its size.
 const PREFIX_AREA: u64 = 0x2000;
@@ -52,7 +55,7 @@ enum SavedCrash {
     External,
 }
 
-/// What both versions have.
+/// What all versions have.
 #[derive(Serialize, Deserialize)]
 struct Registers {
     psw: (u64, u64),
@@ -87,12 +90,37 @@ struct SavedCpu2 {
 
 #[derive(Serialize, Deserialize)]
 struct SavedCpu {
+    cpu: SavedCpu4,
+    vectors: Vectors,
+}
+
+/// Of the vector registers, what [`Registers`] does not have.
+#[derive(Default, Serialize, Deserialize)]
+struct Vectors {
+    /// Bits 64-127 of all.
+    right: [u64; 32],
+    /// Bits 0-63 of registers 16 to 31.
+    left: [u64; 16],
+}
+
+impl From<SavedCpu4> for SavedCpu {
+    /// Version 4 had machines without vector registers.
+    fn from(cpu: SavedCpu4) -> Self {
+        Self {
+            cpu,
+            vectors: Vectors::default(),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedCpu4 {
     cpu: SavedCpu3,
     /// Sources of emergency signals from 64 on, a bit each.
     further_emergencies: [u64; CPU_WORDS - 1],
 }
 
-impl From<SavedCpu3> for SavedCpu {
+impl From<SavedCpu3> for SavedCpu4 {
     /// Version 3 had machines of at most 64 CPUs.
     fn from(cpu: SavedCpu3) -> Self {
         Self {
@@ -160,12 +188,16 @@ impl SavedCpu {
                 Some(ResetCause::HostMonitor) | None => None,
             }),
         };
+        let vectors = Vectors {
+            right: cpu.vr.map(|register| register.right),
+            left: array::from_fn(|n| cpu.vr[16 + n].left),
+        };
         let cpu = SavedCpu2 {
             state,
             registers: Registers {
                 psw: (psw.mask, psw.address),
                 gpr: cpu.gpr,
-                fpr: cpu.fpr,
+                fpr: cpu.fprs(),
                 ar: cpu.ar,
                 cr: cpu.cr,
                 fpc: cpu.fpc,
@@ -178,17 +210,20 @@ impl SavedCpu {
             last_unique: cpu.last_unique(),
         };
         Self {
-            cpu: SavedCpu3 {
-                cpu,
-                has_set_tod_by,
+            cpu: SavedCpu4 {
+                cpu: SavedCpu3 {
+                    cpu,
+                    has_set_tod_by,
+                },
+                further_emergencies,
             },
-            further_emergencies,
+            vectors,
         }
     }
 
     /// Why no CPU can be in this state, if so.
     fn objection(&self, cpu: &S390Cpu) -> Option<String> {
-        let registers = &self.cpu.cpu.registers;
+        let registers = &self.cpu.cpu.cpu.registers;
         let prefix = registers.prefix;
         if !prefix.is_multiple_of(PREFIX_AREA)
             || !cpu.control.shared.ram().contains(prefix, PREFIX_AREA)
@@ -208,51 +243,65 @@ impl SavedCpu {
         None
     }
 
-    fn apply(&self, cpu: &mut S390Cpu) {
+    fn apply(&self, target: &mut S390Cpu) {
+        let SavedCpu4 {
+            cpu,
+            further_emergencies,
+        } = &self.cpu;
         let SavedCpu2 {
             state, registers, ..
-        } = &self.cpu.cpu;
-        cpu.clear_reset();
-        cpu.gpr = registers.gpr;
-        cpu.fpr = registers.fpr;
-        cpu.ar = registers.ar;
-        cpu.cr = registers.cr;
-        cpu.fpc = registers.fpc;
-        cpu.set_prefix(registers.prefix);
-        cpu.breaking_event = registers.breaking_event;
-        cpu.core.spaces_changed();
-        cpu.set_psw(Psw {
+        } = &cpu.cpu;
+        target.clear_reset();
+        target.gpr = registers.gpr;
+        let left = registers.fpr.into_iter().chain(self.vectors.left);
+        for (register, (left, right)) in target.vr.iter_mut().zip(left.zip(self.vectors.right)) {
+            *register = Vector { left, right };
+        }
+        target.ar = registers.ar;
+        target.cr = registers.cr;
+        target.fpc = registers.fpc;
+        target.set_prefix(registers.prefix);
+        target.breaking_event = registers.breaking_event;
+        target.core.spaces_changed();
+        target.set_psw(Psw {
             mask: registers.psw.0,
             address: registers.psw.1,
         });
-        cpu.set_state(match state {
+        target.set_state(match state {
             SavedState::Stopped => CpuState::Stopped,
             SavedState::Operating | SavedState::Crashed(_) => CpuState::Operating,
             SavedState::Load(_) => CpuState::Load,
             SavedState::CheckStop => CpuState::CheckStop,
         });
         match *state {
-            SavedState::Crashed(crash) => cpu.control.crash(match crash {
+            SavedState::Crashed(crash) => target.control.crash(match crash {
                 SavedCrash::Program => Crash::ProgramLoop,
                 SavedCrash::Operation => Crash::OperationLoop,
                 SavedCrash::External => Crash::ExternalLoop,
             }),
-            SavedState::Load(Some(reset)) => cpu.control.want_reset_again(match reset {
+            SavedState::Load(Some(reset)) => target.control.want_reset_again(match reset {
                 SavedReset::Reipl => ResetCause::GuestReipl,
                 SavedReset::Modified { keep_memory } => ResetCause::GuestModified { keep_memory },
             }),
             _ => {}
         }
-        cpu.restore_clock_state(
+        target.restore_clock_state(
             &registers.clock,
-            self.cpu.cpu.timer_zero_at,
-            self.cpu.cpu.last_unique,
-            self.cpu.has_set_tod_by,
+            cpu.cpu.timer_zero_at,
+            cpu.cpu.last_unique,
+            cpu.has_set_tod_by,
         );
-        cpu.control.handle.restore_latched(registers.latched);
-        let further = self.further_emergencies;
-        cpu.control.handle.restore_further_emergencies(further);
+        target.control.handle.restore_latched(registers.latched);
+        target
+            .control
+            .handle
+            .restore_further_emergencies(*further_emergencies);
     }
+}
+
+/// What version 2 had, in the present one.
+fn upgrade(cpu: SavedCpu2) -> SavedCpu {
+    SavedCpu4::from(SavedCpu3::from(cpu)).into()
 }
 
 impl Part for CpuPart<'_> {
@@ -279,9 +328,10 @@ impl Part for CpuPart<'_> {
 
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
         let saved: SavedCpu = match version {
-            1 => SavedCpu3::from(SavedCpu2::from(decode::<SavedCpu1>(self, payload)?)).into(),
-            2 => SavedCpu3::from(decode::<SavedCpu2>(self, payload)?).into(),
-            3 => decode::<SavedCpu3>(self, payload)?.into(),
+            1 => upgrade(decode::<SavedCpu1>(self, payload)?.into()),
+            2 => upgrade(decode::<SavedCpu2>(self, payload)?),
+            3 => SavedCpu4::from(decode::<SavedCpu3>(self, payload)?).into(),
+            4 => decode::<SavedCpu4>(self, payload)?.into(),
             _ => load(self, version, payload)?,
         };
         self.0.visit(|cpu| match saved.objection(cpu) {

@@ -47,30 +47,33 @@ fn index(register: u64) -> usize {
 
 impl InRegisters for Short {
     fn read(cpu: &S390Cpu, register: u64) -> Self {
-        Self((cpu.fpr[index(register)] >> 32) as u32)
+        Self((cpu.vr[index(register)].left >> 32) as u32)
     }
     fn write(self, cpu: &mut S390Cpu, register: u64) {
-        let place = &mut cpu.fpr[index(register)];
+        let place = &mut cpu.vr[index(register)].left;
         *place = *place & 0xffff_ffff | u64::from(self.0) << 32;
     }
 }
 
 impl InRegisters for Long {
     fn read(cpu: &S390Cpu, register: u64) -> Self {
-        Self(cpu.fpr[index(register)])
+        Self(cpu.vr[index(register)].left)
     }
     fn write(self, cpu: &mut S390Cpu, register: u64) {
-        cpu.fpr[index(register)] = self.0;
+        cpu.vr[index(register)].left = self.0;
     }
 }
 
 impl InRegisters for Extended {
     fn read(cpu: &S390Cpu, register: u64) -> Self {
-        extended(cpu.fpr[index(register)], cpu.fpr[index(register + 2)])
+        extended(
+            cpu.vr[index(register)].left,
+            cpu.vr[index(register + 2)].left,
+        )
     }
     fn write(self, cpu: &mut S390Cpu, register: u64) {
-        cpu.fpr[index(register)] = (self.0 >> 64) as u64;
-        cpu.fpr[index(register + 2)] = self.0 as u64;
+        cpu.vr[index(register)].left = (self.0 >> 64) as u64;
+        cpu.vr[index(register + 2)].left = self.0 as u64;
     }
 }
 

@@ -96,48 +96,48 @@ fn single(x: f32) -> u64 {
 #[test]
 fn short_operands_are_left_halves() {
     let mut cpu = start();
-    (cpu.fpr[1], cpu.fpr[2]) = (single(1.5), single(-3.0));
+    (cpu.vr[1].left, cpu.vr[2].left) = (single(1.5), single(-3.0));
     assert_eq!(execute(&mut cpu, "b30a0012"), End::Completed); // AEBR
-    assert_eq!((cpu.fpr[1], cc(&cpu)), (single(-1.5), 1));
+    assert_eq!((cpu.vr[1].left, cc(&cpu)), (single(-1.5), 1));
     mem::store_absolute(&cpu.core, DATA + 4, MemSize::B4, f32::to_bits(-1.5).into());
     assert_eq!(execute(&mut cpu, "ed105004000b"), End::Completed); // SEB
-    assert_eq!((cpu.fpr[1], cc(&cpu)), (single(0.0), 0));
+    assert_eq!((cpu.vr[1].left, cc(&cpu)), (single(0.0), 0));
     assert_eq!(execute(&mut cpu, "b3040012"), End::Completed); // LDEBR
-    assert_eq!(cpu.fpr[1], double(-3.0));
+    assert_eq!(cpu.vr[1].left, double(-3.0));
 }
 
 #[test]
 fn long_operands_from_registers_and_storage() {
     let mut cpu = start();
-    (cpu.fpr[8], cpu.fpr[15]) = (double(10.0), double(4.0));
+    (cpu.vr[8].left, cpu.vr[15].left) = (double(10.0), double(4.0));
     assert_eq!(execute(&mut cpu, "b31d008f"), End::Completed); // DDBR
-    assert_eq!(cpu.fpr[8], double(2.5));
+    assert_eq!(cpu.vr[8].left, double(2.5));
     mem::store_absolute(&cpu.core, DATA + 16, MemSize::B8, double(2.5));
     (cpu.gpr[6], cpu.fpc) = (6, 0);
     assert_eq!(execute(&mut cpu, "ed86500a0019"), End::Completed); // CDB with an index
     assert_eq!(cc(&cpu), 0);
     assert_eq!(execute(&mut cpu, "b315008f"), End::Completed); // SQDBR
-    assert_eq!((cpu.fpr[8], cpu.fpc), (double(2.0), 0));
+    assert_eq!((cpu.vr[8].left, cpu.fpc), (double(2.0), 0));
     assert_eq!(execute(&mut cpu, "b31d0088"), End::Completed); // 2 / 2
-    cpu.fpr[1] = double(3.0);
+    cpu.vr[1].left = double(3.0);
     assert_eq!(execute(&mut cpu, "b31d0081"), End::Completed); // 1 / 3: inexact
-    assert_eq!((cpu.fpr[8], cpu.fpc), (double(1.0 / 3.0), 0x0008_0000));
+    assert_eq!((cpu.vr[8].left, cpu.fpc), (double(1.0 / 3.0), 0x0008_0000));
 }
 
 #[test]
 fn extended_operands_are_pairs() {
     let mut cpu = start();
-    cpu.fpr[4] = double(3.0);
+    cpu.vr[4].left = double(3.0);
     assert_eq!(execute(&mut cpu, "b3050014"), End::Completed); // LXDBR 1,4
-    assert_eq!((cpu.fpr[1], cpu.fpr[3]), (0x4000_8000_0000_0000, 0));
+    assert_eq!((cpu.vr[1].left, cpu.vr[3].left), (0x4000_8000_0000_0000, 0));
     assert_eq!(execute(&mut cpu, "b34c0011"), End::Completed); // MXBR: 9
     assert_eq!(execute(&mut cpu, "b34d0051"), End::Completed); // DXBR: 0 / 9
     assert_eq!(
-        (cpu.fpr[1], cpu.fpr[5], cpu.fpr[7]),
+        (cpu.vr[1].left, cpu.vr[5].left, cpu.vr[7].left),
         (0x4002_2000_0000_0000, 0, 0)
     );
     assert_eq!(execute(&mut cpu, "b3430051"), End::Completed); // LCXBR
-    assert_eq!((cpu.fpr[5], cc(&cpu)), (0xc002_2000_0000_0000, 1));
+    assert_eq!((cpu.vr[5].left, cc(&cpu)), (0xc002_2000_0000_0000, 1));
     cpu.gpr[9] = 0xaaaa_aaaa_5555_5555;
     assert_eq!(execute(&mut cpu, "b39a5095"), End::Completed); // CFXBR
     assert_eq!((cpu.gpr[9], cc(&cpu)), (0xaaaa_aaaa_ffff_fff7, 1));
@@ -156,47 +156,50 @@ fn extended_operands_are_pairs() {
 #[test]
 fn multiply_and_add_takes_r3_r2_r1() {
     let mut cpu = start();
-    (cpu.fpr[1], cpu.fpr[2], cpu.fpr[3]) = (double(1.0), double(2.0), double(10.0));
+    (cpu.vr[1].left, cpu.vr[2].left, cpu.vr[3].left) = (double(1.0), double(2.0), double(10.0));
     assert_eq!(execute(&mut cpu, "b31e1032"), End::Completed); // MADBR 1,3,2
-    assert_eq!(cpu.fpr[1], double(21.0));
+    assert_eq!(cpu.vr[1].left, double(21.0));
     mem::store_absolute(&cpu.core, DATA, MemSize::B8, double(0.5));
     assert_eq!(execute(&mut cpu, "ed305000101f"), End::Completed); // MSDB 1,3,0(5)
-    assert_eq!(cpu.fpr[1], double(-16.0));
+    assert_eq!(cpu.vr[1].left, double(-16.0));
     let quiet = |payload: u64| 0x7ff8_0000_0000_0000 | payload;
-    (cpu.fpr[1], cpu.fpr[2], cpu.fpr[3]) = (quiet(1), quiet(2), quiet(3));
+    (cpu.vr[1].left, cpu.vr[2].left, cpu.vr[3].left) = (quiet(1), quiet(2), quiet(3));
     assert_eq!(execute(&mut cpu, "b31e1032"), End::Completed);
-    assert_eq!(cpu.fpr[1], quiet(3));
+    assert_eq!(cpu.vr[1].left, quiet(3));
 }
 
 /// Invalid operation and division by zero suppress; the others complete and then interrupt.
 #[test]
 fn traps() {
     let mut cpu = start();
-    (cpu.fpr[1], cpu.fpr[2], cpu.fpc) = (double(1.0), 0, ALL_MASKS);
+    (cpu.vr[1].left, cpu.vr[2].left, cpu.fpc) = (double(1.0), 0, ALL_MASKS);
     cpu.set_cc(2);
     assert_eq!(execute(&mut cpu, "b31d0012"), End::Data(0x40)); // 1 / 0
-    assert_eq!((cpu.fpr[1], cpu.fpc), (double(1.0), ALL_MASKS | 0x4000));
+    assert_eq!((cpu.vr[1].left, cpu.fpc), (double(1.0), ALL_MASKS | 0x4000));
     assert_eq!(cc(&cpu), 2);
-    (cpu.fpr[1], cpu.fpr[2], cpu.fpc) = (double(1e300), double(1.0), ALL_MASKS);
+    (cpu.vr[1].left, cpu.vr[2].left, cpu.fpc) = (double(1e300), double(1.0), ALL_MASKS);
     assert_eq!(execute(&mut cpu, "b31a0012"), End::Data(0x08));
-    assert_eq!((cpu.fpr[1], cpu.fpc), (double(1e300), ALL_MASKS | 0x0800));
-    cpu.fpr[1] = 0x7fe0_0000_0000_0000;
+    assert_eq!(
+        (cpu.vr[1].left, cpu.fpc),
+        (double(1e300), ALL_MASKS | 0x0800)
+    );
+    cpu.vr[1].left = 0x7fe0_0000_0000_0000;
     assert_eq!(execute(&mut cpu, "b31a0011"), End::Data(0x20)); // scaled by 2 to the -1536
     assert_eq!(
-        (cpu.fpr[1], cpu.fpc),
+        (cpu.vr[1].left, cpu.fpc),
         (0x1ff0_0000_0000_0000, ALL_MASKS | 0x2000)
     );
     assert_eq!(cc(&cpu), 2);
     // LOAD ROUNDED leaves a long result
-    (cpu.fpr[1], cpu.fpr[2]) = (0, 0x47f0_0000_0000_0000);
+    (cpu.vr[1].left, cpu.vr[2].left) = (0, 0x47f0_0000_0000_0000);
     assert_eq!(execute(&mut cpu, "b3440012"), End::Data(0x20));
-    assert_eq!(cpu.fpr[1], 0x27f0_0000_0000_0000);
+    assert_eq!(cpu.vr[1].left, 0x27f0_0000_0000_0000);
     // CONVERT TO FIXED: inexact completes, out of range is suppressed
-    (cpu.gpr[1], cpu.fpr[2]) = (7, double(2.5));
+    (cpu.gpr[1], cpu.vr[2].left) = (7, double(2.5));
     assert_eq!(execute(&mut cpu, "b3a90012"), End::Data(0x08));
     assert_eq!(cpu.gpr[1], 2);
     assert_eq!(execute(&mut cpu, "b3a90412"), End::Completed); // XxC
-    cpu.fpr[2] = double(1e30);
+    cpu.vr[2].left = double(1e30);
     assert_eq!(execute(&mut cpu, "b3a90012"), End::Data(0x80));
     assert_eq!(cpu.gpr[1], 2);
 }
@@ -204,7 +207,7 @@ fn traps() {
 #[test]
 fn modifiers() {
     let mut cpu = start();
-    cpu.fpr[2] = double(2.5);
+    cpu.vr[2].left = double(2.5);
     for (m3, result) in [(0, 2), (1, 3), (3, 3), (4, 2), (5, 2), (6, 3), (7, 2)] {
         assert_eq!(execute(&mut cpu, &format!("b3a9{m3}012")), End::Completed);
         assert_eq!((cpu.gpr[1], cc(&cpu)), (result, 2), "M3 {m3}");
@@ -221,20 +224,20 @@ fn modifiers() {
     }
     cpu.gpr[2] = u64::MAX;
     assert_eq!(execute(&mut cpu, "b3910012"), End::Completed); // CDLFBR
-    assert_eq!(cpu.fpr[1], double(4_294_967_295.0));
+    assert_eq!(cpu.vr[1].left, double(4_294_967_295.0));
     assert_eq!(execute(&mut cpu, "b3950012"), End::Completed); // CDFBR
-    assert_eq!(cpu.fpr[1], double(-1.0));
+    assert_eq!(cpu.vr[1].left, double(-1.0));
     assert_eq!(execute(&mut cpu, "b3a15012"), End::Completed); // CDLGBRA toward zero
-    assert_eq!(cpu.fpr[1], double(18_446_744_073_709_549_568.0));
+    assert_eq!(cpu.vr[1].left, double(18_446_744_073_709_549_568.0));
 }
 
 #[test]
 fn division_to_an_integer() {
     let mut cpu = start();
-    (cpu.fpr[1], cpu.fpr[2]) = (double(-7.0), double(2.0));
+    (cpu.vr[1].left, cpu.vr[2].left) = (double(-7.0), double(2.0));
     assert_eq!(execute(&mut cpu, "b35b3512"), End::Completed); // DIDBR 1,3,2,5
     assert_eq!(
-        (cpu.fpr[1], cpu.fpr[3], cc(&cpu)),
+        (cpu.vr[1].left, cpu.vr[3].left, cc(&cpu)),
         (double(-1.0), double(-3.0), 0)
     );
     for same in ["b35b1512", "b35b2512", "b35b3511", "b3531512"] {
@@ -245,7 +248,7 @@ fn division_to_an_integer() {
 #[test]
 fn data_classes() {
     let mut cpu = start();
-    cpu.fpr[1] = 0xfff0_0000_0000_0000;
+    cpu.vr[1].left = 0xfff0_0000_0000_0000;
     assert_eq!(execute(&mut cpu, "ed1000100011"), End::Completed); // TCDB: minus infinity
     assert_eq!(cc(&cpu), 1);
     assert_eq!(execute(&mut cpu, "ed100fef0011"), End::Completed);
@@ -257,7 +260,7 @@ fn data_classes() {
 fn without_afp_registers() {
     let mut cpu = start();
     cpu.cr[0] = 0;
-    cpu.fpr[2] = 5;
+    cpu.vr[2].left = 5;
     for bfp in [
         "b31a0002",
         "ed005000001a",
@@ -275,7 +278,7 @@ fn without_afp_registers() {
         assert_eq!(execute(&mut cpu, additional), End::Data(1), "{additional}");
     }
     assert_eq!(execute(&mut cpu, "2862"), End::Completed);
-    assert_eq!((cpu.fpr[6], cpu.fpc), (5, 0));
+    assert_eq!((cpu.vr[6].left, cpu.fpc), (5, 0));
 }
 
 #[test]
@@ -290,22 +293,22 @@ fn registers_storage_and_signs() {
         0x8123_4567_0000_0000
     );
     assert_eq!(execute(&mut cpu, "3831"), End::Completed); // LER
-    assert_eq!(cpu.fpr[3], 0x8123_4567_0000_0000);
+    assert_eq!(cpu.vr[3].left, 0x8123_4567_0000_0000);
     assert_eq!(execute(&mut cpu, "ed1050080064"), End::Completed); // LEY
-    assert_eq!(cpu.fpr[1], 0x8123_4567_89ab_cdef);
+    assert_eq!(cpu.vr[1].left, 0x8123_4567_89ab_cdef);
     assert_eq!(execute(&mut cpu, "b3700041"), End::Completed); // LPDFR
-    assert_eq!(cpu.fpr[4], 0x0123_4567_89ab_cdef);
+    assert_eq!(cpu.vr[4].left, 0x0123_4567_89ab_cdef);
     assert_eq!(execute(&mut cpu, "b3721064"), End::Completed); // CPSDR 6,1,4
-    assert_eq!(cpu.fpr[6], 0x8123_4567_89ab_cdef);
+    assert_eq!(cpu.vr[6].left, 0x8123_4567_89ab_cdef);
     assert_eq!(execute(&mut cpu, "b3cd00a6"), End::Completed); // LGDR
     assert_eq!(cpu.gpr[10], 0x8123_4567_89ab_cdef);
     assert_eq!(execute(&mut cpu, "b3730066"), End::Completed); // LCDFR
     assert_eq!(execute(&mut cpu, "b3740060"), End::Completed); // LZER
-    assert_eq!(cpu.fpr[6], 0x89ab_cdef);
+    assert_eq!(cpu.vr[6].left, 0x89ab_cdef);
     assert_eq!(execute(&mut cpu, "b3650046"), End::Specification); // LXR 4,6
-    cpu.fpr[7] = 1;
+    cpu.vr[7].left = 1;
     assert_eq!(execute(&mut cpu, "b3650015"), End::Completed); // LXR 1,5
-    assert_eq!(cpu.fpr[3], 1);
+    assert_eq!(cpu.vr[3].left, 1);
 }
 
 #[test]

@@ -231,13 +231,16 @@ fn place(cpu: &S390Cpu, program: &[String]) {
 }
 
 fn run(cpu: &mut S390Cpu, start: &Start) -> Left {
-    (cpu.fpr, cpu.gpr, cpu.fpc) = (start.fpr, start.gpr, start.fpc);
+    (cpu.gpr, cpu.fpc) = (start.gpr, start.fpc);
+    for (register, value) in cpu.vr.iter_mut().zip(start.fpr) {
+        register.left = value;
+    }
     cpu.core.pc = CODE;
     cpu.psw_mask = PSW_MASK;
     crate::cpu::run::run(cpu);
     let code = mem::load_absolute(&cpu.core, super::PROGRAM_CODE, MemSize::B4);
     Left {
-        fpr: cpu.fpr,
+        fpr: cpu.fprs(),
         gpr: cpu.gpr,
         fpc: cpu.fpc,
         cc: cc(cpu),

@@ -1,0 +1,167 @@
+//! Vector instructions.
+//!
+//! The loop over instructions has seen that they are enabled ([`super::block`]). Moves and
+//! bitwise operations work on the registers' halves; for the rest a helper gets an
+//! [`Operands`] word. Here are loads, stores, moves and bitwise operations. Not here: what the
+//! others do to values ([`crate::vector`]).
+
+use tcg::ir::{BinOp, Cond, MemMode, Ty, Val};
+use tcg::{Access, Effects, GlobalSet, HelperDef, Intrinsic, mem};
+
+use super::operand::B8;
+use super::{Flow, Tx};
+use crate::cpu::{S390Cpu, sets};
+use crate::insn::Insn;
+
+/// What a helper that reads and writes vector registers alone may do.
+pub const REGISTERS: Effects = Effects {
+    traps: false,
+    ..Effects::GLOBALS.within(sets::VECTORS, sets::VECTORS)
+};
+
+/// The same and the condition code.
+pub const REGISTERS_CC: Effects = Effects {
+    traps: false,
+    ..Effects::GLOBALS.within(sets::VECTORS, sets::VECTORS.and(GlobalSet::CC))
+};
+
+/// What a helper needs to know of a vector instruction, in 64 bits: register numbers, masks and
+/// the immediate operand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operands(pub u64);
+
+impl Operands {
+    /// Those of an instruction; the immediate operand is the first that the format has.
+    pub fn of(i: &Insn) -> Self {
+        let registers = [i.v1, i.v2, i.v3, i.v4];
+        let masks = [i.m3, i.m4, i.m5, i.m6];
+        let mut word = u64::from(i.u16() | u16::from(i.i4)) << 48;
+        for (n, register) in registers.into_iter().enumerate() {
+            word |= u64::from(register & 31) << (8 * n);
+        }
+        for (n, mask) in masks.into_iter().enumerate() {
+            word |= u64::from(mask & 15) << (32 + 4 * n);
+        }
+        Self(word)
+    }
+
+    const fn register(self, n: u32) -> usize {
+        (self.0 >> (8 * n)) as usize & 31
+    }
+
+    const fn mask(self, n: u32) -> u8 {
+        (self.0 >> (32 + 4 * n)) as u8 & 15
+    }
+
+    /// Number of the first vector register.
+    pub const fn v1(self) -> usize {
+        self.register(0)
+    }
+
+    /// Number of the second vector register.
+    pub const fn v2(self) -> usize {
+        self.register(1)
+    }
+
+    /// Number of the third vector register.
+    pub const fn v3(self) -> usize {
+        self.register(2)
+    }
+
+    /// Number of the fourth vector register.
+    pub const fn v4(self) -> usize {
+        self.register(3)
+    }
+
+    /// The M3 field.
+    pub const fn m3(self) -> u8 {
+        self.mask(0)
+    }
+
+    /// The M4 field.
+    pub const fn m4(self) -> u8 {
+        self.mask(1)
+    }
+
+    /// The M5 field.
+    pub const fn m5(self) -> u8 {
+        self.mask(2)
+    }
+
+    /// The M6 field.
+    pub const fn m6(self) -> u8 {
+        self.mask(3)
+    }
+
+    /// The immediate operand: I2 (VRI-e: I3, sign-extended from 12 bits; VRI-d: I4).
+    pub const fn immediate(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
+}
+
+impl Tx<'_> {
+    /// An instruction's [`Operands`] as a constant.
+    pub fn vector_operands(&mut self, i: &Insn) -> Val {
+        let Operands(word) = Operands::of(i);
+        self.c64(word)
+    }
+}
+
+/// VL.
+pub fn vl(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    let address = tx.ea2(i);
+    let left = tx.load(Ty::I64, B8, i.b2, address);
+    let address = tx.address_plus(address, 8);
+    let right = tx.load(Ty::I64, B8, i.b2, address);
+    tx.set_v128(i.v1, (left, right));
+    Flow::Next
+}
+
+/// VST.
+pub fn vst(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    let address = tx.ea2(i);
+    let v = tx.v128(i.v1);
+    store(tx, i.b2, address, v);
+    Flow::Next
+}
+
+/// Checks that 16 bytes at an address can be stored, if the first argument is not 0.
+static CHECK_STORE: HelperDef = HelperDef::new3(
+    "check_vector_store",
+    Effects::MEMORY,
+    |cpu: &mut S390Cpu, when, address, mode| {
+        if when != 0 {
+            mem::probe(cpu, MemMode(mode as u8), Access::Write, address, 16)?;
+        }
+        Ok(0)
+    },
+)
+.with_intrinsic(Intrinsic::NothingIfZero);
+
+/// Stores 16 bytes, or none. Where a page is only partly protected, that is its first part.
+fn store(tx: &mut Tx<'_>, base: u8, address: Val, (left, right): (Val, Val)) {
+    let offset = tx.b.bin_imm(BinOp::And, address, mem::PAGE_SIZE - 1);
+    let last = tx.c64(mem::PAGE_SIZE - 16);
+    let crosses = tx.b.set_cond(Cond::GtU, offset, last);
+    let mode = tx.data_mode_arg(base);
+    tx.call(&CHECK_STORE, &[crosses, address, mode]);
+    tx.store(B8, base, address, left);
+    let address = tx.address_plus(address, 8);
+    tx.store(B8, base, address, right);
+}
+
+/// VLR.
+pub fn vlr(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    let v = tx.v128(i.v2);
+    tx.set_v128(i.v1, v);
+    Flow::Next
+}
+
+/// VN, VO, VX.
+pub fn bitwise(tx: &mut Tx<'_>, i: &Insn, op: BinOp) -> Flow {
+    let (a, b) = (tx.v128(i.v2), tx.v128(i.v3));
+    let left = tx.b.bin(op, a.0, b.0);
+    let right = tx.b.bin(op, a.1, b.1);
+    tx.set_v128(i.v1, (left, right));
+    Flow::Next
+}
