@@ -37,6 +37,7 @@ use crate::cpu::S390Cpu;
 use crate::cpu::facility::MULTIPLE_EPOCH;
 use crate::cpu::handle::{self, CpuHandle};
 use crate::cpu::interrupt::subclass;
+use crate::cpu::psw;
 
 /// What a CPU has of clocks.
 pub struct CpuClock {
@@ -54,6 +55,17 @@ pub struct CpuClock {
     wake_up: Timer,
     /// When it will at the latest; never, if it is not armed.
     armed: VmTime,
+    /// What the comparator wakes the CPU for while it waits, enabled for that.
+    awaited: Option<Awaited>,
+}
+
+/// A clock-comparator condition ahead.
+#[derive(Debug, Clone, Copy)]
+struct Awaited {
+    /// Where it begins to hold.
+    due: Tod,
+    /// The setting of the clock that this belongs to.
+    setting: u64,
 }
 
 /// The clock side of a CPU for saving.
@@ -80,6 +92,7 @@ impl CpuClock {
             set_by: 0,
             wake_up: timeline.timer(&name, move |_| wakes.kick(handle::INTERRUPT)),
             armed: VmTime::NEVER,
+            awaited: None,
         }
     }
 }
@@ -186,6 +199,7 @@ impl S390Cpu {
     /// What an initial CPU reset does to the clocks.
     pub(crate) fn reset_clocks(&mut self) {
         self.control.clock.comparator = 0;
+        self.control.clock.awaited = None;
         self.control.clock.programmable = 0;
         self.set_cpu_timer(0);
     }
@@ -272,6 +286,30 @@ impl S390Cpu {
         }
     }
 
+    /// The CPU begins to wait, or goes on with it.
+    pub(crate) fn await_comparator(&mut self) {
+        let due = (self.psw_mask & psw::EXTERNAL != 0)
+            .then(|| self.comparator_due())
+            .flatten();
+        let setting = self.control.shared.tod.setting();
+        self.control.clock.awaited = due.map(|due| Awaited { due, setting });
+    }
+
+    /// Whether the comparator's condition held while the CPU waited for it, and has gone since
+    /// because the clock has rolled over: a host that woke the CPU late. It was enabled all the
+    /// time, so it has taken the interruption. Asked once.
+    pub(crate) fn has_slept_over_comparator(&mut self) -> bool {
+        let Some(awaited) = self.control.clock.awaited.take() else {
+            return false;
+        };
+        let waits = psw::WAIT | psw::EXTERNAL;
+        self.psw_mask & waits == waits
+            && self.cr[0] & subclass::CLOCK_COMPARATOR != 0
+            && awaited.setting == self.control.shared.tod.setting()
+            && !self.read_tod().is_before(awaited.due)
+            && !self.comparator_pending()
+    }
+
     /// The clock side for saving.
     pub fn clock_state(&self) -> ClockState {
         ClockState {
@@ -314,6 +352,7 @@ impl S390Cpu {
         let clock = &mut self.control.clock;
         clock.set_by = set_by;
         clock.comparator = state.comparator;
+        clock.awaited = None;
         clock.programmable = state.programmable;
         let value = state.cpu_timer;
         clock.timer = match timer_zero_at {

@@ -446,6 +446,54 @@ fn a_waiting_cpu_wakes_at_its_comparator_without_help() {
     assert_eq!(cpu.take_external_code(), 0x1004);
 }
 
+#[test]
+fn a_host_that_wakes_a_waiting_cpu_late_does_not_take_an_interruption_from_it() {
+    let waits = |cpu: &mut S390Cpu| {
+        cpu.set_psw(Psw {
+            mask: psw::ADDRESSING | psw::EXTERNAL | psw::WAIT,
+            address: 0x1000,
+        });
+        assert_eq!(poll(cpu), Poll::Leave);
+        assert_eq!(cpu.control.take_leave(), Leave::Wait);
+    };
+    let before = |_: &_| Tod::new(0, u64::MAX - MILLISECOND);
+    let comparator = u64::MAX - MILLISECOND / 2;
+
+    // Half a millisecond before the roll-over, and the CPU looks a millisecond after that.
+    let mut bench = Bench::with_clock(1, before);
+    enabled(&mut bench.cpus[0]);
+    bench.cpus[0].set_comparator(comparator);
+    waits(&mut bench.cpus[0]);
+    bench.advance(1_500_000);
+    let cpu = &mut bench.cpus[0];
+    assert_eq!((cpu.read_tod().epoch_index(), poll(cpu)), (1, Poll::Run));
+    assert_eq!(cpu.take_external_code(), 0x1004);
+    // That was that: from here on the comparator is ahead again.
+    assert_eq!(take(cpu), 0);
+
+    // One that comes first takes nothing from it either.
+    let mut bench = Bench::with_clock(2, before);
+    enabled(&mut bench.cpus[0]);
+    bench.cpus[0].cr[0] |= 0x4000;
+    bench.cpus[0].set_comparator(comparator);
+    waits(&mut bench.cpus[0]);
+    bench.advance(1_500_000);
+    bench.cpus[0].control.handle.post_emergency(1);
+    assert_eq!(poll(&mut bench.cpus[0]), Poll::Run);
+    assert_eq!(bench.cpus[0].take_external_code(), 0x1004);
+    assert_eq!(take(&mut bench.cpus[0]), 0x1201);
+
+    // A program that has set the clock meanwhile has withdrawn it.
+    let mut bench = Bench::with_clock(2, before);
+    enabled(&mut bench.cpus[0]);
+    bench.cpus[0].set_comparator(comparator);
+    waits(&mut bench.cpus[0]);
+    bench.advance(1_500_000);
+    bench.cpus[1].set_tod(0);
+    assert_eq!(poll(&mut bench.cpus[0]), Poll::Leave);
+    assert_eq!(bench.cpus[0].control.take_leave(), Leave::Wait);
+}
+
 /// On the real host's clock: every value of STORE CLOCK on any CPU is another one, and on each
 /// CPU no reading of any kind is below an earlier one.
 #[test]

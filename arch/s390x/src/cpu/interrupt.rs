@@ -147,6 +147,7 @@ pub fn poll(cpu: &mut S390Cpu) -> Poll {
             cpu.control.wait_told = true;
             return leave(cpu, Leave::DisabledWait);
         }
+        cpu.await_comparator();
         return leave(cpu, Leave::Wait);
     }
     // The last thing before guest code, so that the guest's time runs while the guest does.
@@ -185,6 +186,9 @@ fn take_all(cpu: &mut S390Cpu) {
         if cpu.control.crash.is_some() {
             return;
         }
+    }
+    if cpu.has_slept_over_comparator() && cpu.psw_mask & psw::EXTERNAL != 0 {
+        take_external(cpu, External::ClockComparator);
     }
     for _ in 0..MAX_IN_ONE_POLL {
         let Some(external) = next_external(cpu) else {
