@@ -48,15 +48,11 @@ impl Console {
         String::from_utf8_lossy(&lock(&self.screen.0).text).into_owned()
     }
 
-    /// Everything, once the stream has ended, or what there is when the time is over.
-    pub fn whole(&self, limit: Duration) -> String {
+    /// Waits for the stream's end, at most so long.
+    pub fn wait_for_end(&self, limit: Duration) {
         let screen = lock(&self.screen.0);
-        let waited = self
-            .screen
-            .1
-            .wait_timeout_while(screen, limit, |screen| !screen.ended);
-        let screen = waited.unwrap_or_else(PoisonError::into_inner).0;
-        String::from_utf8_lossy(&screen.text).into_owned()
+        let end = &self.screen.1;
+        drop(end.wait_timeout_while(screen, limit, |screen| !screen.ended));
     }
 
     /// Waits for a text after what was waited for before; returns everything up to its end.

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::{Console, Qmp};
 
+/// How long what has ended may take to hand over its output (a child of its own may have it, too).
+const LIMIT_OF_READING: Duration = Duration::from_secs(30);
+
 /// The program under test: `$EMU_BINARY`, else what cargo has built beside this test.
 pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("EMU_BINARY") {
@@ -187,11 +190,16 @@ impl Emu {
             })
     }
 
-    /// Waits for the program's end; `None` if it does not come within the limit.
+    /// Waits for the program's end; `None` if it does not come within the limit. After the end
+    /// the console has everything that was printed.
     pub fn ends_within(&mut self, limit: Duration) -> Option<ExitStatus> {
         let until = Instant::now() + limit;
         loop {
             let status = self.child.try_wait().expect("waiting for a child");
+            if status.is_some() {
+                // The end of the process may be seen before the last of its output.
+                self.console.wait_for_end(LIMIT_OF_READING);
+            }
             if status.is_some() || Instant::now() >= until {
                 return status;
             }

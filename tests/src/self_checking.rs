@@ -42,8 +42,7 @@ impl Run<'_> {
                 emu.stderr()
             );
         };
-        // The end of the process may be seen before the last of its output.
-        let text = emu.console.whole(LIMIT);
+        let text = emu.console.text();
         let failed: Vec<_> = text
             .lines()
             .filter(|line| line.starts_with("FAIL"))

@@ -92,10 +92,7 @@ fn boot(program: &Program, debian: &Debian, cpus: u32, limit: Duration) -> Boot 
         .start();
     let status = emu.ends_within(limit);
     let seconds = start.elapsed().as_secs_f64();
-    let text = match status {
-        Some(_) => emu.console.whole(Duration::from_secs(10)),
-        None => emu.console.text(),
-    };
+    let text = emu.console.text();
     match status {
         None => Boot::Hung(tail(&text)),
         Some(status) if !status.success() || !text.contains("READY poweroff") => Boot::Failed(
