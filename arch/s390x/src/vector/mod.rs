@@ -3,6 +3,8 @@
 //!
 //! Not here: registers, storage and exceptions ([`crate::translate`], [`crate::helpers`]).
 
+pub mod float;
+
 /// A vector: 128 bits, as a register holds them. Bits and elements are counted from the left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(C)]
