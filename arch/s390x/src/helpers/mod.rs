@@ -17,6 +17,7 @@ pub mod string;
 pub mod system;
 pub mod translate_bytes;
 pub mod unicode;
+pub mod vector_float;
 
 #[cfg(test)]
 mod tests;

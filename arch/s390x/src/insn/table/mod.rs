@@ -12,6 +12,7 @@ mod logic;
 mod storage;
 mod system;
 mod vector;
+mod vector_float;
 
 use super::{Facility, Format, Insn, Row};
 use crate::translate::{Flow, Tx};
@@ -30,6 +31,7 @@ static GROUPS: &[&[Row]] = &[
     storage::ROWS,
     system::ROWS,
     vector::ROWS,
+    vector_float::ROWS,
 ];
 
 /// All rows.

@@ -5,6 +5,8 @@
 //! [`Operands`] word. Here are loads, stores, moves and bitwise operations. Not here: what the
 //! others do to values ([`crate::vector`]).
 
+pub mod float;
+
 use tcg::ir::{BinOp, Cond, MemMode, Ty, Val};
 use tcg::{Access, Effects, GlobalSet, HelperDef, Intrinsic, mem};
 
