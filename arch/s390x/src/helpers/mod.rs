@@ -18,6 +18,8 @@ pub mod system;
 pub mod translate_bytes;
 pub mod unicode;
 pub mod vector_float;
+pub mod vector_integer;
+pub mod vector_string;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,11 @@
 //! Not here: registers, storage and exceptions ([`crate::translate`], [`crate::helpers`]).
 
 pub mod float;
+pub mod integer;
+pub mod lane;
+pub mod multiply;
+pub mod shift;
+pub mod string;
 
 /// A vector: 128 bits, as a register holds them. Bits and elements are counted from the left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

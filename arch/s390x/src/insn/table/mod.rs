@@ -13,6 +13,7 @@ mod storage;
 mod system;
 mod vector;
 mod vector_float;
+mod vector_integer;
 
 use super::{Facility, Format, Insn, Row};
 use crate::translate::{Flow, Tx};
@@ -32,6 +33,7 @@ static GROUPS: &[&[Row]] = &[
     system::ROWS,
     vector::ROWS,
     vector_float::ROWS,
+    vector_integer::ROWS,
 ];
 
 /// All rows.

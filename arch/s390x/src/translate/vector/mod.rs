@@ -6,6 +6,9 @@
 //! others do to values ([`crate::vector`]).
 
 pub mod float;
+pub(crate) mod integer;
+pub(crate) mod shift;
+pub(crate) mod string;
 
 use tcg::ir::{BinOp, Cond, MemMode, Ty, Val};
 use tcg::{Access, Effects, GlobalSet, HelperDef, Intrinsic, mem};
