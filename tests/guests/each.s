@@ -1,6 +1,7 @@
 # Executes single instructions in states that an initial RAM disk lists, and writes out,
 # in binary, how each ended: for comparing machines (tests/tests/each_instruction.rs has
 # the formats). Nothing is checked here.
+.machine z15
 .include "rt.inc"
 
 # Storage that the instructions see: AREA is in front of the code, EDGE about the end of
@@ -20,7 +21,7 @@
 .equ START_PSW, 0x480
 .equ CASE_CR0, 0x490
 
-.equ SET_BYTES, 256                     # 16 general, 16 floating-point registers
+.equ SET_BYTES, 128+512                 # 16 general, 32 vector registers
 .equ RECORD_HEAD, 56
 
 main:
@@ -32,7 +33,7 @@ main:
     stgrl %r8, pattern_at
     aghi %r8, AREA_BYTES+EDGE_BYTES
     stgrl %r8, sets_at
-    sllg %r10, %r10, 8
+    msgfi %r10, SET_BYTES
     agr %r8, %r10
     stgrl %r8, case_at
     stgrl %r9, cases_left
@@ -42,7 +43,8 @@ main:
     stgrl %r2, most
     larl %r1, first_controls
     stctg %c0, %c15, 0(%r1)
-    larl %r1, first_controls
+    oi 5(%r1), 0x02                     # vector enablement
+    lctlg %c0, %c0, 0(%r1)
     llilf %r2, SEGMENTS
     stg %r2, 8*1(%r1)
     stg %r2, 8*7(%r1)
@@ -73,16 +75,15 @@ next:
     stg %r1, START_PSW+8
     mvc CASE_CR0(8), 16(%r13)
     llgf %r12, 24(%r13)
-    sllg %r12, %r12, 8
+    msgfi %r12, SET_BYTES
     lgrl %r1, sets_at
     agr %r12, %r1
     stgrl %r12, set_now
     larl %r1, zeros
     lfpc 0(%r1)
     lam %a0, %a15, 0(%r1)
-    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
-    ld %f\n, 128+8*\n(%r12)
-    .endr
+    vlm %v0, %v15, 128(%r12)
+    vlm %v16, %v31, 128+256(%r12)
     mvghi LC_TEID, 0
     mvghi LC_PGM_ILC, 0
     larl %r1, first_controls
@@ -118,10 +119,9 @@ record:
     mvc 32(8,%r9), LC_TEID
     mvc 40(8,%r9), 0x110
     stfpc 48(%r9)
-    larl %r1, floats
-    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
-    std %f\n, 8*\n(%r1)
-    .endr
+    larl %r1, vectors
+    vstm %v0, %v15, 0(%r1)
+    vstm %v16, %v31, 256(%r1)
     larl %r1, accesses
     stam %a0, %a15, 0(%r1)
     la %r8, RECORD_HEAD(%r9)
@@ -131,8 +131,9 @@ record:
     lgr %r3, %r12
     lghi %r4, 16
     CALL differences
-    larl %r2, floats
+    larl %r2, vectors
     la %r3, 128(%r12)
+    lghi %r4, 64
     CALL differences
     larl %r2, accesses
     larl %r3, zeros
@@ -264,8 +265,8 @@ first_controls:
     .skip 128
 zeros:
     .skip 64
-floats:
-    .skip 128
+vectors:
+    .skip 512
 accesses:
     .skip 64
 buffer:

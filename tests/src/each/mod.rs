@@ -30,8 +30,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// How long a case may take.
 const LIMIT_OF_CASE: Duration = Duration::from_millis(5);
 
-/// Contents of the general and floating-point registers.
-pub type Registers = [u64; 32];
+/// Contents of the general registers, and of the vector registers, two doublewords each.
+pub type Registers = [u64; 16 + 64];
 
 /// One instruction in one state.
 #[derive(Clone, Copy, Debug)]
@@ -70,8 +70,8 @@ pub struct Ending {
     pub breaking: u64,
     /// Floating-point control register.
     pub fpc: u32,
-    /// Doublewords that have changed: 0-15 general, 16-31 floating-point, 32-39 (pairs of) access
-    /// registers, 40-231 storage.
+    /// Doublewords that have changed: 0-15 general registers, 16-79 vector registers, 80-87 (pairs
+    /// of) access registers, 88-279 storage.
     pub changed: BTreeMap<u64, u64>,
 }
 

@@ -4,6 +4,7 @@ use machine::NetDevice;
 use tcg::Poll;
 use tcg::ir::MemSize;
 
+use super::facility::VECTOR;
 use super::handle::CpuState;
 use super::interrupt::{poll, subclass};
 use super::psw::{self, Psw};
@@ -157,6 +158,36 @@ fn a_machine_check_stores_registers_in_their_own_units() {
     });
     poll(cpu);
     assert_eq!(cpu.core.pc, 0x1000);
+}
+
+#[test]
+fn a_machine_check_stores_vector_registers_where_they_are_wanted() {
+    let area = 0x3_0400;
+    for (installed, designation, stored) in [
+        (true, area, true),
+        (true, area | 0x3ff, true),
+        (true, 0x3ff, false),
+        (true, crate::cpu::testing::RAM, false),
+        (false, area, false),
+    ] {
+        let mut bench = pending(1);
+        bench.shared.css.reset_path(0, 0).unwrap();
+        let cpu = &mut bench.cpus[0];
+        cpu.control.facilities.set(VECTOR, installed);
+        cpu.vr[31].right = 0x31;
+        cpu.set_lowcore(lowcore::EXTENDED_SAVE_AREA, MemSize::B8, designation);
+        cpu.cr[14] = REPORTS;
+        cpu.set_psw(Psw {
+            mask: psw::ADDRESSING | psw::MACHINE_CHECK,
+            address: 0x1000,
+        });
+        poll(cpu);
+        let code = cpu.lowcore(lowcore::MACHINE_CHECK_CODE, MemSize::B8);
+        let valid = if stored { 0x40_0000_0000 } else { 0 };
+        assert_eq!(code, 0x0040_0f1d_4033_0000 | valid);
+        let last = tcg::mem::load_absolute(&cpu.core, area + 0x1f8, MemSize::B8);
+        assert_eq!(last, if stored { 0x31 } else { 0 });
+    }
 }
 
 #[test]

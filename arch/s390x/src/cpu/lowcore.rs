@@ -76,6 +76,8 @@ pub const PROGRAM_NEW: u64 = 0x1d0;
 pub const MACHINE_CHECK_NEW: u64 = 0x1e0;
 /// I/O new PSW.
 pub const IO_NEW: u64 = 0x1f0;
+/// Machine-check-extended-save-area designation, 8 bytes.
+pub const EXTENDED_SAVE_AREA: u64 = 0x11b0;
 /// Store-status and machine-check save area, absolute in the prefix area for SIGP.
 pub const SAVE_AREA: u64 = 0x1200;
 

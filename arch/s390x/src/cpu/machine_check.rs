@@ -8,9 +8,11 @@
 use tcg::ir::MemSize;
 
 use super::S390Cpu;
+use super::facility::VECTOR;
 use super::interrupt::swap;
 use super::lowcore;
 use super::psw;
+use super::reset::VECTOR_BYTES;
 
 /// CR14 bit 35: channel-report-pending subclass mask.
 const CHANNEL_REPORT_MASK: u64 = 0x1000_0000;
@@ -35,6 +37,8 @@ mod code {
         | bit(43)
         | bit(46)
         | bit(47);
+    /// The vector registers that have been stored are valid.
+    pub(super) const VECTORS_VALID: u64 = bit(25);
 
     const fn bit(number: u32) -> u64 {
         1 << (63 - number)
@@ -55,6 +59,19 @@ pub(super) fn is_enabled(cpu: &S390Cpu) -> bool {
     noted(cpu) & cpu.psw_mask != 0
 }
 
+/// Where the vector registers are to be stored, if there are any and the program has designated
+/// storage for them.
+fn extended_save_area(cpu: &S390Cpu) -> Option<u64> {
+    /// Bits of the designation that are no address.
+    const NO_ADDRESS: u64 = 0x3ff;
+    let designation = cpu.lowcore(lowcore::EXTENDED_SAVE_AREA, MemSize::B8);
+    let area = designation & !NO_ADDRESS;
+    let usable = cpu.control.facilities.has(VECTOR)
+        && area != 0
+        && cpu.control.shared.ram().contains(area, VECTOR_BYTES);
+    usable.then_some(area)
+}
+
 /// Takes it, unless another CPU has been faster.
 pub(super) fn take(cpu: &mut S390Cpu) {
     if !cpu.control.shared.css.take_report() {
@@ -68,10 +85,15 @@ pub(super) fn take(cpu: &mut S390Cpu) {
     cpu.store_registers(cpu.prefix + lowcore::SAVE_AREA);
     // Architectural-mode identification: z/Architecture.
     cpu.set_lowcore(lowcore::MODE, MemSize::B1, 1);
+    let mut stored = code::VALID;
+    if let Some(area) = extended_save_area(cpu) {
+        cpu.store_vectors(area);
+        stored |= code::VECTORS_VALID;
+    }
     cpu.set_lowcore(
         lowcore::MACHINE_CHECK_CODE,
         MemSize::B8,
-        code::CHANNEL_REPORT | code::VALID,
+        code::CHANNEL_REPORT | stored,
     );
     cpu.set_lowcore(lowcore::EXTERNAL_DAMAGE, MemSize::B4, 0);
     cpu.set_lowcore(lowcore::FAILING_STORAGE, MemSize::B8, 0);

@@ -10,9 +10,10 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::S390Cpu;
-use super::facility::SENSE_RUNNING;
+use super::facility::{SENSE_RUNNING, VECTOR};
 use super::handle::{self, CpuHandle, CpuState};
 use super::psw;
+use super::reset::VECTOR_BYTES;
 
 /// Status bits that SIGP stores (bits 32-63 of R1).
 pub mod status {
@@ -31,6 +32,10 @@ pub mod status {
     /// Bit 53, sense running status: not running.
     pub const NOT_RUNNING: u32 = 0x400;
 }
+
+/// What additional status is stored at is a multiple of this: without guarded storage there is
+/// nothing beside vector registers.
+const ADDITIONAL_STATUS_BOUNDARY: u64 = 0x400;
 
 /// How SIGP ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +60,7 @@ enum Order {
     Reset,
     SetPrefix(u64),
     StoreStatusAt(u64),
+    StoreAdditionalStatusAt(u64),
     ConditionalEmergency { asn: u16, by: u16 },
 }
 
@@ -149,6 +155,16 @@ pub fn signal(cpu: &mut S390Cpu, order: u8, address: u16, parameter: u64) -> Out
                 Outcome::Status(status::NOT_RUNNING)
             }
         }
+        0x17 if cpu.control.facilities.has(VECTOR) => {
+            let ram = cpu.core.system().ram();
+            if parameter.is_multiple_of(ADDITIONAL_STATUS_BOUNDARY)
+                && ram.contains(parameter, VECTOR_BYTES)
+            {
+                send(cpu, target, Order::StoreAdditionalStatusAt(parameter))
+            } else {
+                Outcome::Status(status::INVALID_PARAMETER)
+            }
+        }
         _ => Outcome::Status(status::INVALID_ORDER),
     }
 }
@@ -158,6 +174,7 @@ fn is_known(cpu: &S390Cpu, order: u8) -> bool {
     match order {
         0x01..=0x06 | 0x09 | 0x0b..=0x0e | 0x12 | 0x13 => true,
         0x15 => cpu.control.facilities.has(SENSE_RUNNING),
+        0x17 => cpu.control.facilities.has(VECTOR),
         _ => false,
     }
 }
@@ -312,6 +329,12 @@ fn carry_out(cpu: &mut S390Cpu, order: Order) -> Outcome {
                 return Outcome::Status(status::INCORRECT_STATE);
             }
             cpu.store_status(area);
+        }
+        Order::StoreAdditionalStatusAt(area) => {
+            if state != CpuState::Stopped {
+                return Outcome::Status(status::INCORRECT_STATE);
+            }
+            cpu.store_vectors(area);
         }
         Order::ConditionalEmergency { asn, by } => {
             if state == CpuState::Stopped && !concerns(cpu, asn) {

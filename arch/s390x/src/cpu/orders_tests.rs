@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tcg::ir::MemSize;
 use tcg::mem;
 
+use super::facility::VECTOR;
 use super::handle::{CpuHandle, CpuState};
 use super::orders::{Outcome, signal, status};
 use super::testing::{Bench, code_psw};
 use super::{S390Cpu, lowcore, run, wait};
 use crate::machine::Shared;
+use crate::vector::Vector;
 
 /// A CPU with a thread of its own: in the guest, asleep, and back.
 struct Threaded {
@@ -74,6 +76,10 @@ fn a_cpu_is_brought_up_stopped_and_looked_at() {
     let mut cpu = bench.cpus.pop().unwrap();
     other.cpu_reset();
     other.gpr[7] = 0x1234_5678_9abc_def0;
+    other.vr[17] = Vector {
+        left: 0xff17,
+        right: 0x1717,
+    };
     mem::write_absolute(&cpu.core, 0x9000, &LOOP);
     // Where the CPU's prefix area will be.
     let area = 0x2_0000;
@@ -116,7 +122,8 @@ fn a_cpu_is_brought_up_stopped_and_looked_at() {
     assert_eq!(send(&mut cpu, 0x15, 0), Outcome::Accepted);
     assert_eq!(send(&mut cpu, 0x01, 0), Outcome::Accepted);
     // Only a stopped CPU takes a prefix or stores its status at an address.
-    for order in [0x0d, 0x0e] {
+    cpu.control.facilities.set(VECTOR, true);
+    for order in [0x0d, 0x0e, 0x17] {
         assert_eq!(
             send(&mut cpu, order, 0x3_0000),
             Outcome::Status(status::INCORRECT_STATE)
@@ -129,6 +136,22 @@ fn a_cpu_is_brought_up_stopped_and_looked_at() {
     assert_eq!(stored(0x108, MemSize::B8), 0x9000);
     assert_eq!(stored(0x118, MemSize::B4), area);
     assert_eq!(mem::load_absolute(&cpu.core, 163, MemSize::B1), 1);
+    // Vector registers, from a multiple of 1 KiB on.
+    for (parameter, outcome) in [
+        (0x3_1100, Outcome::Status(status::INVALID_PARAMETER)),
+        (beyond, Outcome::Status(status::INVALID_PARAMETER)),
+        (0x3_1000, Outcome::Accepted),
+    ] {
+        assert_eq!(send(&mut cpu, 0x17, parameter), outcome);
+    }
+    assert_eq!(
+        mem::load_absolute(&cpu.core, 0x3_1000 + 16 * 17 + 8, MemSize::B8),
+        0x1717
+    );
+    assert_eq!(
+        mem::load_absolute(&cpu.core, 0x3_1000 + 16 * 17, MemSize::B8),
+        0xff17
+    );
     assert_eq!(send(&mut cpu, 0x0e, 0x3_0000), Outcome::Accepted);
     assert_eq!(
         mem::load_absolute(&cpu.core, 0x3_0000 + 0x118, MemSize::B4),
@@ -174,6 +197,12 @@ fn orders_that_latch_and_orders_that_are_none() {
     assert_eq!(signal(cpu, 0x01, 7, 0), Outcome::NotOperational);
     assert_eq!(
         signal(cpu, 0x44, 1, 0),
+        Outcome::Status(status::INVALID_ORDER)
+    );
+    // There are no vector registers to be stored.
+    cpu.control.facilities.set(VECTOR, false);
+    assert_eq!(
+        signal(cpu, 0x17, 1, 0x3_0000),
         Outcome::Status(status::INVALID_ORDER)
     );
     // To itself.

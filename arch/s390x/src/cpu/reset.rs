@@ -14,6 +14,8 @@ use crate::vector::Vector;
 
 /// CR0 after an initial reset.
 const CR0_INITIAL: u64 = 0xe0;
+/// Bytes that the vector registers take in storage.
+pub(super) const VECTOR_BYTES: u64 = 0x200;
 /// CR14 after an initial reset.
 const CR14_INITIAL: u64 = 0xc200_0000;
 
@@ -106,5 +108,12 @@ impl S390Cpu {
         );
         put(0x128, MemSize::B8, self.cpu_timer());
         put(0x130, MemSize::B8, self.control.clock.comparator >> 8);
+    }
+
+    /// Stores the vector registers, [`VECTOR_BYTES`], from an absolute address.
+    pub(super) fn store_vectors(&self, area: u64) {
+        for (n, register) in (0..).zip(&self.vr) {
+            mem::write_absolute(&self.core, area.wrapping_add(16 * n), &register.to_bytes());
+        }
     }
 }

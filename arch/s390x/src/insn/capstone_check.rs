@@ -51,7 +51,7 @@ const MESSAGE_SECURITY: &str = "\
 
 /// Facilities of later machines (51, 53, 57, 58, 133, 145) and measurement (67, 68).
 const LATER: &str = "\
-    agh bi bic ecctr ecpga epctr irbm lcbb lcctl lgg lgsc llgfsg llzrgf locfh locfhr \
+    agh bi bic ecctr ecpga epctr irbm lcctl lgg lgsc llgfsg llzrgf locfh locfhr \
     locghi lochhi lochi lpctl lsctl lzrf lzrg mg mgh mgrk msc msgc msgrkc msrkc qctri qsi rrbm \
     scctr sgh spctr stgsc stocfh";
 
@@ -149,6 +149,10 @@ impl Operand {
         }
     }
 
+    fn is_mask(self) -> bool {
+        matches!(self, Immediate(_, 4))
+    }
+
     /// Whether assembler language may leave it out: a register or mask of 0.
     fn optional(self) -> bool {
         matches!(self, Register(0) | Immediate(0, 4))
@@ -189,6 +193,19 @@ fn extended(insn: &Insn, name: &str) -> Option<(u8, String)> {
         },
         _ => None,
     }
+}
+
+/// Whether a mnemonic is one of a vector instruction with masks in it: element sizes and controls
+/// are letters at its end, and `w` for `v` at its beginning is an operation on one element.
+fn is_vector_mnemonic(insn: &Insn, name: &str, mnemonic: &str) -> bool {
+    let one = |m: &str| m.strip_prefix(['v', 'w']).map(str::to_owned);
+    insn.row.format.is_vector()
+        && match (one(name), one(mnemonic)) {
+            (Some(name), Some(mnemonic)) => mnemonic
+                .strip_prefix(&name)
+                .is_some_and(|letters| letters.len() <= 4),
+            _ => false,
+        }
 }
 
 /// Our operands. Those that capstone may leave out are marked as [`Operand::optional`] says.
@@ -282,15 +299,20 @@ fn signed_24(image: u64) -> i64 {
     ((image << 40) as i64) >> 40
 }
 
-/// Takes out of `ours` what capstone shows; what remains must be optional.
-fn compare_operands(mut ours: Vec<Operand>, theirs: &[Operand]) -> Result<(), String> {
+/// Takes out of `ours` what capstone shows; what remains must be optional, as all masks may be.
+fn compare_operands(
+    mut ours: Vec<Operand>,
+    theirs: &[Operand],
+    masks_too: bool,
+) -> Result<(), String> {
     for operand in theirs {
         match ours.iter().position(|&mine| mine.same(*operand)) {
             Some(at) => drop(ours.remove(at)),
             None => return Err(format!("capstone has {operand:?}, left of ours: {ours:?}")),
         }
     }
-    match ours.iter().find(|mine| !mine.optional()) {
+    let optional = |mine: &Operand| mine.optional() || masks_too && mine.is_mask();
+    match ours.iter().find(|mine| !optional(mine)) {
         None => Ok(()),
         Some(mine) => Err(format!("capstone lacks {mine:?}")),
     }
@@ -311,6 +333,11 @@ fn compare(capstone: &Capstone, insn: &Insn, address: u64) -> Result<bool, Strin
                 ours.retain(|&operand| operand != Immediate(mask.into(), 4));
             }
             _ if mnemonic == other => {}
+            // VGBM of all zeros or all ones.
+            _ if name == "vgbm" && matches!(mnemonic.as_str(), "vzero" | "vone") => {
+                ours.retain(|operand| !matches!(operand, Immediate(..)));
+            }
+            _ if is_vector_mnemonic(insn, &name, &mnemonic) => {}
             expected => {
                 return Err(format!(
                     "capstone says {mnemonic}, we {name} or {expected:?}"
@@ -318,7 +345,8 @@ fn compare(capstone: &Capstone, insn: &Insn, address: u64) -> Result<bool, Strin
             }
         }
     }
-    compare_operands(ours, &theirs)
+    let masks_too = insn.row.format.is_vector();
+    compare_operands(ours, &theirs, masks_too)
         .map(|()| true)
         .map_err(|error| format!("{mnemonic}: {error} ({theirs:?})"))
 }
@@ -337,6 +365,11 @@ fn tamer(insn: &Insn) -> impl Iterator<Item = Insn> + use<> {
             .enumerate()
         {
             if bit(n as u32 + 1) {
+                *field = 0;
+            }
+        }
+        for field in [&mut tame.m5, &mut tame.m6] {
+            if bit(1) {
                 *field = 0;
             }
         }

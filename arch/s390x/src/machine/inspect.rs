@@ -10,6 +10,7 @@ use tcg::Access;
 
 use super::Shared;
 use crate::cpu::S390Cpu;
+use crate::cpu::facility::VECTOR;
 use crate::memory::look;
 use crate::memory::protection::AccessKey;
 
@@ -46,6 +47,12 @@ pub fn registers(cpu: &mut S390Cpu) -> String {
     group("C", 16, &cpu.cr);
     group("F", 16, &cpu.fprs());
     group("A", 8, &cpu.ar.map(u64::from));
+    if cpu.control.facilities.has(VECTOR) {
+        for (n, register) in cpu.vr.iter().enumerate() {
+            let end = if n % 2 == 1 { '\n' } else { ' ' };
+            let _ = write!(text, "V{n:02}={:032x}{end}", register.bits());
+        }
+    }
     let _ = write!(
         text,
         "PREFIX={:08x} FPC={:08x} CKC={:016x} CPUTM={:016x} BEAR={:016x}",

@@ -7,11 +7,12 @@ use super::{Flow, Tx};
 use crate::cpu::{ProgramCheck, ProgramCode, S390Cpu};
 
 /// Returns from an instruction's function if the check has ended the block:
-/// `require!(tx.privileged()); require!(tx.even(i.r1));`
+/// `require!(tx.privileged()); require!(tx.even(i.r1));`. Else it is what the check gives.
 macro_rules! require {
     ($check:expr) => {
-        if let Err(flow) = $check {
-            return flow;
+        match $check {
+            Ok(value) => value,
+            Err(flow) => return flow,
         }
     };
 }

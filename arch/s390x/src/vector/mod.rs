@@ -7,6 +7,7 @@ pub mod float;
 pub mod integer;
 pub mod lane;
 pub mod multiply;
+pub mod permute;
 pub mod shift;
 pub mod string;
 

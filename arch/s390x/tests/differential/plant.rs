@@ -3,6 +3,7 @@
 
 use s390x::cpu::psw;
 use s390x::insn::{Insn, decode};
+use s390x::vector::ElementSize;
 
 use crate::dice::Dice;
 use crate::program::Program;
@@ -133,6 +134,16 @@ fn demand(i: &Insn, state: &mut State, dice: &mut Dice) {
             set(state, 0, dice.below(24) | test);
             set(state, 1, address(dice) & !7);
         }
+        "VGEF" | "VGEG" | "VSCEF" | "VSCEG" => {
+            let size = if i.row.name.ends_with('F') {
+                ElementSize::Word
+            } else {
+                ElementSize::Doubleword
+            };
+            let index = dice.below(0x200);
+            state.vr[usize::from(i.v2)].set(size, i.m3.into(), index.into());
+        }
+        "VLL" | "VSTL" => set(state, i.r3, dice.below(20)),
         "STFLE" => set(state, 0, dice.below(6)),
         "IPTE" | "IDTE" => {
             let pages = TABLES + 0x1000 + 0x2000 * dice.below(3);

@@ -82,6 +82,19 @@ fn is_relative(format: Format) -> bool {
     matches!(format, RIb | RIc | RIEb | RIEc | RIEe | RILb | RILc | RSI)
 }
 
+/// Element sizes that there are, mostly, and rows of registers that end behind where they begin.
+fn vector(i: &mut Insn, dice: &mut Dice) {
+    for mask in [&mut i.m3, &mut i.m4, &mut i.m5, &mut i.m6] {
+        *mask &= dice.pick(&[15, 7, 3, 3]);
+    }
+    if i.row.format == Format::VRIc && dice.chance(3, 4) {
+        i.i2 &= 15;
+    }
+    if matches!(i.row.name, "VLM" | "VSTM") && dice.chance(7, 8) {
+        i.v3 = (i.v1 + dice.below(16) as u8).min(31);
+    }
+}
+
 /// The image of an instruction of a row.
 fn bent(row: &'static Row, piece: &Piece, at: u64, targets: &[u64]) -> u64 {
     let mut i = Insn::new(row, with_opcode(row, piece.fill));
@@ -127,6 +140,9 @@ fn bent(row: &'static Row, piece: &Piece, at: u64, targets: &[u64]) -> u64 {
         if dice.chance(1, 2) {
             *length %= 16;
         }
+    }
+    if row.format.is_vector() {
+        vector(&mut i, dice);
     }
     if is_relative(row.format) && dice.chance(7, 8) {
         let mut target = dice.pick(targets);

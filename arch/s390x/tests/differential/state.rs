@@ -126,26 +126,30 @@ pub(crate) struct State {
     pub(crate) breaking_event: u64,
 }
 
-/// A vector register's contents.
-fn vector(n: usize, dice: &mut Dice) -> Vector {
-    let float = |dice: &mut Dice| {
-        if dice.chance(3, 4) {
-            dice.pick(&FLOATS)
-        } else {
-            number(dice)
-        }
-    };
-    let left = if n < 16 || dice.chance(1, 3) {
-        float(dice)
+/// A floating-point register's contents.
+fn float(dice: &mut Dice) -> u64 {
+    if dice.chance(3, 4) {
+        dice.pick(&FLOATS)
     } else {
         number(dice)
-    };
-    let right = match dice.below(4) {
-        0 => left,
-        1 => float(dice),
-        _ => number(dice),
-    };
-    Vector { left, right }
+    }
+}
+
+/// Vector registers of which the first have these left halves.
+fn vectors(floats: [u64; 16], dice: &mut Dice) -> [Vector; 32] {
+    std::array::from_fn(|n| {
+        let left = match floats.get(n) {
+            Some(&float) => float,
+            None if dice.chance(1, 3) => float(dice),
+            None => number(dice),
+        };
+        let right = match dice.below(4) {
+            0 => left,
+            1 => float(dice),
+            _ => number(dice),
+        };
+        Vector { left, right }
+    })
 }
 
 /// A number of any kind.
@@ -275,6 +279,7 @@ impl State {
     pub(crate) fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let dice = &mut dice;
+        let others = &mut Dice::new(seed ^ 0x0fec_7025);
         let mut memory = vec![0; RAM as usize];
         data(&mut memory, dice);
         let asces = tables(&mut memory, dice);
@@ -283,7 +288,7 @@ impl State {
         let mut state = Self {
             memory,
             gpr: std::array::from_fn(|_| number(dice)),
-            vr: std::array::from_fn(|n| vector(n, dice)),
+            vr: vectors(std::array::from_fn(|_| float(dice)), others),
             ar: [0; 16],
             cr: [0; 16],
             fpc: 0,
@@ -295,6 +300,9 @@ impl State {
             breaking_event: dice.next() & !1,
         };
         state.control(asces, dice);
+        if others.chance(15, 16) {
+            state.cr[0] |= 1 << (63 - 46);
+        }
         state.registers(dice);
         state
     }
@@ -306,9 +314,6 @@ impl State {
         cr[0] = bit(37) | bit(36);
         if dice.chance(15, 16) {
             cr[0] |= bit(45);
-        }
-        if dice.chance(15, 16) {
-            cr[0] |= bit(46);
         }
         if dice.chance(1, 6) {
             cr[0] |= bit(35);

@@ -45,13 +45,24 @@ fn a_cpu_of_version_1() {
     assert_eq!(vm.machine().cpus()[1].state, "operating");
     let parts = vm.save_parts();
     let (_, _, version, new) = parts.last().unwrap();
-    assert_eq!(*version, 4);
+    assert_eq!(*version, 5);
     // The state is 4 bytes then, and absent values are one each.
     assert_eq!(new[..4], [1, 0, 0, 0]);
-    // Nor has it set the clock, nor has it a signal of a CPU from 64 on.
-    let end = new.len() - 34;
+    // Nor has it set the clock, nor has it a signal of a CPU from 64 on, nor anything in vector
+    // registers beyond the floating-point registers.
+    let end = new.len() - 34 - 48;
     assert_eq!(new[4..end], bytes[1..]);
-    assert_eq!(new[end..], [0; 34]);
+    assert_eq!(new[end..], [0; 34 + 48]);
+    // The left half of vector register 31 is the last.
+    let mut vectors = new.clone();
+    *vectors.last_mut().unwrap() = 7;
+    let part = ("s390x-cpu", 1, 5, vectors);
+    vm.load_part(&part).unwrap();
+    assert_eq!(vm.save_parts().last().unwrap().3, part.3);
+    // Version 4 did not have them.
+    let four = new[..end + 34].to_vec();
+    vm.load_part(&("s390x-cpu", 1, 4, four)).unwrap();
+    assert_eq!(vm.save_parts().last().unwrap().3, *new);
     // Version 3 did not have the last.
     let three = new[..end + 10].to_vec();
     vm.load_part(&("s390x-cpu", 1, 3, three)).unwrap();

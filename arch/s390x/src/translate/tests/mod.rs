@@ -7,6 +7,7 @@ mod load_store;
 mod logic;
 mod multiply;
 mod shift;
+mod vector;
 mod vector_integer;
 
 use std::sync::Arc;

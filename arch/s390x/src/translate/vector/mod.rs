@@ -2,20 +2,21 @@
 //!
 //! The loop over instructions has seen that they are enabled ([`super::block`]). Moves and
 //! bitwise operations work on the registers' halves; for the rest a helper gets an
-//! [`Operands`] word. Here are loads, stores, moves and bitwise operations. Not here: what the
-//! others do to values ([`crate::vector`]).
+//! [`Operands`] word. Not here: what that does to values ([`crate::vector`]).
 
+pub mod element;
 pub mod float;
 pub(crate) mod integer;
+pub mod memory;
+pub mod moves;
 pub(crate) mod shift;
 pub(crate) mod string;
 
-use tcg::ir::{BinOp, Cond, MemMode, Ty, Val};
-use tcg::{Access, Effects, GlobalSet, HelperDef, Intrinsic, mem};
+use tcg::ir::Val;
+use tcg::{Effects, GlobalSet};
 
-use super::operand::B8;
-use super::{Flow, Tx};
-use crate::cpu::{S390Cpu, sets};
+use super::Tx;
+use crate::cpu::sets;
 use crate::insn::Insn;
 
 /// What a helper that reads and writes vector registers alone may do.
@@ -110,63 +111,4 @@ impl Tx<'_> {
         let Operands(word) = Operands::of(i);
         self.c64(word)
     }
-}
-
-/// VL.
-pub fn vl(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    let address = tx.ea2(i);
-    let left = tx.load(Ty::I64, B8, i.b2, address);
-    let address = tx.address_plus(address, 8);
-    let right = tx.load(Ty::I64, B8, i.b2, address);
-    tx.set_v128(i.v1, (left, right));
-    Flow::Next
-}
-
-/// VST.
-pub fn vst(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    let address = tx.ea2(i);
-    let v = tx.v128(i.v1);
-    store(tx, i.b2, address, v);
-    Flow::Next
-}
-
-/// Checks that 16 bytes at an address can be stored, if the first argument is not 0.
-static CHECK_STORE: HelperDef = HelperDef::new3(
-    "check_vector_store",
-    Effects::MEMORY,
-    |cpu: &mut S390Cpu, when, address, mode| {
-        if when != 0 {
-            mem::probe(cpu, MemMode(mode as u8), Access::Write, address, 16)?;
-        }
-        Ok(0)
-    },
-)
-.with_intrinsic(Intrinsic::NothingIfZero);
-
-/// Stores 16 bytes, or none. Where a page is only partly protected, that is its first part.
-fn store(tx: &mut Tx<'_>, base: u8, address: Val, (left, right): (Val, Val)) {
-    let offset = tx.b.bin_imm(BinOp::And, address, mem::PAGE_SIZE - 1);
-    let last = tx.c64(mem::PAGE_SIZE - 16);
-    let crosses = tx.b.set_cond(Cond::GtU, offset, last);
-    let mode = tx.data_mode_arg(base);
-    tx.call(&CHECK_STORE, &[crosses, address, mode]);
-    tx.store(B8, base, address, left);
-    let address = tx.address_plus(address, 8);
-    tx.store(B8, base, address, right);
-}
-
-/// VLR.
-pub fn vlr(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    let v = tx.v128(i.v2);
-    tx.set_v128(i.v1, v);
-    Flow::Next
-}
-
-/// VN, VO, VX.
-pub fn bitwise(tx: &mut Tx<'_>, i: &Insn, op: BinOp) -> Flow {
-    let (a, b) = (tx.v128(i.v2), tx.v128(i.v3));
-    let left = tx.b.bin(op, a.0, b.0);
-    let right = tx.b.bin(op, a.1, b.1);
-    tx.set_v128(i.v1, (left, right));
-    Flow::Next
 }
