@@ -204,13 +204,13 @@ fn at(index: Index) -> Vector {
 
 /// The leftmost bit of each element.
 const fn signs<T: Lane>() -> u128 {
-    u128::MAX / (u128::MAX >> (128 - T::BITS)) << (T::BITS - 1)
+    (u128::MAX / (u128::MAX >> (128 - T::BITS))) << (T::BITS - 1)
 }
 
 /// The leftmost bit of each element that is zero.
 fn zeros<T: Lane>(elements: u128) -> u128 {
     let rest = !signs::<T>();
-    !((elements & rest) + rest | elements | rest)
+    !(((elements & rest) + rest) | elements | rest)
 }
 
 /// Ones in all of each element whose leftmost bit is one of these.
