@@ -12,8 +12,9 @@ use crate::interp::Running;
 use crate::ir::MemMode;
 use crate::mem::tlb::Tlb;
 use crate::native;
+use crate::shootdown::Flush;
+use crate::system::CpuShared;
 pub use crate::system::System;
-use crate::system::{CpuShared, Flush};
 
 /// A word that other threads set to get a vCPU's attention; not zero makes it leave its blocks
 /// at the next block boundary and ask [`crate::Guest::poll`]. Bits 0-23 are the architecture's.
@@ -213,13 +214,30 @@ impl CpuCore {
         self.system.alone.make_way(&self.shared);
     }
 
+    /// From here on to [`Self::resume`] no translation is used, and nobody waits for this vCPU to
+    /// forget one: for a helper that waits for another vCPU.
+    pub fn rest(&self) {
+        self.shared.requests.rest();
+    }
+
+    /// The end of a rest.
+    pub fn resume(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        shared.requests.resume(|flush| self.forget(flush));
+    }
+
     /// The flushes alone.
     pub(crate) fn forget_asked(&mut self) {
         let shared = Arc::clone(&self.shared);
-        shared.serve(|flush| match flush {
+        shared.requests.serve(|flush| self.forget(flush));
+    }
+
+    /// Does what was asked.
+    pub(crate) fn forget(&mut self, flush: Flush) {
+        match flush {
             Flush::All => self.flush_tlb(),
             Flush::Pages(address, mask) => self.flush_pages(address, mask),
-        });
+        }
     }
 }
 

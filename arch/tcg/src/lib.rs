@@ -31,6 +31,7 @@ mod migrate;
 mod native;
 pub mod opt;
 mod reference;
+mod shootdown;
 pub mod system;
 
 pub use alone::alone;

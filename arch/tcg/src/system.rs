@@ -16,6 +16,7 @@ use crate::cold::Warmth;
 use crate::cpu::{ATTENTION_SERVICE, Attention, CpuCore};
 use crate::mem::code_lines::CodeLines;
 use crate::native::Native;
+use crate::shootdown::{Flush, Requests, Ticket};
 
 /// Which engine executes the blocks of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,17 +85,6 @@ pub mod trace {
     pub const INT: u32 = 32;
 }
 
-/// What a vCPU is asked to forget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flush {
-    All,
-    /// The pages whose addresses agree with the first in the bits of the second.
-    Pages(u64, u64),
-}
-
-/// More page flushes than this waiting for one vCPU become one full flush.
-const PAGE_FLUSHES: usize = 16;
-
 /// The value of [`CpuShared::epoch`] of a vCPU outside the run loop.
 const OFFLINE: u64 = u64::MAX;
 
@@ -104,54 +94,22 @@ pub(crate) struct CpuShared {
     pub(crate) attention: Arc<Attention>,
     /// The last reclamation epoch at whose beginning this vCPU held no block, or [`OFFLINE`].
     epoch: AtomicU64,
-    pending: Mutex<Vec<Flush>>,
+    /// What others ask it to forget.
+    pub(crate) requests: Requests,
     /// It stands still for another one; see [`crate::alone`].
     pub(crate) aside: AtomicBool,
-    /// How many flushes were asked, and how many are done.
-    asked: AtomicU64,
-    done: AtomicU64,
 }
 
 impl CpuShared {
-    fn lock(&self) -> MutexGuard<'_, Vec<Flush>> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn is_online(&self) -> bool {
         self.epoch.load(Ordering::SeqCst) != OFFLINE
     }
 
-    /// Asks for a flush; the ticket that `is_done` answers for.
-    fn ask(&self, flush: Flush) -> u64 {
-        let mut pending = self.lock();
-        if pending.len() >= PAGE_FLUSHES {
-            pending.clear();
-            pending.push(Flush::All);
-        } else {
-            pending.push(flush);
-        }
-        let ticket = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
-        drop(pending);
+    /// Asks for a flush.
+    fn ask(&self, flush: Flush) -> Ticket {
+        let ticket = self.requests.ask(flush);
         self.attention.raise(ATTENTION_SERVICE);
         ticket
-    }
-
-    fn is_done(&self, ticket: u64) -> bool {
-        self.done.load(Ordering::SeqCst) >= ticket
-    }
-
-    /// Takes what was asked, does it, and says so. Called by the vCPU's own thread.
-    pub(crate) fn serve(&self, mut flush: impl FnMut(Flush)) {
-        if self.asked.load(Ordering::SeqCst) == self.done.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut pending = self.lock();
-        for what in pending.drain(..) {
-            flush(what);
-        }
-        // Under the lock: no request is counted that was not taken.
-        self.done
-            .store(self.asked.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 }
 
@@ -310,10 +268,8 @@ impl System {
         let shared = Arc::new(CpuShared {
             attention: Arc::default(),
             epoch: AtomicU64::new(OFFLINE),
-            pending: Mutex::default(),
+            requests: Requests::default(),
             aside: AtomicBool::new(false),
-            asked: AtomicU64::new(0),
-            done: AtomicU64::new(0),
         });
         let count = {
             let mut cpus = self.cpus();
@@ -337,8 +293,9 @@ impl System {
         others.map(Arc::clone).collect()
     }
 
-    /// Asks all vCPUs but the caller for a flush and waits until none can use what it forgets.
-    pub(crate) fn flush_others(&self, mut caller: Option<&mut CpuCore>, flush: Flush) {
+    /// Asks all vCPUs but the caller for a flush and waits until none can use what it forgets. The
+    /// caller rests meanwhile, so two that wait for each other both go on; it holds no translation.
+    pub(crate) fn flush_others(&self, caller: Option<&mut CpuCore>, flush: Flush) {
         let own = caller.as_ref().map(|core| Arc::clone(core.shared()));
         let waiting: Vec<_> = self
             .cpus()
@@ -346,13 +303,18 @@ impl System {
             .filter(|cpu| own.as_ref().is_none_or(|own| !Arc::ptr_eq(own, cpu)))
             .map(|cpu| (Arc::clone(cpu), cpu.ask(flush)))
             .collect();
+        if waiting.is_empty() {
+            return;
+        }
+        if let Some(core) = &caller {
+            core.rest();
+        }
         for (cpu, ticket) in waiting {
             let mut spins = 0u32;
             // One that is offline serves what was asked before it uses a translation.
-            while cpu.is_online() && !cpu.is_done(ticket) {
-                // Two callers that wait for each other both go on.
-                if let Some(core) = caller.as_mut() {
-                    core.serve_flushes();
+            while cpu.is_online() && !cpu.requests.is_over(ticket) {
+                if let Some(own) = &own {
+                    self.alone.make_way(own);
                 }
                 spins += 1;
                 if spins < 200 {
@@ -361,6 +323,9 @@ impl System {
                     std::thread::yield_now();
                 }
             }
+        }
+        if let Some(core) = caller {
+            core.resume();
         }
     }
 

@@ -254,6 +254,15 @@ fn send(cpu: &mut S390Cpu, target: &Arc<CpuHandle>, order: Order) -> Outcome {
         *slot = Slot::Posted(order);
     }
     target.kick(handle::ORDER);
+    // The receiver may wait for this CPU to forget translations, or others may.
+    cpu.core.rest();
+    let outcome = wait_for(cpu, target);
+    cpu.core.resume();
+    outcome
+}
+
+/// Waits until the order in a receiver's slot has been carried out.
+fn wait_for(cpu: &mut S390Cpu, target: &CpuHandle) -> Outcome {
     let mut slot = target.orders.lock();
     loop {
         match *slot {
@@ -269,7 +278,7 @@ fn send(cpu: &mut S390Cpu, target: &Arc<CpuHandle>, order: Order) -> Outcome {
             }
             _ => {}
         }
-        // The receiver may wait for this CPU to forget translations.
+        // It may want to run alone.
         drop(slot);
         cpu.core.serve_flushes();
         slot = target.orders.lock();
