@@ -124,8 +124,76 @@ pub(crate) unsafe fn write_bytes(host: u64, bytes: &[u8]) {
 /// # Safety
 /// `host` is the address of that many bytes of mapped guest RAM.
 pub(crate) unsafe fn fill(host: u64, byte: u8, length: usize) {
+    let place = host as usize as *mut u8;
+    #[cfg(target_arch = "x86_64")]
+    if wide::serves(length) {
+        // SAFETY: the caller's promise; the host has AVX2.
+        unsafe { wide::fill(place, byte, length) };
+        return;
+    }
     // SAFETY: the caller's promise.
-    unsafe { std::ptr::write_bytes(host as usize as *mut u8, byte, length) };
+    unsafe { std::ptr::write_bytes(place, byte, length) };
+}
+
+/// Fields of up to some pages by AVX2: the C library begins its long ones with instructions that
+/// take 10 ns to get going (measured on Zen 4).
+#[cfg(target_arch = "x86_64")]
+mod wide {
+    use std::arch::x86_64::{__m256i, _mm256_loadu_si256, _mm256_set1_epi8, _mm256_storeu_si256};
+
+    /// Bytes of one pass.
+    const PASS: usize = 128;
+
+    /// Whether this is the way for a field.
+    #[inline]
+    pub(super) fn serves(length: usize) -> bool {
+        (512..=16384).contains(&length) && std::arch::is_x86_feature_detected!("avx2")
+    }
+
+    /// # Safety
+    /// The host has AVX2; `place` is the address of that many bytes, at least [`PASS`].
+    #[target_feature(enable = "avx2")]
+    pub(super) unsafe fn fill(place: *mut u8, byte: u8, length: usize) {
+        let value = _mm256_set1_epi8(byte as i8);
+        let last = length - PASS;
+        let mut at = 0;
+        loop {
+            for part in 0..4 {
+                // SAFETY: the caller's promise: `at` is `last` at most.
+                unsafe {
+                    let to = place.add(at + part * 32).cast::<__m256i>();
+                    _mm256_storeu_si256(to, value);
+                }
+            }
+            if at == last {
+                return;
+            }
+            at = (at + PASS).min(last);
+        }
+    }
+
+    /// Copies from left to right: the target may begin before the source, not in it.
+    ///
+    /// # Safety
+    /// The host has AVX2; both are the addresses of that many bytes, at least [`PASS`].
+    #[target_feature(enable = "avx2")]
+    pub(super) unsafe fn copy(to: *mut u8, from: *const u8, length: usize) {
+        let mut at = 0;
+        while at + PASS <= length {
+            // SAFETY: the caller's promise. All of a pass is loaded before it is stored.
+            unsafe {
+                let load =
+                    |part: usize| _mm256_loadu_si256(from.add(at + part * 32).cast::<__m256i>());
+                let parts = [load(0), load(1), load(2), load(3)];
+                for (part, value) in parts.into_iter().enumerate() {
+                    _mm256_storeu_si256(to.add(at + part * 32).cast::<__m256i>(), value);
+                }
+            }
+            at += PASS;
+        }
+        // SAFETY: the caller's promise.
+        unsafe { std::ptr::copy(from.add(at), to.add(at), length - at) };
+    }
 }
 
 /// Copies guest memory byte by byte from left to right, as observed: where the destination
@@ -142,6 +210,13 @@ pub(crate) unsafe fn copy_forward(to: u64, from: u64, length: usize) {
     if ahead >= length as u64 {
         // SAFETY: the caller's promise. Overlap with the source ahead of the destination reads
         // every byte before it is replaced, as byte by byte does.
+        #[cfg(target_arch = "x86_64")]
+        if wide::serves(length) {
+            // SAFETY: the same; the host has AVX2.
+            unsafe { wide::copy(dst, src, length) };
+            return;
+        }
+        // SAFETY: as above.
         unsafe { std::ptr::copy(src, dst, length) };
         return;
     }
@@ -266,4 +341,31 @@ pub(crate) unsafe fn compare_swap_16(host: u64, expected: u128, new: u128) -> Op
     }
     let _ = (host, expected, new);
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_fields_are_as_byte_by_byte() {
+        for length in [511, 512, 513, 639, 640, 1000, 4095, 4096] {
+            for (to, from) in [(0, 8192), (8192, 0), (100, 101), (0, 300), (1, 0), (700, 0)] {
+                let start: Vec<u8> = (0..16384u32).map(|n| (n * 7 >> 3) as u8).collect();
+                let mut expected = start.clone();
+                for i in 0..length {
+                    expected[to + i] = expected[from + i];
+                }
+                let mut got = start;
+                let base = got.as_mut_ptr().addr() as u64;
+                // SAFETY: both are in the vector.
+                unsafe { copy_forward(base + to as u64, base + from as u64, length) };
+                assert!(got == expected, "{length} bytes from {from} to {to}");
+                expected[to..to + length].fill(0x5a);
+                // SAFETY: as above.
+                unsafe { fill(base + to as u64, 0x5a, length) };
+                assert!(got == expected, "{length} bytes at {to}");
+            }
+        }
+    }
 }
