@@ -346,7 +346,7 @@ pub fn run<G: Guest>(cpu: &mut G) {
                 match left {
                     Ok(Left::Jump) => next = Some(BlockKey::plain(cpu.core().pc, key.flags)),
                     Ok(Left::Lookup) => {}
-                    Err(trap) => deliver(cpu, &system, trap),
+                    Err(trap) => deliver(cpu, trap),
                 }
                 continue;
             }
@@ -355,7 +355,7 @@ pub fn run<G: Guest>(cpu: &mut G) {
                 let core = cpu.core_mut();
                 core.pc = key.pc;
                 core.ilen = 0;
-                deliver(cpu, &system, trap);
+                deliver(cpu, trap);
                 continue;
             }
         };
@@ -385,7 +385,7 @@ pub fn run<G: Guest>(cpu: &mut G) {
                 next = Some(BlockKey::plain(cpu.core().pc, flags));
                 exit = Some((from, slot));
             }
-            Leave::Trap(trap) => deliver(cpu, &system, trap),
+            Leave::Trap(trap) => deliver(cpu, trap),
         }
     }
 }
@@ -415,8 +415,9 @@ unsafe fn link(system: &System, from: *const StoredBlock, slot: u32, to: *const 
     }
 }
 
-fn deliver<G: Guest>(cpu: &mut G, system: &System, trap: Trap) {
-    if system.trace() & trace::INT != 0 {
+/// Tells the guest of a trap of the instruction at `core.pc`.
+pub(crate) fn deliver<G: Guest>(cpu: &mut G, trap: Trap) {
+    if cpu.core().system().trace() & trace::INT != 0 {
         let core = cpu.core();
         log::trace!(target: "tcg::int", "{:#x} at {:#x} + {}", trap.0, core.pc, core.ilen);
     }

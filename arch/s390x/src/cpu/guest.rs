@@ -19,6 +19,7 @@ use crate::translate;
 
 impl S390Cpu {
     /// The flags of the CPU's current state.
+    #[inline]
     pub fn flags(&self) -> Flags {
         let afp = if self.cr[0] & CR0_AFP != 0 {
             key::AFP
@@ -66,6 +67,7 @@ impl S390Cpu {
 
     /// Makes a PSW current without checking it; what its masks enable is looked at before the
     /// next block.
+    #[inline]
     pub fn set_psw(&mut self, psw: Psw) {
         let changed = self.psw_mask ^ psw.mask;
         if changed & psw::KEY != 0 {
@@ -133,6 +135,7 @@ unsafe impl Guest for S390Cpu {
         cc::CcKind::from_number(kind).map_or("?", cc::CcKind::name)
     }
 
+    #[inline]
     fn key(&self) -> BlockKey {
         BlockKey {
             pc: self.core.pc,

@@ -303,8 +303,8 @@ pub(super) fn swap_from(cpu: &mut S390Cpu, old: u64, new: u64, old_psw: Psw) {
 
 /// SUPERVISOR CALL: `core.pc` and `ilen` tell the instruction.
 pub fn supervisor_call(cpu: &mut S390Cpu, code: u8) {
-    cpu.set_lowcore(lowcore::SVC_ID, MemSize::B2, u64::from(cpu.core.ilen));
-    cpu.set_lowcore(lowcore::SVC_ID + 2, MemSize::B2, u64::from(code));
+    let id = u64::from(cpu.core.ilen) << 16 | u64::from(code);
+    cpu.set_lowcore(lowcore::SVC_ID, MemSize::B4, id);
     let mut psw = cpu.psw();
     psw.address = cpu.wrap_pc(psw.address.wrapping_add(u64::from(cpu.core.ilen)));
     swap_from(cpu, lowcore::SVC_OLD, lowcore::SVC_NEW, psw);

@@ -20,6 +20,7 @@ const UNASSIGNED: u64 = 0xb808_00fe_7fff_ffff;
 impl Psw {
     /// Whether the PSW can be current. An odd address does not matter here: it is recognised
     /// when the next instruction is fetched.
+    #[inline]
     pub fn is_valid(self) -> bool {
         if self.mask & UNASSIGNED != 0 {
             return false;
@@ -42,6 +43,7 @@ impl Psw {
 impl S390Cpu {
     /// The PSW's masks or wait bit have changed: what that enables is looked at before the next
     /// block.
+    #[inline]
     pub fn masks_changed(&mut self) {
         if self.psw_mask & (psw::WAIT | self.pending) != 0 {
             self.core.attention().raise(handle::INTERRUPT);
@@ -52,6 +54,7 @@ impl S390Cpu {
     ///
     /// # Errors
     /// Specification, recognised with the new PSW in place, if it is invalid.
+    #[inline]
     pub fn load_psw(&mut self, psw: Psw) -> Result<(), Trap> {
         self.set_psw(psw);
         if psw.is_valid() {

@@ -94,15 +94,13 @@ impl S390Cpu {
 
     /// A PSW of the prefix area.
     pub fn lowcore_psw(&self, offset: u64) -> Psw {
-        Psw {
-            mask: self.lowcore(offset, MemSize::B8),
-            address: self.lowcore(offset + 8, MemSize::B8),
-        }
+        let [mask, address] = mem::load_pair_absolute(&self.core, self.prefix + offset);
+        Psw { mask, address }
     }
 
     /// Stores a PSW in the prefix area.
     pub fn set_lowcore_psw(&mut self, offset: u64, psw: Psw) {
-        self.set_lowcore(offset, MemSize::B8, psw.mask);
-        self.set_lowcore(offset + 8, MemSize::B8, psw.address);
+        let values = [psw.mask, psw.address];
+        mem::store_pair_absolute(&self.core, self.prefix + offset, values);
     }
 }

@@ -158,8 +158,8 @@ pub(super) fn interrupt(
         old.mask,
         old.address
     );
-    cpu.set_lowcore(lowcore::PROGRAM_ID, MemSize::B2, length);
-    cpu.set_lowcore(lowcore::PROGRAM_ID + 2, MemSize::B2, u64::from(code));
+    let id = length << 16 | u64::from(code);
+    cpu.set_lowcore(lowcore::PROGRAM_ID, MemSize::B4, id);
     cpu.set_lowcore(lowcore::BREAKING_EVENT, MemSize::B8, cpu.breaking_event);
     cpu.set_lowcore_psw(lowcore::PROGRAM_OLD, old);
     let new = cpu.lowcore_psw(lowcore::PROGRAM_NEW);

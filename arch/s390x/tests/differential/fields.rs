@@ -1,5 +1,6 @@
-//! Field instructions (MVC, NC, CLC, OC, XC, TR) on fields of every length that overlap, cross
-//! pages, lie beside code and reach into storage that is protected.
+//! Field instructions (MVC, NC, CLC, OC, XC, TR), by themselves and by EXECUTE RELATIVE LONG, on
+//! fields of every length that overlap, cross pages, lie beside code and reach into storage that is
+//! protected.
 
 use tcg::EngineKind;
 
@@ -14,7 +15,7 @@ const FIELDS: std::ops::Range<u64> = 0x4e00..0x9200;
 /// A page that may not be stored into by the program's key.
 const PROTECTED: u64 = 0x9000;
 /// Instructions of a program.
-const COUNT: u64 = 96;
+const COUNT: u64 = 80;
 
 /// A field instruction with its operands' addresses.
 struct Field {
@@ -22,6 +23,8 @@ struct Field {
     length: u64,
     first: u64,
     second: u64,
+    /// Its length is in a register.
+    executed: bool,
 }
 
 impl Field {
@@ -51,6 +54,7 @@ impl Field {
             length,
             first,
             second,
+            executed: dice.next().is_multiple_of(2),
         }
     }
 
@@ -62,7 +66,22 @@ impl Field {
             code.extend([0xc0, register << 4 | 1]);
             code.extend((address as u32).to_be_bytes());
         }
-        code.extend([self.opcode, (self.length - 1) as u8, 0x10, 0, 0x20, 0]);
+        let length = (self.length - 1) as u8;
+        // A field with itself is one in the instruction, too.
+        let second = if self.first == self.second {
+            0x10
+        } else {
+            0x20
+        };
+        let field = |length| [self.opcode, length, 0x10, 0, second, 0];
+        if self.executed {
+            // LGHI 3; EXRL 3 to behind the next one; J behind its target
+            code.extend([0xa7, 0x39, 0, length]);
+            code.extend([0xc6, 0x30, 0, 0, 0, 5, 0xa7, 0xf4, 0, 5]);
+            code.extend(field(0));
+        } else {
+            code.extend(field(length));
+        }
         // IPM 5; ST 5,number*4(9)
         code.extend([0xb2, 0x22, 0x00, 0x50]);
         code.extend(0x5050_9000u32.wrapping_add(number as u32 * 4).to_be_bytes());

@@ -11,11 +11,13 @@ use super::access::stored_code;
 use super::host;
 
 /// The host address of `length` bytes of RAM.
+#[inline]
 fn place(core: &CpuCore, absolute: u64, length: u64) -> Option<u64> {
     let end = absolute.checked_add(length)?;
     (end <= core.ram_size).then(|| core.ram_host + absolute)
 }
 
+#[inline]
 fn written(core: &CpuCore, absolute: u64, length: u64) {
     let system = core.system();
     if system.is_tracking_dirty() {
@@ -46,6 +48,7 @@ pub fn write_absolute(core: &CpuCore, absolute: u64, bytes: &[u8]) {
 }
 
 /// Reads a big-endian number at a naturally aligned absolute address, whole; 0 outside RAM.
+#[inline]
 pub fn load_absolute(core: &CpuCore, absolute: u64, size: MemSize) -> u64 {
     match place(core, absolute, size.bytes()) {
         // SAFETY: checked by `place`.
@@ -56,11 +59,36 @@ pub fn load_absolute(core: &CpuCore, absolute: u64, size: MemSize) -> u64 {
 
 /// Writes a big-endian number at a naturally aligned absolute address, whole; nothing happens
 /// outside RAM.
+#[inline]
 pub fn store_absolute(core: &CpuCore, absolute: u64, size: MemSize, value: u64) {
     if let Some(host) = place(core, absolute, size.bytes()) {
         // SAFETY: checked by `place`.
         unsafe { host::write(host, size, value) };
         written(core, absolute, size.bytes());
+    }
+}
+
+/// Reads two big-endian doublewords that follow each other at an aligned absolute address, each
+/// whole; zeros outside RAM.
+#[inline]
+pub fn load_pair_absolute(core: &CpuCore, absolute: u64) -> [u64; 2] {
+    match place(core, absolute, 16) {
+        // SAFETY: checked by `place`.
+        Some(host) => unsafe { [host::read_u64(host), host::read_u64(host + 8)] },
+        None => [0; 2],
+    }
+}
+
+/// Writes two such doublewords; nothing happens outside RAM.
+#[inline]
+pub fn store_pair_absolute(core: &CpuCore, absolute: u64, values: [u64; 2]) {
+    if let Some(host) = place(core, absolute, 16) {
+        // SAFETY: checked by `place`.
+        unsafe {
+            host::write_u64(host, values[0]);
+            host::write_u64(host + 8, values[1]);
+        }
+        written(core, absolute, 16);
     }
 }
 

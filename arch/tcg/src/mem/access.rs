@@ -6,7 +6,7 @@
 
 use crate::cpu::CpuCore;
 use crate::guest::{Access, Guest, Trap};
-use crate::ir::{MemMode, MemOp};
+use crate::ir::{MemMode, MemOp, MemSize};
 
 use super::{PAGE_SIZE, host};
 
@@ -160,6 +160,29 @@ pub fn load<G: Guest>(cpu: &mut G, mem: MemOp, address: u64) -> Result<u64, Trap
     } else {
         value
     })
+}
+
+/// Loads two doublewords that follow each other at an aligned address, each whole.
+///
+/// # Errors
+/// The access's trap.
+#[inline]
+pub fn load_pair<G: Guest>(cpu: &mut G, mode: MemMode, address: u64) -> Result<[u64; 2], Trap> {
+    if address.is_multiple_of(8)
+        && let Some(place) = cpu.core().tlb.hit(Access::Read, mode, address, 16)
+    {
+        // SAFETY: the TLB's answer for this many bytes.
+        return Ok(unsafe { [host::read_u64(place), host::read_u64(place + 8)] });
+    }
+    let mem = MemOp {
+        size: MemSize::B8,
+        signed: false,
+        aligned: true,
+        mode,
+    };
+    let first = load(cpu, mem, address)?;
+    let next = cpu.wrap_address(address.wrapping_add(8));
+    Ok([first, load(cpu, mem, next)?])
 }
 
 /// Stores the low bytes of a value.

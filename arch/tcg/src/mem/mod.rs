@@ -15,9 +15,10 @@ mod span;
 pub(crate) mod tlb;
 
 pub use absolute::{
-    compare_swap_absolute, load_absolute, read_absolute, store_absolute, write_absolute,
+    compare_swap_absolute, load_absolute, load_pair_absolute, read_absolute, store_absolute,
+    store_pair_absolute, write_absolute,
 };
-pub use access::{fetch, load, probe, read_bytes, store, write_bytes};
+pub use access::{fetch, load, load_pair, probe, read_bytes, store, write_bytes};
 pub use atomic::{atomic, compare_swap, compare_swap_16, load_16, store_16};
 pub use bulk::{BytesOp, combine, compare, copy_forward, fill};
 pub use span::{Span, span};

@@ -6,13 +6,14 @@
 //! its own source, behind its first byte, is to be kept apart, since it repeats that source. One
 //! of these is common: each byte is a copy of the one before, which fills the field.
 //!
-//! 16 and 32 bytes at once need AVX2. Not here: fields whose length is not known, which helpers do.
+//! 16 and 32 bytes at once need AVX2. Not here: fields whose length is in a register
+//! ([`super::lengths`]).
 
 use super::asm::{Alu, Cc, Label, Mem, Reg, Width, at, at_index};
 use super::call::Source;
 use super::leave::Ending;
 use super::lower::Lower;
-use super::memory::Field;
+use super::memory::{Field, Length};
 use crate::guest::Guest;
 use crate::helper::HelperDef;
 use crate::ir::{MemMode, Val};
@@ -67,6 +68,8 @@ pub(super) struct Repeat {
 /// The operands of a call with two fields.
 struct Two {
     sources: [Option<Source>; 5],
+    /// Bytes of the first one.
+    bytes: u16,
     first: Field,
     second: Field,
     /// Registers for the host addresses, and one more.
@@ -109,14 +112,15 @@ impl<G: Guest> Lower<'_, G> {
         let t = self.temp();
         Some(Two {
             sources,
+            bytes,
             first: Field {
                 base: first,
-                bytes,
+                length: Length::Known(bytes),
                 mode: mode1,
             },
             second: Field {
                 base: second,
-                bytes: table.unwrap_or(bytes),
+                length: Length::Known(table.unwrap_or(bytes)),
                 mode: mode2,
             },
             hosts,
@@ -140,6 +144,7 @@ impl<G: Guest> Lower<'_, G> {
         };
         let Two {
             sources,
+            bytes,
             first,
             second,
             hosts: (to, from),
@@ -148,19 +153,18 @@ impl<G: Guest> Lower<'_, G> {
         let (miss, done, back) = (self.asm.label(), self.asm.label(), self.asm.label());
         self.probe_field(second, false, (t, from), miss);
         self.probe_field(first, true, (t, to), miss);
-        if first.bytes > 1 {
+        if bytes > 1 {
             let label = self.asm.label();
             self.asm.mov(Width::W64, t, to);
             self.asm.alu(Alu::Sub, Width::W64, t, from);
-            self.asm
-                .alu_imm(Alu::Cmp, Width::W64, t, first.bytes.into());
+            self.asm.alu_imm(Alu::Cmp, Width::W64, t, bytes.into());
             self.asm.jcc(Cc::B, label);
             self.later(Ending::Repeat(Repeat {
                 label,
                 to,
                 from,
                 ahead: t,
-                bytes: first.bytes,
+                bytes,
                 done,
                 miss,
             }));
@@ -180,7 +184,7 @@ impl<G: Guest> Lower<'_, G> {
             }
         }
         self.asm.bind(done);
-        self.look_at_lines(to, t, first.bytes, back);
+        self.look_at_lines(to, t, Length::Known(bytes), back);
         self.asm.bind(back);
         self.fall_back_from(def, sources, miss, back, None);
         true
@@ -229,7 +233,16 @@ impl<G: Guest> Lower<'_, G> {
         let sources = self.sources(args);
         let (to, t) = (self.temp(), self.temp());
         let (miss, back) = (self.asm.label(), self.asm.label());
-        self.probe_field(Field { base, bytes, mode }, true, (t, to), miss);
+        self.probe_field(
+            Field {
+                base,
+                length: Length::Known(bytes),
+                mode,
+            },
+            true,
+            (t, to),
+            miss,
+        );
         if chunks.in_vectors() {
             self.asm.vector_zero(0);
             for &offset in &chunks.offsets {
@@ -242,7 +255,7 @@ impl<G: Guest> Lower<'_, G> {
                 self.store_plain(chunks.bytes, at(to, offset), t);
             }
         }
-        self.look_at_lines(to, t, bytes, back);
+        self.look_at_lines(to, t, Length::Known(bytes), back);
         self.asm.bind(back);
         self.fall_back_from(def, sources, miss, back, None);
         true
@@ -263,6 +276,7 @@ impl<G: Guest> Lower<'_, G> {
         };
         let Two {
             sources,
+            bytes,
             first,
             second,
             hosts: (to, from),
@@ -272,13 +286,13 @@ impl<G: Guest> Lower<'_, G> {
         let (miss, back) = (self.asm.label(), self.asm.label());
         self.probe_field(second, false, (t, from), miss);
         self.probe_field(first, true, (t, to), miss);
-        if first.bytes > 1 {
+        if bytes > 1 {
             self.asm.mov(Width::W64, t, to);
             self.asm.alu(Alu::Sub, Width::W64, t, from);
             // A field with itself is no repetition.
             self.asm.alu_imm(Alu::Sub, Width::W64, t, 1);
             self.asm
-                .alu_imm(Alu::Cmp, Width::W64, t, i32::from(first.bytes) - 1);
+                .alu_imm(Alu::Cmp, Width::W64, t, i32::from(bytes) - 1);
             self.asm.jcc(Cc::B, miss);
         }
         if chunks.in_vectors() {
@@ -324,7 +338,7 @@ impl<G: Guest> Lower<'_, G> {
                 self.store_plain(chunks.bytes, at(to, offset), reg);
             }
         }
-        self.look_at_lines(to, t, first.bytes, back);
+        self.look_at_lines(to, t, Length::Known(bytes), back);
         self.asm.bind(back);
         self.fall_back_from(def, sources, miss, back, any);
         true
@@ -348,6 +362,7 @@ impl<G: Guest> Lower<'_, G> {
         };
         let Two {
             sources,
+            bytes,
             first,
             second,
             hosts: (a, b),
@@ -397,6 +412,14 @@ impl<G: Guest> Lower<'_, G> {
             self.asm.bind(done);
             self.asm.vector_leave();
         }
+        self.order(d, t);
+        self.asm.bind(back);
+        self.fall_back_from(def, sources, miss, back, Some(d));
+        true
+    }
+
+    /// `d` = 0, 1 or 2 after a comparison of unsigned numbers: equal, low, high. `t` is lost.
+    pub(super) fn order(&mut self, d: Reg, t: Reg) {
         self.asm.setcc(Cc::A, d);
         self.asm.setcc(Cc::B, t);
         self.asm.movzx8(d, d);
@@ -407,9 +430,6 @@ impl<G: Guest> Lower<'_, G> {
             disp: 0,
         };
         self.asm.lea(Width::W32, d, sum);
-        self.asm.bind(back);
-        self.fall_back_from(def, sources, miss, back, Some(d));
-        true
     }
 
     pub(super) fn translate_bytes(
@@ -425,13 +445,13 @@ impl<G: Guest> Lower<'_, G> {
         };
         let Two {
             sources,
+            bytes,
             first,
             second,
             hosts: (to, table),
             t,
         } = two;
         let end = self.temp();
-        let bytes = first.bytes;
         let (miss, back) = (self.asm.label(), self.asm.label());
         self.probe_field(second, false, (t, table), miss);
         self.probe_field(first, true, (t, to), miss);
@@ -459,7 +479,7 @@ impl<G: Guest> Lower<'_, G> {
         if done == 0 {
             self.translate(to, table, t, 0..bytes);
         }
-        self.look_at_lines(to, t, bytes, back);
+        self.look_at_lines(to, t, Length::Known(bytes), back);
         self.asm.bind(back);
         self.fall_back_from(def, sources, miss, back, None);
         true
@@ -497,7 +517,7 @@ impl<G: Guest> Lower<'_, G> {
     }
 
     /// Loads 1, 2, 4 or 8 bytes as they are, zero-extended.
-    fn load_plain(&mut self, bytes: u16, d: Reg, from: Mem) {
+    pub(super) fn load_plain(&mut self, bytes: u16, d: Reg, from: Mem) {
         match bytes {
             1 => self.asm.movzx8(d, from),
             2 => self.asm.movzx16(d, from),
@@ -507,7 +527,7 @@ impl<G: Guest> Lower<'_, G> {
     }
 
     /// Loads 1, 2, 4 or 8 bytes as a big-endian number, zero-extended.
-    fn load_number(&mut self, bytes: u16, d: Reg, from: Mem) {
+    pub(super) fn load_number(&mut self, bytes: u16, d: Reg, from: Mem) {
         match bytes {
             1 => self.asm.movzx8(d, from),
             2 => {
@@ -519,7 +539,7 @@ impl<G: Guest> Lower<'_, G> {
         }
     }
 
-    fn store_plain(&mut self, bytes: u16, to: Mem, s: Reg) {
+    pub(super) fn store_plain(&mut self, bytes: u16, to: Mem, s: Reg) {
         match bytes {
             1 => self.asm.store8(to, s),
             2 => self.asm.store16(to, s),

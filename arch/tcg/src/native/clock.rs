@@ -13,7 +13,7 @@ use dynasmrt::{DynasmApi, dynasm};
 
 use super::asm::{Alu, Cc, Label, RAX, RDX, Reg, Shift, Width, at};
 use super::lower::Lower;
-use super::memory::Field;
+use super::memory::{Field, Length};
 use crate::clock::ClockReader;
 use crate::cpu::CpuCore;
 use crate::guest::Guest;
@@ -68,7 +68,7 @@ impl<G: Guest> Lower<'_, G> {
         args: &[Option<Val>; 5],
         last: usize,
     ) -> bool {
-        const BYTES: u16 = 16;
+        const BYTES: Length = Length::Known(16);
         let (Some(address), Some(modes)) = (args[0], args[1].and_then(|v| self.constant(v))) else {
             return false;
         };
@@ -80,7 +80,7 @@ impl<G: Guest> Lower<'_, G> {
         let miss = self.asm.label();
         let field = Field {
             base,
-            bytes: BYTES,
+            length: BYTES,
             mode: MemMode(modes as u8),
         };
         self.probe_field(field, true, (t, host), miss);

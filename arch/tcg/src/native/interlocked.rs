@@ -9,7 +9,7 @@ use super::asm::{Alu, Cc, RAX, RSP, Reg, Width, at, at_index};
 use super::group::Span;
 use super::leave::Ending;
 use super::lower::Lower;
-use super::memory::shape;
+use super::memory::{Length, shape};
 use super::thunks;
 use crate::guest::Guest;
 use crate::ir::{AtomicOp, MemOp, MemSize, Op, Ty, Val};
@@ -75,7 +75,7 @@ impl<G: Guest> Lower<'_, G> {
         let back = self.asm.label();
         // Nothing was stored; the moves have left the flags alone.
         self.asm.jcc(Cc::Ne, back);
-        self.look_at_lines(host, t, mem.size.bytes() as u16, back);
+        self.look_at_lines(host, t, Length::Known(mem.size.bytes() as u16), back);
         self.asm.bind(back);
         let leave = self.leave_after();
         self.later(Ending::Slow {
@@ -145,7 +145,7 @@ impl<G: Guest> Lower<'_, G> {
         self.asm.mov(w, d, RAX);
         self.swap(d, mem.size);
         let back = self.asm.label();
-        self.look_at_lines(host, t, mem.size.bytes() as u16, back);
+        self.look_at_lines(host, t, Length::Known(mem.size.bytes() as u16), back);
         self.asm.bind(back);
         let leave = self.leave_after();
         self.later(Ending::Slow {

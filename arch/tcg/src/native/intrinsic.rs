@@ -20,10 +20,12 @@ impl<G: Guest> Lower<'_, G> {
     ) -> bool {
         match intrinsic {
             Intrinsic::Float(float) => self.float(float, def, args),
-            Intrinsic::CopyBytes => self.copy_bytes(def, args),
-            Intrinsic::ClearBytes => self.clear_bytes(def, args),
+            Intrinsic::CopyBytes => self.copy_bytes(def, args) || self.copy_length(def, args),
+            Intrinsic::ClearBytes => self.clear_bytes(def, args) || self.clear_length(def, args),
             Intrinsic::CombineBytes(op) => self.combine_bytes(op, def, args),
-            Intrinsic::CompareBytes => self.compare_bytes(def, args),
+            Intrinsic::CompareBytes => {
+                self.compare_bytes(def, args) || self.compare_length(def, args)
+            }
             Intrinsic::TranslateBytes => self.translate_bytes(def, args),
             Intrinsic::NothingIfZero => self.nothing_if_zero(def, args),
             Intrinsic::ReadClock => self.read_clock(def, false),

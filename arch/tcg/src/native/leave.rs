@@ -7,7 +7,7 @@ use super::call::Source;
 use super::condition::Recorded;
 use super::group::Span;
 use super::lower::{Lower, Site};
-use super::memory::Probe;
+use super::memory::{Length, Probe};
 use super::{Jump, State, thunks};
 use crate::cache::block::{ExitSlot, Way};
 use crate::cpu::CpuCore;
@@ -76,12 +76,14 @@ pub(super) enum Ending {
         word: Reg,
         /// Both are needed afterwards.
         keeps: bool,
-        bytes: u16,
+        length: Length,
         leave: Option<Early>,
         site: Site,
     },
     /// A field that repeats its source.
     Repeat(Repeat),
+    /// What is seldom of a copy whose length is in a register.
+    CopyLength(super::lengths::Copy),
     /// A trap of a helper: its code is in rdx. `reload`: it may have written registers.
     Trap { label: Label, reload: bool },
     /// A helper that inline code stands for.
@@ -515,14 +517,14 @@ impl<G: Guest> Lower<'_, G> {
                 spare,
                 word,
                 keeps,
-                bytes,
+                length,
                 leave,
                 site,
             } => {
                 self.asm.bind(label);
                 self.write_recorded(recorded);
                 if !keeps {
-                    self.write_code_check(host, (spare, word), bytes, back, site);
+                    self.write_code_check(host, (spare, word), length, back, site);
                     self.leave_or_back(leave, back);
                     return;
                 }
@@ -537,7 +539,7 @@ impl<G: Guest> Lower<'_, G> {
                     self.asm.store(Width::W64, place, reg);
                 }
                 let restore = self.asm.label();
-                self.write_code_check(host, (spare, word), bytes, restore, site);
+                self.write_code_check(host, (spare, word), length, restore, site);
                 self.leave_or_back(leave, restore);
                 self.asm.bind(restore);
                 for (reg, place) in places {
@@ -561,6 +563,7 @@ impl<G: Guest> Lower<'_, G> {
             }
             Ending::Float(cold) => self.write_float(cold),
             Ending::Repeat(repeat) => self.write_repeat(repeat),
+            Ending::CopyLength(copy) => self.write_copy(copy),
             Ending::Trap { label, reload } => {
                 self.asm.bind(label);
                 if reload {

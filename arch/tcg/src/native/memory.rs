@@ -132,8 +132,16 @@ impl Probe {
 pub(super) struct Field {
     /// Where its guest address is.
     pub(super) base: Reg,
-    pub(super) bytes: u16,
+    pub(super) length: Length,
     pub(super) mode: MemMode,
+}
+
+/// How many bytes an operand has: 1 to 256.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Length {
+    Known(u16),
+    /// As many as this register says.
+    In(Reg),
 }
 
 /// A shape as a number, for the slow path.
@@ -274,10 +282,13 @@ impl<G: Guest> Lower<'_, G> {
         (tag, host): (Reg, Reg),
         miss: Label,
     ) {
-        let Field { base, bytes, mode } = field;
+        let Field { base, length, mode } = field;
         self.asm.mov(Width::W64, host, base);
-        self.asm
-            .lea(Width::W64, tag, at(base, i32::from(bytes) - 1));
+        let last = match length {
+            Length::Known(bytes) => at(base, i32::from(bytes) - 1),
+            Length::In(length) => at_index(base, length, -1),
+        };
+        self.asm.lea(Width::W64, tag, last);
         self.look_up(mode, write, (tag, host), miss);
         let addend = self.tlb(std::mem::offset_of!(Entry, addend));
         self.asm.mov(Width::W64, host, at_index(RBP, host, addend));
@@ -539,7 +550,7 @@ impl<G: Guest> Lower<'_, G> {
             spare: probe.addend,
             word,
             keeps: span != Span::None,
-            bytes: mem.size.bytes() as u16,
+            length: Length::Known(mem.size.bytes() as u16),
             leave,
             site: self.site,
         });
@@ -559,7 +570,7 @@ impl<G: Guest> Lower<'_, G> {
 
     /// After a store to host address `host`: code that was made from the bytes is dropped, in
     /// an ending that comes back to `back`.
-    pub(super) fn look_at_lines(&mut self, host: Reg, t: Reg, bytes: u16, back: Label) {
+    pub(super) fn look_at_lines(&mut self, host: Reg, t: Reg, length: Length, back: Label) {
         let lines = self.core(thunks::state(std::mem::offset_of!(super::State, lines)));
         self.asm.mov(Width::W64, t, host);
         self.asm.shift_imm(Shift::Shr, Width::W64, t, 9);
@@ -576,7 +587,7 @@ impl<G: Guest> Lower<'_, G> {
             spare: host,
             word: t,
             keeps: false,
-            bytes,
+            length,
             leave,
             site: self.site,
         });
@@ -669,7 +680,7 @@ impl<G: Guest> Lower<'_, G> {
         &mut self,
         place: Mem,
         (host, word): (Reg, Reg),
-        bytes: u16,
+        length: Length,
         back: Label,
         site: Site,
     ) {
@@ -677,23 +688,29 @@ impl<G: Guest> Lower<'_, G> {
         let shape_word = self.core(thunks::state(std::mem::offset_of!(super::State, shape)));
         self.asm.lea(Width::W64, host, place);
         self.asm.store(Width::W64, address, host);
-        self.asm.mov(Width::W64, word, at(word, 0));
-        self.asm.shift_imm(Shift::Shr, Width::W64, host, 6);
-        let real = self.asm.label();
-        self.asm.bit_test(word, host);
-        // A byte in each further line, the last one among them.
-        let last = (bytes > 1).then(|| bytes - 1);
-        for further in (64..bytes.saturating_sub(1)).step_by(64).chain(last) {
-            self.asm.jcc(Cc::B, real);
-            self.asm.mov(Width::W64, host, address);
-            self.asm
-                .alu_imm(Alu::Add, Width::W64, host, i32::from(further));
-            self.asm.shift_imm(Shift::Shr, Width::W64, host, 6);
-            self.asm.bit_test(word, host);
+        match length {
+            // The slow path looks at the lines.
+            Length::In(length) => self.asm.store(Width::W32, shape_word, length),
+            Length::Known(bytes) => {
+                self.asm.mov(Width::W64, word, at(word, 0));
+                self.asm.shift_imm(Shift::Shr, Width::W64, host, 6);
+                let real = self.asm.label();
+                self.asm.bit_test(word, host);
+                // A byte in each further line, the last one among them.
+                let last = (bytes > 1).then(|| bytes - 1);
+                for further in (64..bytes.saturating_sub(1)).step_by(64).chain(last) {
+                    self.asm.jcc(Cc::B, real);
+                    self.asm.mov(Width::W64, host, address);
+                    self.asm
+                        .alu_imm(Alu::Add, Width::W64, host, i32::from(further));
+                    self.asm.shift_imm(Shift::Shr, Width::W64, host, 6);
+                    self.asm.bit_test(word, host);
+                }
+                self.asm.jcc(Cc::Ae, back);
+                self.asm.bind(real);
+                self.asm.store_imm(Width::W32, shape_word, i32::from(bytes));
+            }
         }
-        self.asm.jcc(Cc::Ae, back);
-        self.asm.bind(real);
-        self.asm.store_imm(Width::W32, shape_word, i32::from(bytes));
         self.write_site(site, host);
         let thunk = self.core(thunks::thunk(thunks::STORED));
         self.asm.call_mem(thunk);

@@ -30,20 +30,22 @@ mod group;
 mod interlocked;
 mod intrinsic;
 mod leave;
+mod lengths;
 mod loops;
 mod lower;
 mod memory;
 mod show;
 mod thunks;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::cache::StoredBlock;
 use crate::cache::block::ExitSlot;
 use crate::cpu::CpuCore;
 use crate::engine::Leave;
-use crate::guest::{BlockKey, Guest, Trap};
-use crate::ir::{Block, Global, Ty};
+use crate::guest::{BlockKey, Guest};
+use crate::ir::{Block, Global, MemMode, Ty};
 use crate::system::{Options, System};
 use asm::{R9, R10, R11, R12, R13, R14, R15, RBX, Reg};
 use buffer::Piece;
@@ -274,10 +276,6 @@ pub(crate) fn enter<G: Guest>(cpu: &mut G, native: &Native, entry: u64) -> Leave
         thunks::JUMP => Leave::Jump {
             flags: native.flags_of(detail as u32),
         },
-        thunks::TRAP => match std::num::NonZeroU64::new(detail) {
-            Some(code) => Leave::Trap(Trap(code)),
-            None => Leave::Lookup,
-        },
         slot => {
             // SAFETY: code leaves with a slot of a block that lives as above.
             let slot = unsafe { &*(slot as usize as *const ExitSlot) };
@@ -318,7 +316,12 @@ pub(crate) struct State {
     pub(crate) aside: u64,
     table: Box<[Jump; JUMPS]>,
     generation: u64,
+    /// Flags of keys that were looked up, with their numbers.
+    numbered: [(u64, u32); NUMBERED],
 }
+
+/// How many flags a CPU knows the numbers of.
+const NUMBERED: usize = 16;
 
 /// Entries of the jump table; a power of two.
 const JUMPS: usize = 4096;
@@ -373,7 +376,33 @@ impl State {
             aside: 0,
             table,
             generation: 0,
+            numbered: [(u64::MAX, 0); NUMBERED],
         }
+    }
+
+    /// The place of a key's flags among those that are numbered.
+    fn numbered_slot(flags: u64) -> usize {
+        (flags.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as usize % NUMBERED
+    }
+
+    /// The number of these flags.
+    fn number_flags(&mut self, flags: u64, number: u32) {
+        self.numbered[Self::numbered_slot(flags)] = (flags, number);
+    }
+
+    /// The entry of a key's block, if the table has it: that of code which leaves for the run loop
+    /// if the block has been dropped.
+    fn find(&self, key: &BlockKey, mode: MemMode) -> Option<u64> {
+        let (flags, number) = self.numbered[Self::numbered_slot(key.flags)];
+        let jump = &self.table[jump_slot(key.pc)];
+        let check = self.jump_tags[usize::from(mode.0)] + u64::from(number);
+        if flags != key.flags || key.aux != 0 || jump.pc != key.pc || jump.check != check {
+            return None;
+        }
+        // SAFETY: entries are of blocks that live until this vCPU announces an epoch, at which
+        // they are forgotten; `entry` is that of an atomic word of theirs.
+        let entry = unsafe { &*(jump.entry as usize as *const AtomicU64) };
+        Some(entry.load(Ordering::Acquire))
     }
 
     /// What the modes mean has changed.
@@ -397,9 +426,10 @@ impl State {
         self.table.fill(NO_JUMP);
     }
 
-    /// Remembers where a jump goes. `space` is the mode's number in the TLB.
+    /// Remembers where a jump goes. `space` is the mode's number in the TLB. The block was found just
+    /// now through the translations of its one or two pages: they hold until [`Self::flush`].
     fn remember(&mut self, pc: u64, mode: usize, space: u64, flags: u32, block: &StoredBlock) {
-        if block.second.is_some() || block.key.aux != 0 || flags >> FLAGS_BITS != 0 {
+        if block.key.aux != 0 || flags >> FLAGS_BITS != 0 {
             return;
         }
         let tag = (self.generation << 12 | space) << FLAGS_BITS;

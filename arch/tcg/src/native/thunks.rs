@@ -4,16 +4,17 @@
 //! function, and comes back with everything but flags as it was, or leaves with the trap.
 
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::State;
 use super::asm::{Asm, Cc, Mem, RAX, RBP, RCX, RDI, RDX, RSI, Reg, Width, at};
 use super::buffer::{CodeBuffer, Piece};
 use super::memory::shape_of;
-use super::{Native, State};
 use crate::cpu::CpuCore;
-use crate::exec::find_jump;
-use crate::guest::{Access, BlockKey, Guest};
+use crate::exec::{deliver, find_jump};
+use crate::guest::{Access, BlockKey, Guest, Trap};
 use crate::helper::HelperRet;
 use crate::ir::AtomicOp;
 use crate::mem;
@@ -21,10 +22,9 @@ use dynasmrt::{DynasmApi, dynasm};
 
 /// Left for the run loop to ask for the key.
 pub(super) const LOOKUP: u64 = 0;
-/// Left for the run loop to find `core.pc` under the flags of the number in the second word.
+/// Left for the run loop to find `core.pc` under the flags of the number in the second word. Any
+/// other code is the address of an exit's slot.
 pub(super) const JUMP: u64 = 1;
-/// Left with the trap in the second word. Any other code is the address of an exit's slot.
-pub(super) const TRAP: u64 = 2;
 
 /// Numbers of the thunks that code calls through `State::thunks`.
 pub(super) const LEAVE: usize = 0;
@@ -234,7 +234,21 @@ impl<G: Guest> Writer<G> {
         self.asm.mov(Width::W32, RAX, before);
         self.asm
             .alu_mem(super::asm::Alu::Add, Width::W64, insns, RAX);
-        self.asm.mov_imm_keep_flags(RAX, TRAP);
+        self.asm.mov(Width::W64, RSI, RDX);
+        for (reg, _, offset) in super::pins::<G>() {
+            let place = self.core(offset);
+            self.asm.store(Width::W64, place, reg);
+        }
+        self.core_to_rdi();
+        self.call(trapped_at::<G> as *const () as usize as u64);
+        for (reg, _, offset) in super::pins::<G>() {
+            let place = self.core(offset);
+            self.asm.mov(Width::W64, reg, place);
+        }
+        let none = self.asm.label();
+        self.go_to_entry(none);
+        self.asm.bind(none);
+        self.asm.mov_imm_keep_flags(RAX, LOOKUP);
         self.asm.jmp(leave);
 
         self.begin(STALE);
@@ -340,10 +354,19 @@ impl<G: Guest> Writer<G> {
             self.pop(reg);
         }
         let none = self.asm.label();
+        self.go_to_entry(none);
+        self.asm.bind(none);
+    }
+
+    /// To the entry in rax if there is one; else to the label. The block may have been dropped: what
+    /// [`STALE`] wants is in rax then.
+    fn go_to_entry(&mut self, none: super::asm::Label) {
+        let pc = self.core(std::mem::offset_of!(CpuCore, pc));
         self.asm.test(Width::W64, RAX, RAX);
         self.asm.jcc(Cc::E, none);
-        dynasm!(self.asm.ops ; .arch x64 ; jmp rax);
-        self.asm.bind(none);
+        self.asm.mov(Width::W64, RCX, RAX);
+        self.asm.mov(Width::W64, RAX, pc);
+        self.asm.jmp_reg(RCX);
     }
 
     /// A slow path: called with its operands in [`State`].
@@ -470,6 +493,17 @@ unsafe extern "C" fn condition_code<G: Guest>(
     .into()
 }
 
+/// Delivers a trap of the instruction at `core.pc`; the entry of what it leads to, or 0.
+unsafe extern "C" fn trapped_at<G: Guest>(core: *mut CpuCore, trap: u64) -> u64 {
+    // SAFETY: called from generated code.
+    let cpu = unsafe { cpu::<G>(core) };
+    if let Some(code) = NonZeroU64::new(trap) {
+        deliver(cpu, Trap(code));
+    }
+    // SAFETY: as this.
+    unsafe { look_up::<G>(core) }
+}
+
 /// The entry of the block that the key leads to, if it is at hand; else 0.
 unsafe extern "C" fn look_up<G: Guest>(core: *mut CpuCore) -> u64 {
     // SAFETY: called from generated code.
@@ -481,7 +515,18 @@ unsafe extern "C" fn look_up<G: Guest>(core: *mut CpuCore) -> u64 {
     // What it asks for is done: the block is left.
     core.leave_block.store(0, Ordering::Relaxed);
     let key = cpu.key();
-    entry::<G>(cpu.core_mut(), &key, None)
+    let mode = G::code_mode(key.flags);
+    let core = cpu.core_mut();
+    if let Some(entry) = core.native.find(&key, mode) {
+        return entry;
+    }
+    let system = Arc::clone(core.system());
+    let Some(Some(native)) = system.native.get() else {
+        return 0;
+    };
+    let number = native.flags_number(key.flags);
+    core.native.number_flags(key.flags, number);
+    entry::<G>(core, &key, number)
 }
 
 /// The entry of the block at an address under known flags, if it is at hand; else 0, with
@@ -503,10 +548,11 @@ unsafe extern "C" fn jump_slow<G: Guest>(core: *mut CpuCore, pc: u64, flags: u32
         flags: native.flags_of(flags),
         aux: 0,
     };
-    entry::<G>(cpu.core_mut(), &key, Some((native, flags)))
+    entry::<G>(cpu.core_mut(), &key, flags)
 }
 
-fn entry<G: Guest>(core: &mut CpuCore, key: &BlockKey, jump: Option<(&Native, u32)>) -> u64 {
+/// The entry of a key's block, if it is at hand; else 0. `flags` is the number of its flags.
+fn entry<G: Guest>(core: &mut CpuCore, key: &BlockKey, flags: u32) -> u64 {
     let Some(place) = find_jump::<G>(core, key) else {
         return 0;
     };
@@ -517,12 +563,11 @@ fn entry<G: Guest>(core: &mut CpuCore, key: &BlockKey, jump: Option<(&Native, u3
         // Dropped since it was found: what is read above is no entry.
         return 0;
     }
-    if let Some((_, flags)) = jump
-        && entry != 0
-    {
-        let mode = usize::from(G::code_mode(key.flags).0);
-        if let Some(space) = core.tlb.tag(G::code_mode(key.flags)) {
-            core.native.remember(key.pc, mode, space, flags, block);
+    if entry != 0 {
+        let mode = G::code_mode(key.flags);
+        if let Some(space) = core.tlb.tag(mode) {
+            core.native
+                .remember(key.pc, usize::from(mode.0), space, flags, block);
         }
     }
     entry

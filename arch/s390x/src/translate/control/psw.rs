@@ -16,14 +16,9 @@ static LOAD_EXTENDED: HelperDef = HelperDef::new2(
     "lpswe",
     Effects::GLOBALS.within(sets::PSW, sets::PSW),
     |cpu: &mut S390Cpu, address, space| {
-        let first = mem::load(cpu, doubleword(space), address)?;
-        let second = cpu.wrap(address.wrapping_add(8));
-        let second = mem::load(cpu, doubleword(space), second)?;
+        let [mask, address] = mem::load_pair(cpu, mode(space), address)?;
         cpu.breaking_event = cpu.core.pc;
-        cpu.load_psw(Psw {
-            mask: first,
-            address: second,
-        })?;
+        cpu.load_psw(Psw { mask, address })?;
         Ok(0)
     },
 );
