@@ -18,11 +18,6 @@ use crate::vector::ElementSize::{self, Byte, Doubleword, Quadword, Word};
 /// Both halves of a register.
 pub(super) type Pair = (Val, Val);
 
-/// The size that a mask field gives, if it is at most this one.
-pub(super) fn size_up_to(last: ElementSize, field: u8) -> Option<ElementSize> {
-    ElementSize::new(field).filter(|&size| size <= last)
-}
-
 impl Tx<'_> {
     /// Calls a helper with an instruction's operands.
     pub(super) fn call_vector(&mut self, i: &Insn, def: &'static HelperDef) -> Val {
@@ -191,9 +186,7 @@ fn quad(tx: &mut Tx<'_>, i: &Insn, operation: Operation, carry: Val, wanted: Wan
 
 /// VA, VACC, VS, VSCBI.
 pub(crate) fn add_sub(tx: &mut Tx<'_>, i: &Insn, operation: Operation, wanted: Wanted) -> Flow {
-    let Some(size) = size_up_to(Quadword, i.m4) else {
-        return tx.raise(ProgramCode::Specification);
-    };
+    let size = require!(tx.element_size(i.m4, Byte..=Quadword));
     if size == Quadword {
         let carry = tx.c32((operation == Operation::Subtract).into());
         return quad(tx, i, operation, carry, wanted);
@@ -272,9 +265,7 @@ pub(crate) fn vmsl(tx: &mut Tx<'_>, i: &Insn, def: &'static HelperDef) -> Flow {
 
 /// VLC: complements.
 pub(crate) fn complement(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    let Some(size) = size_up_to(Doubleword, i.m3) else {
-        return tx.raise(ProgramCode::Specification);
-    };
+    let size = require!(tx.element_size(i.m3, Byte..=Doubleword));
     halves1(tx, i, i.v2, |tx, a| {
         let zero = tx.c64(0);
         sub(tx, size, zero, a)
@@ -314,9 +305,7 @@ pub(crate) fn population(tx: &mut Tx<'_>, i: &Insn, helpers: &'static [HelperDef
 
 /// VEC, VECL: the elements at the right end of the left halves.
 pub(crate) fn compare(tx: &mut Tx<'_>, i: &Insn, sign: Sign) -> Flow {
-    let Some(size) = size_up_to(Doubleword, i.m3) else {
-        return tx.raise(ProgramCode::Specification);
-    };
+    let size = require!(tx.element_size(i.m3, Byte..=Doubleword));
     let element = |tx: &mut Tx<'_>, n| {
         let v = tx.v64(n, Half::Left);
         match size {
@@ -362,9 +351,7 @@ fn if_holds(tx: &mut Tx<'_>, cond: Cond, a: Val, b: Val) -> Val {
 
 /// VCEQ.
 pub(crate) fn compare_equal(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    let Some(size) = size_up_to(Doubleword, i.m4) else {
-        return tx.raise(ProgramCode::Specification);
-    };
+    let size = require!(tx.element_size(i.m4, Byte..=Doubleword));
     halves2(tx, i, |tx, a, b| equal(tx, size, a, b));
     compared(tx, i)
 }
@@ -376,9 +363,7 @@ pub(crate) fn compare_high(
     sign: Sign,
     helpers: &'static [HelperDef],
 ) -> Flow {
-    let Some(size) = size_up_to(Doubleword, i.m4) else {
-        return tx.raise(ProgramCode::Specification);
-    };
+    let size = require!(tx.element_size(i.m4, Byte..=Doubleword));
     if size == Doubleword {
         let cond = match sign {
             Sign::Signed => Cond::GtS,

@@ -6,11 +6,11 @@
 use tcg::HelperDef;
 use tcg::ir::{BinOp, Val};
 
-use super::integer::{binary, halves1, halves2, halves3, imm, repeated, size_up_to};
+use super::integer::{binary, halves1, halves2, halves3, imm, repeated};
 use crate::cpu::ProgramCode;
 use crate::insn::Insn;
-use crate::translate::{Flow, Tx};
-use crate::vector::ElementSize::{self, Doubleword};
+use crate::translate::{Flow, Tx, require};
+use crate::vector::ElementSize::{self, Byte, Doubleword};
 
 /// VESLV, VESRAV, VESRLV, VERLLV: by the helper but for doublewords.
 pub(crate) fn each(tx: &mut Tx<'_>, i: &Insn, op: BinOp, helpers: &'static [HelperDef]) -> Flow {
@@ -23,9 +23,7 @@ pub(crate) fn each(tx: &mut Tx<'_>, i: &Insn, op: BinOp, helpers: &'static [Help
 /// VESL, VESRA, VESRL, VERLL: the count is the second operand's address, modulo the elements'
 /// bits.
 pub(crate) fn all(tx: &mut Tx<'_>, i: &Insn, op: BinOp, helpers: &'static [HelperDef]) -> Flow {
-    let Some(size) = size_up_to(Doubleword, i.m4) else {
-        return tx.raise(ProgramCode::Specification);
-    };
+    let size = require!(tx.element_size(i.m4, Byte..=Doubleword));
     if i.b2 == 0 {
         let count = i.d2 as u32 % size.bits();
         return halves1(tx, i, i.v3, |tx, v| shifted(tx, size, op, v, count));
@@ -78,9 +76,7 @@ fn shifted(tx: &mut Tx<'_>, size: ElementSize, op: BinOp, v: Val, count: u32) ->
 
 /// VERIM: V2's elements rotated, inserted into V1 under the mask in V3.
 pub(crate) fn rotate_insert(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    let Some(size) = size_up_to(Doubleword, i.m5) else {
-        return tx.raise(ProgramCode::Specification);
-    };
+    let size = require!(tx.element_size(i.m5, Byte..=Doubleword));
     let count = u32::from(i.i4) % size.bits();
     // V1 stands where halves3 looks for V4.
     let with_target = Insn { v4: i.v1, ..*i };
@@ -94,10 +90,7 @@ pub(crate) fn rotate_insert(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 
 /// VSLDB (a count of bytes to 15), VSLD (a count of bits to 7): V2 and V3 as one, to the left.
 pub(crate) fn left_double(tx: &mut Tx<'_>, i: &Insn, unit: Unit) -> Flow {
-    let bits = match double_count(tx, i, unit) {
-        Ok(bits) => bits,
-        Err(flow) => return flow,
-    };
+    let bits = require!(double_count(tx, i, unit));
     let words = words(tx, i);
     let first = (bits / 64) as usize;
     let result = (
@@ -110,10 +103,7 @@ pub(crate) fn left_double(tx: &mut Tx<'_>, i: &Insn, unit: Unit) -> Flow {
 
 /// VSRD: V2 and V3 as one, to the right by up to 7 bits.
 pub(crate) fn right_double(tx: &mut Tx<'_>, i: &Insn) -> Flow {
-    let bits = match double_count(tx, i, Unit::Bits) {
-        Ok(bits) => bits,
-        Err(flow) => return flow,
-    };
+    let bits = require!(double_count(tx, i, Unit::Bits));
     let words = words(tx, i);
     // To the right by none is to the left by 64 from one word before.
     let result = match bits {
