@@ -53,7 +53,7 @@ const DIFFERENT: &[(&str, &[&str])] = &[
         "a wrong result",
         &[
             "LAE", "LAEY", "LTDBR", "LTEBR", "LTXBR", "MDEB", "MDEBR", "MXDB", "MXDBR", "PKA",
-            "PKU", "STCPS", "STMH", "UNPK",
+            "PKU", "STCPS", "STMH", "UNPK", "VCKSM",
         ],
     ),
     (
