@@ -238,6 +238,10 @@ pub trait Machine: Send + Sync {
         Err(MachineError::NoNmi)
     }
 
+    /// What followed on the watchdog's end has told the guest of it, or will: a program must start
+    /// the watchdog again. Before the guest is told.
+    fn watchdog_is_told(&self) {}
+
     /// The operator console's input side, if the machine has a console.
     fn console_input(&self) -> Option<Arc<dyn ConsoleInput>>;
 

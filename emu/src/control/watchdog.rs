@@ -28,6 +28,15 @@ impl WatchdogAction {
             .find_map(|(other, action)| (other == name).then_some(action))
     }
 
+    /// Whether the guest learns of it. QEMU's watchdog is then off; otherwise a program may set it
+    /// anew as if it counted.
+    fn tells_guest(self) -> bool {
+        match self {
+            Self::Reset | Self::Shutdown | Self::Poweroff | Self::InjectNmi => true,
+            Self::Pause | Self::Debug | Self::None => false,
+        }
+    }
+
     fn name(self) -> &'static str {
         Self::NAMES
             .into_iter()
@@ -43,6 +52,9 @@ impl Owner {
         if action == WatchdogAction::Pause {
             self.stop(RunState::Watchdog, Cause::Watchdog, Some(event));
             return;
+        }
+        if action.tells_guest() {
+            self.machine.watchdog_is_told();
         }
         self.events.emit(&event);
         match action {

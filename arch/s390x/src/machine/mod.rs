@@ -156,6 +156,12 @@ impl Machine for S390xMachine {
         Ok(())
     }
 
+    fn watchdog_is_told(&self) {
+        if let Some(watchdog) = self.shared.watchdog.get() {
+            watchdog.is_told();
+        }
+    }
+
     fn console_input(&self) -> Option<Arc<dyn ConsoleInput>> {
         let shared = self.shared.clone();
         self.shared

@@ -24,7 +24,7 @@ pub enum WatchdogState {
         /// When it runs out: TOD units on the VM's timeline.
         until: u64,
     },
-    /// It has run out, and a program may start it again.
+    /// It has run out without the guest being told: a program may set it anew.
     RunOut,
 }
 
@@ -90,6 +90,14 @@ impl Watchdog {
         on
     }
 
+    /// The guest is told of its end: it is off, unless a program has started it again meanwhile.
+    pub fn is_told(&self) {
+        let mut now = lock(&self.state);
+        if *now == WatchdogState::RunOut {
+            *now = WatchdogState::Off;
+        }
+    }
+
     /// What it does.
     pub fn state(&self) -> WatchdogState {
         *lock(&self.state)
@@ -136,9 +144,17 @@ mod tests {
         bench.advance(60 * SECOND_NS);
         assert!(heard.is_empty());
         assert!(watchdog.change(Duration::from_secs(15)));
+        watchdog.is_told();
         assert!(watchdog.cancel());
         bench.advance(60 * SECOND_NS);
         assert!(heard.is_empty());
+        // Once the guest has been told, it is off.
+        watchdog.start(Duration::from_secs(15));
+        bench.advance(15 * SECOND_NS);
+        assert_eq!(heard.try_recv(), Ok(GuestEvent::Watchdog));
+        watchdog.is_told();
+        assert!(!watchdog.change(Duration::from_secs(15)));
+        assert!(!watchdog.cancel());
     }
 
     #[test]
