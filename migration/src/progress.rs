@@ -4,7 +4,8 @@
 //! One [`Progress`] serves a program for all its migrations, in either direction: at most one is
 //! under way. It decides nothing.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
@@ -189,6 +190,17 @@ struct Inner {
 pub struct Progress {
     inner: Mutex<Inner>,
     changed: Condvar,
+    watchers: AtomicUsize,
+}
+
+/// Somebody who waits for a migration's end and tells a user how it was; until it is dropped.
+#[derive(Debug)]
+pub struct Watch(Arc<Progress>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.watchers.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 fn ms_ceil(time: Duration) -> u64 {
@@ -241,6 +253,20 @@ impl Progress {
             .migration
             .as_ref()
             .map(|migration| migration.status)
+    }
+
+    /// From now on, until the answer is dropped, the caller tells the user why a migration has
+    /// failed; it is not logged as well. Before the migration begins.
+    #[must_use]
+    pub fn watch(self: &Arc<Self>) -> Watch {
+        self.watchers.fetch_add(1, Ordering::AcqRel);
+        Watch(Arc::clone(self))
+    }
+
+    /// Whether somebody does.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.watchers.load(Ordering::Acquire) > 0
     }
 
     /// A channel that gets every event from now on.

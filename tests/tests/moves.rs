@@ -320,3 +320,46 @@ fn incoming(file: &Path) -> [String; 2] {
 fn incoming_file(engine: &Program, file: &Path) -> tests::Emu {
     guest(engine, "mb=1").args(incoming(file)).start()
 }
+
+/// A person who waits at a monitor for a migration that fails is told why there, and only there;
+/// nobody waits for a detached one, so the log tells.
+#[test]
+fn why_a_migration_has_failed_is_told_once() {
+    use std::io::{Read, Write};
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let monitor = folder.path().join("monitor");
+    let chardev = format!(
+        "socket,id=hmp,path={},server=on,wait=off",
+        monitor.display()
+    );
+    let emu = EmuBuilder::s390x()
+        .args(["-S", "-chardev", &chardev, "-mon", "chardev=hmp"])
+        .start();
+    let mut qmp = emu.qmp();
+    qmp.ok("query-status", json!({}));
+    let mut stream = std::os::unix::net::UnixStream::connect(&monitor).expect("a monitor");
+    stream
+        .set_read_timeout(Some(std::time::Duration::from_secs(60)))
+        .expect("a time-out");
+    let mut prompt = |text: &str| {
+        stream.write_all(text.as_bytes()).expect("it reads");
+        let mut said = String::new();
+        while !said.ends_with(") ") {
+            let mut bytes = [0; 256];
+            let count = stream.read(&mut bytes).expect("it answers");
+            said += &String::from_utf8_lossy(&bytes[..count]);
+        }
+        said
+    };
+    prompt("");
+    let address = format!("unix:{}/none", folder.path().display());
+    let why = "No such file";
+    let said = prompt(&format!("migrate {address}\n"));
+    assert_eq!(said.matches(why).count(), 1, "{said}");
+    assert!(!emu.stderr().contains(why), "{}", emu.stderr());
+
+    prompt(&format!("migrate -d {address}\n"));
+    while qmp.ok("query-migrate", json!({}))["status"] != "failed" {}
+    while !emu.stderr().contains(why) {}
+    assert_eq!(emu.stderr().matches(why).count(), 1, "{}", emu.stderr());
+}

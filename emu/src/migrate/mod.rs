@@ -166,7 +166,7 @@ impl Migrations {
     }
 
     /// The migration under way, or the last one.
-    pub fn progress(&self) -> &Progress {
+    pub fn progress(&self) -> &Arc<Progress> {
         &self.progress
     }
 

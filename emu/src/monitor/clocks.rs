@@ -90,11 +90,7 @@ pub(super) fn show(context: &Context, _: &Session, _: &Value) -> String {
             let _ = writeln!(text, "  host      {host}");
         }
         if let Some(gap) = clock.gap_ns {
-            let _ = writeln!(
-                text,
-                "  gap       {} behind the host",
-                seconds(i128::from(gap))
-            );
+            let _ = writeln!(text, "  gap       {}", gap_text(gap));
         }
         match clock.error_ns {
             Some(error) => {
@@ -127,6 +123,16 @@ pub(super) fn show(context: &Context, _: &Session, _: &Value) -> String {
         text.push_str(&entry_line(entry, &scales));
     }
     text
+}
+
+/// How far the guest is from the host's wallclock, given host less guest.
+fn gap_text(gap_ns: i64) -> String {
+    let side = match gap_ns {
+        0 => return "none: the guest shows the host's time".into(),
+        1.. => "behind",
+        _ => "ahead of",
+    };
+    format!("{} {side} the host", seconds(i128::from(gap_ns).abs()))
 }
 
 /// A clock's value in full.
@@ -372,4 +378,16 @@ pub(super) fn fail(context: &Context, args: &Args) -> Result<Value, Failure> {
         .inject(clock, point, count)
         .map_err(|e| Failure::generic(e.to_string()))?;
     Ok(json!({}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_says_on_which_side_the_guest_is() {
+        assert_eq!(gap_text(1_500_000_000), "1.500000000 s behind the host");
+        assert_eq!(gap_text(-2), "0.000000002 s ahead of the host");
+        assert_eq!(gap_text(0), "none: the guest shows the host's time");
+    }
 }

@@ -201,15 +201,15 @@ pub(super) fn hmp_migrate(
         return Err("migrate: string expected\nTry \"help migrate\" for more information".into());
     }
     let uri = parse_uri(unquoted(uri)).map_err(|e| format!("Error: {e}"))?;
+    let detached = options.contains(&"-d");
+    let watch = (session.can_wait && !detached).then(|| context.migrations.progress().watch());
     context
         .migrations
         .start_outgoing(uri)
         .map_err(|e| format!("Error: {e}"))?;
-    if options.contains(&"-d") {
-        return Ok(String::new());
-    }
-    if session.can_wait {
-        session.wait = Some(Wait::Migration);
+    let waits = watch.is_some();
+    session.wait = watch.map(Wait::Migration);
+    if waits || detached {
         Ok(String::new())
     } else {
         Ok("terminal does not allow synchronous migration, continuing detached\n".into())

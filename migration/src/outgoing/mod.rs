@@ -202,7 +202,11 @@ fn run(
             if shared.event(SourceEvent::Lost) == (Source::Kept { cancelled: true }) {
                 shared.progress.become_status(Status::Cancelled);
             } else {
-                log::error!("the migration has failed: {error}");
+                if shared.progress.is_watched() {
+                    log::debug!("the migration has failed: {error}");
+                } else {
+                    log::error!("the migration has failed: {error}");
+                }
                 shared.progress.fail(&error.to_string());
             }
         }

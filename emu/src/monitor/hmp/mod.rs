@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-use migration::progress::Status;
+use migration::progress::{Status, Watch};
 
 use serde_json::{Map, Value};
 
@@ -35,10 +35,10 @@ const REDRAW: Duration = Duration::from_millis(100);
 const INTERRUPT: u8 = 0x03;
 
 /// What a command leaves to be waited for before the next one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Wait {
-    /// The end of a migration.
-    Migration,
+    /// The end of a migration, which the monitor tells.
+    Migration(Watch),
 }
 
 /// What a monitor remembers between commands.
@@ -197,7 +197,10 @@ impl Hmp {
             .name("hmp-wait".into())
             .spawn(move || {
                 match wait {
-                    Wait::Migration => this.watch_migration(),
+                    Wait::Migration(watch) => {
+                        this.watch_migration();
+                        drop(watch);
+                    }
                 }
                 let mut inner = this.inner();
                 let held = inner.held.take().unwrap_or_default();
