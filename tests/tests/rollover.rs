@@ -3,8 +3,9 @@
 //! moved alive and stopped, with 1, 2 and 4 CPUs, and one that starts beyond. Its stall detectors
 //! are at their strictest, and its timers, dates and CPU times must be right.
 //!
-//! `EMU_ROLLOVER_LONG=1` runs every combination on every engine, about 20 minutes; one run over
-//! the roll-over then starts 47 seconds before it.
+//! `EMU_ROLLOVER_LONG=1` runs every combination of edge, load and number of CPUs on every engine
+//! (`every_way`), each a test of its own, two at a time; runs over the roll-over with one idle CPU
+//! then start 47 seconds before it.
 
 use std::time::Instant;
 
@@ -37,19 +38,6 @@ fn on(builder: EmuBuilder, engine: &str) -> EmuBuilder {
     }
 }
 
-/// The engines to run a test on: the default one, or all.
-fn chosen() -> Vec<&'static str> {
-    if long() {
-        engines()
-            .iter()
-            .map(|program| program.name.as_str())
-            .filter(|name| *name != "reference")
-            .collect()
-    } else {
-        vec![""]
-    }
-}
-
 /// A sleep of so many seconds in the guest, begun now: how long it took by the guest's clock.
 fn sleep_begins(emu: &Emu, seconds: u32) {
     emu.type_text(&format!("timer {seconds}\n"));
@@ -69,35 +57,28 @@ fn sleep_ends(emu: &Emu, seconds: u64, start: Instant) {
     );
 }
 
-/// It runs over the edge, with a sleep that ends beyond it.
-fn runs_over(edge: Edge, test: &str, load: &str, cpus: u32) {
-    for engine in chosen() {
-        let Some(builder) = guest(test, load, cpus) else {
-            return;
-        };
-        let before_s = if long() && edge.unix_s == TOD_2042.unix_s {
-            47
-        } else {
-            BEFORE_S
-        };
-        let start = Instant::now();
-        let mut emu = on(edge.starts(builder, -before_s), engine).start();
-        ready(&emu);
-        let mut qmp = emu.qmp();
-        let first = stamp(&emu);
-        let seconds = u32::try_from(before_s + 2).expect("seconds");
-        sleep_begins(&emu, seconds);
-        edge.wait(&mut qmp);
-        let beyond = edge.seen_by_guest(&mut qmp, || stamp(&emu));
-        moved_by_running_time_only(first, beyond, start.elapsed());
-        sleep_ends(&emu, seconds.into(), start);
-        // And sleeps as ever.
-        let again = Instant::now();
-        sleep_begins(&emu, 1);
-        sleep_ends(&emu, 1, again);
-        times_add_up(&emu, cpus);
-        no_complaint(&mut emu);
-    }
+/// It runs over the edge from so many seconds before it, with a sleep that ends beyond.
+fn runs_over(edge: Edge, before_s: i64, test: &str, load: &str, cpus: u32, engine: &str) {
+    let Some(builder) = guest(test, load, cpus) else {
+        return;
+    };
+    let start = Instant::now();
+    let mut emu = on(edge.starts(builder, -before_s), engine).start();
+    ready(&emu);
+    let mut qmp = emu.qmp();
+    let first = stamp(&emu);
+    let seconds = u32::try_from(before_s + 2).expect("seconds");
+    sleep_begins(&emu, seconds);
+    edge.wait(&mut qmp);
+    let beyond = edge.seen_by_guest(&mut qmp, || stamp(&emu));
+    moved_by_running_time_only(first, beyond, start.elapsed());
+    sleep_ends(&emu, seconds.into(), start);
+    // And sleeps as ever.
+    let again = Instant::now();
+    sleep_begins(&emu, 1);
+    sleep_ends(&emu, 1, again);
+    times_add_up(&emu, cpus);
+    no_complaint(&mut emu);
 }
 
 /// CPU times, as the kernel accounts for them by CPU timer and TOD clock, are no more than the
@@ -195,32 +176,30 @@ fn moved(mut source: Side, next: EmuBuilder, offline: bool) -> Side {
 }
 
 /// It starts at a date beyond the edge, or a moment before, so that it boots over it.
-fn starts_at(edge: Edge, test: &str, after_s: i64, cpus: u32) {
-    for engine in chosen() {
-        let Some(builder) = guest(test, "idle", cpus) else {
-            return;
-        };
-        let start = Instant::now();
-        let mut emu = on(edge.starts(builder, after_s), engine).start();
-        emu.expect("Linux version", BOOT_S);
-        ready(&emu);
-        let mut qmp = emu.qmp();
-        edge.wait(&mut qmp);
-        let first = edge.seen_by_guest(&mut qmp, || stamp(&emu));
-        // The kernel has counted from its own start, not from an epoch's.
-        assert!(
-            first.mono_after_ns as u128 <= start.elapsed().as_nanos(),
-            "{first:?}"
-        );
-        stopped_for(&mut qmp, TWO_MINUTES_NS);
-        let again = Instant::now();
-        sleep_begins(&emu, 1);
-        sleep_ends(&emu, 1, again);
-        let second = edge.seen_by_guest(&mut qmp, || stamp(&emu));
-        moved_by_running_time_only(first, second, start.elapsed());
-        times_add_up(&emu, cpus);
-        no_complaint(&mut emu);
-    }
+fn starts_at(edge: Edge, test: &str, after_s: i64, cpus: u32, engine: &str) {
+    let Some(builder) = guest(test, "idle", cpus) else {
+        return;
+    };
+    let start = Instant::now();
+    let mut emu = on(edge.starts(builder, after_s), engine).start();
+    emu.expect("Linux version", BOOT_S);
+    ready(&emu);
+    let mut qmp = emu.qmp();
+    edge.wait(&mut qmp);
+    let first = edge.seen_by_guest(&mut qmp, || stamp(&emu));
+    // The kernel has counted from its own start, not from an epoch's.
+    assert!(
+        first.mono_after_ns as u128 <= start.elapsed().as_nanos(),
+        "{first:?}"
+    );
+    stopped_for(&mut qmp, TWO_MINUTES_NS);
+    let again = Instant::now();
+    sleep_begins(&emu, 1);
+    sleep_ends(&emu, 1, again);
+    let second = edge.seen_by_guest(&mut qmp, || stamp(&emu));
+    moved_by_running_time_only(first, second, start.elapsed());
+    times_add_up(&emu, cpus);
+    no_complaint(&mut emu);
 }
 
 /// Bare-metal guests over the roll-over of 2042: they start a second before it and look at
@@ -357,7 +336,14 @@ mod over_2042 {
 
     #[test]
     fn an_idle_cpu_runs_over() {
-        runs_over(TOD_2042, "over_2042::an_idle_cpu_runs_over", "idle", 1);
+        runs_over(
+            TOD_2042,
+            BEFORE_S,
+            "over_2042::an_idle_cpu_runs_over",
+            "idle",
+            1,
+            "",
+        );
     }
 
     #[test]
@@ -387,7 +373,7 @@ mod over_2042 {
 
     #[test]
     fn a_guest_boots_over() {
-        starts_at(TOD_2042, "over_2042::a_guest_boots_over", -1, 2);
+        starts_at(TOD_2042, "over_2042::a_guest_boots_over", -1, 2, "");
     }
 
     #[test]
@@ -397,6 +383,7 @@ mod over_2042 {
             "over_2042::a_guest_starts_beyond",
             86_400 * 365,
             1,
+            "",
         );
     }
 }
@@ -413,32 +400,72 @@ mod over_2038 {
     #[test]
     fn a_guest_starts_at_its_last_second() {
         let test = "over_2038::a_guest_starts_at_its_last_second";
-        starts_at(TIME_2038, test, 0, 1);
+        starts_at(TIME_2038, test, 0, 1, "");
     }
 }
 
-/// Everything with everything: minutes.
-#[test]
-fn every_way_over() {
-    if !long() {
-        return skipped("every_way_over", "EMU_ROLLOVER_LONG=1 runs it");
+/// Everything with everything, where `EMU_ROLLOVER_LONG` asks for it.
+mod every_way {
+    use super::*;
+
+    fn over(edge: Edge, test: &str, load: &str, cpus: u32, engine: &str) {
+        if !asked_for(test, engine) {
+            return;
+        }
+        let far = load == "idle" && cpus == 1 && edge.unix_s == TOD_2042.unix_s;
+        let before_s = if far { 47 } else { BEFORE_S };
+        runs_over(edge, before_s, test, load, cpus, engine);
+        journey(edge, test, load, cpus, &[engine], &ALL);
     }
-    for edge in [TOD_2042, TIME_2038] {
-        for (load, cpus) in [
-            ("idle", 1),
-            ("busy", 1),
-            ("busy", 2),
-            ("idle", 4),
-            ("busy", 4),
-        ] {
-            runs_over(edge, "every_way_over", load, cpus);
-            for engine in chosen() {
-                for step in ALL {
-                    println!("{edge:?} {load} {cpus} {engine} {step:?}");
-                    journey(edge, "every_way_over", load, cpus, &[engine], &[step]);
-                }
+
+    fn asked_for(test: &str, engine: &str) -> bool {
+        let why = if !long() {
+            "EMU_ROLLOVER_LONG=1 runs it".to_owned()
+        } else if engines().iter().all(|known| known.name != engine) {
+            format!("there is no engine '{engine}' here")
+        } else {
+            return true;
+        };
+        skipped(&format!("every_way::{test}"), &why);
+        false
+    }
+
+    macro_rules! ways {
+        ($($name:ident: $edge:expr, $load:literal, $cpus:literal;)*) => {
+            mod native {
+                use super::*;
+                $(#[test] fn $name() {
+                    over($edge, concat!("native::", stringify!($name)), $load, $cpus, "native");
+                })*
+            }
+            mod interp {
+                use super::*;
+                $(#[test] fn $name() {
+                    over($edge, concat!("interp::", stringify!($name)), $load, $cpus, "interp");
+                })*
+            }
+        };
+    }
+
+    ways! {
+        over_2042_idle: TOD_2042, "idle", 1;
+        over_2042_busy: TOD_2042, "busy", 1;
+        over_2042_busy_on_two: TOD_2042, "busy", 2;
+        over_2042_idle_on_four: TOD_2042, "idle", 4;
+        over_2042_busy_on_four: TOD_2042, "busy", 4;
+        over_2038_idle: TIME_2038, "idle", 1;
+        over_2038_busy: TIME_2038, "busy", 1;
+        over_2038_busy_on_two: TIME_2038, "busy", 2;
+        over_2038_idle_on_four: TIME_2038, "idle", 4;
+        over_2038_busy_on_four: TIME_2038, "busy", 4;
+    }
+
+    #[test]
+    fn four_cpus_start_beyond() {
+        for engine in ["native", "interp"] {
+            if asked_for("four_cpus_start_beyond", engine) {
+                starts_at(TOD_2042, "every_way::four_cpus_start_beyond", 1, 4, engine);
             }
         }
     }
-    starts_at(TOD_2042, "every_way_over", 1, 4);
 }
