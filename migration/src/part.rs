@@ -39,7 +39,8 @@ pub enum PartError {
     },
 }
 
-/// A part of a machine that has state of its own. Called only while every vCPU is parked.
+/// A part of a machine that has state of its own. Called only while every vCPU is parked, but for
+/// [`Part::check`].
 pub trait Part {
     /// The section's name, unique in a machine together with the instance.
     fn name(&self) -> &'static str;
@@ -59,6 +60,24 @@ pub trait Part {
     /// as it was made.
     fn may_be_missing(&self) -> bool {
         false
+    }
+
+    /// The stream that is being loaded does not have this part, which may be missing; the parts
+    /// before it are loaded.
+    ///
+    /// # Errors
+    /// Any [`PartError`]: it may not be missing in this stream.
+    fn absent(&mut self) -> Result<(), PartError> {
+        Ok(())
+    }
+
+    /// Whether a saved state suits this machine, as far as that can be told without taking it
+    /// over. Nothing changes; may be asked while the VM runs.
+    ///
+    /// # Errors
+    /// What [`Part::load`] would say.
+    fn check(&self, _version: u32, _payload: &[u8]) -> Result<(), PartError> {
+        Ok(())
     }
 
     /// The part's state.

@@ -207,6 +207,22 @@ pub trait DestinationVm: Send + Sync {
     /// [`PartError`]; the VM cannot be started then.
     fn load_part(&self, part: &SavedPart) -> Result<(), PartError>;
 
+    /// A part that may be missing is ([`crate::Part::absent`]).
+    ///
+    /// # Errors
+    /// [`PartError`]; the VM cannot be started then.
+    fn part_is_absent(&self, _id: &PartId) -> Result<(), PartError> {
+        Ok(())
+    }
+
+    /// Whether a part's state suits this VM ([`crate::Part::check`]); it may run meanwhile.
+    ///
+    /// # Errors
+    /// [`PartError`].
+    fn check_part(&self, _part: &SavedPart) -> Result<(), PartError> {
+        Ok(())
+    }
+
     /// Installs the clocks (R5); they stand until `start`, or until a later `cont`. `offset` is
     /// this host's CLOCK_BOOTTIME less the source's, if it was measured: better than the two
     /// wallclocks. Failures of clocks are the callee's to tell; none costs the guest (R6).

@@ -59,10 +59,13 @@ fn debian_takes_a_cpu_and_moves_with_it() {
         Ok(debian) => debian,
         Err(why) => return skipped("debian_takes_a_cpu_and_moves_with_it", &why),
     };
-    let mut source = Side::start(builder(&debian, &[]));
+    let snapshots = tempfile::tempdir().expect("a temporary folder");
+    let snapshots = snapshots.path().to_string_lossy().into_owned();
+    let mut source = Side::start(builder(&debian, &["-snapshot-dir", &snapshots]));
     source.emu.expect("READY shell", BOOT_S);
     let present = "cat /sys/devices/system/cpu/present";
     assert_eq!(ask(&source, present), "0-1");
+    assert_eq!(source.qmp.hmp("savevm before"), "");
 
     let cpu = json!({ "driver": "qemu-s390x-cpu", "id": "late", "core-id": CORE });
     source.qmp.ok("device_add", cpu.clone());
@@ -86,6 +89,17 @@ fn debian_takes_a_cpu_and_moves_with_it() {
     let all = "cat /sys/devices/system/cpu/online";
     assert_eq!(ask(&source, all), "0-2");
     let where_it_runs = "taskset 4 cat /proc/self/stat | cut -d ' ' -f 39";
+    assert_eq!(ask(&source, where_it_runs), LINUX.to_string());
+
+    // A guest of before the CPU came finds it as it found it then.
+    assert_eq!(source.qmp.hmp("loadvm before"), "");
+    let limit = Instant::now() + Duration::from_secs(120);
+    while ask(&source, present) != "0-2" {
+        assert!(Instant::now() < limit, "the guest has not looked again");
+    }
+    assert_eq!(ask(&source, all), "0-1");
+    ask(&source, &format!("echo 1 >{online}"));
+    assert_eq!(ask(&source, all), "0-2");
     assert_eq!(ask(&source, where_it_runs), LINUX.to_string());
 
     // The guest gives it back and takes it again.
@@ -116,7 +130,12 @@ fn debian_takes_a_cpu_and_moves_with_it() {
     assert_eq!(answer["status"], "failed");
     let _ = wrong.emu.ends_within(Duration::from_secs(60));
     let why = wrong.emu.stderr();
-    assert!(why.contains("'s390x-cpu' (instance 3)"), "{why}");
+    assert!(
+        why.contains(
+            "the guest has CPUs with the core ids 0-1, 3, and this machine, with 0-2, lacks 3"
+        ),
+        "{why}"
+    );
     assert_eq!(ask(&source, all), "0-2");
 
     let device = ["-device", "qemu-s390x-cpu,core-id=3"];

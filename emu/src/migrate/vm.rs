@@ -223,6 +223,21 @@ impl DestinationVm for Destination {
         })
     }
 
+    fn part_is_absent(&self, id: &PartId) -> Result<(), PartError> {
+        let told = self.vm.each_part(|part| {
+            (part.name() == id.name && part.instance() == id.instance).then(|| part.absent())
+        });
+        told.unwrap_or(Ok(()))
+    }
+
+    fn check_part(&self, saved: &SavedPart) -> Result<(), PartError> {
+        let checked = self.vm.each_part(|part| {
+            (part.name() == saved.name && part.instance() == saved.instance)
+                .then(|| part.check(saved.version, &saved.payload))
+        });
+        checked.unwrap_or(Ok(()))
+    }
+
     fn load_clocks(&self, saved: SavedClocks, offset: Option<HostOffset>) -> Result<(), VmError> {
         // Clocks that fall back tell that by themselves, to run control.
         self.vm

@@ -213,6 +213,8 @@ impl Loader<'_> {
             instance: section.instance,
         };
         if !self.expected.contains(&id) {
+            // What came before may say in better words how this machine differs.
+            self.check()?;
             return Err(IncomingError::UnknownPart {
                 name: id.name,
                 instance: id.instance,
@@ -235,7 +237,18 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// Whether what has come suits this machine.
+    fn check(&self) -> Result<(), IncomingError> {
+        for id in &self.expected {
+            if let Some(part) = self.parts.get(id) {
+                self.vm.check_part(part)?;
+            }
+        }
+        Ok(())
+    }
+
     fn complete(self) -> Result<Complete, IncomingError> {
+        self.check()?;
         let own = |name: &str| PartId {
             name: name.to_owned(),
             instance: 0,
@@ -271,8 +284,9 @@ impl Complete {
     /// Loads all that is not RAM, in the machine's own order.
     pub(super) fn load(self, vm: &dyn DestinationVm) -> Result<Loaded, IncomingError> {
         for id in vm.parts() {
-            if let Some(part) = self.parts.get(&id) {
-                vm.load_part(part)?;
+            match self.parts.get(&id) {
+                Some(part) => vm.load_part(part)?,
+                None => vm.part_is_absent(&id)?,
             }
         }
         let Clocks { saved, offset } = self.clocks;

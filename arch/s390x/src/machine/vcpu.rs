@@ -31,6 +31,8 @@ pub struct Vcpu {
     instructions: AtomicU64,
     /// It waits with all interruptions disabled.
     in_disabled_wait: AtomicBool,
+    /// The guest that is being loaded has it.
+    expected: AtomicBool,
 }
 
 /// What the vCPU threads of one machine know together.
@@ -106,7 +108,18 @@ impl Vcpu {
             thread_id: AtomicI32::new(0),
             instructions: AtomicU64::new(0),
             in_disabled_wait: AtomicBool::new(false),
+            expected: AtomicBool::new(true),
         }
+    }
+
+    /// A guest is being loaded which has this CPU, or has not.
+    pub fn expect(&self, expected: bool) {
+        self.expected.store(expected, Ordering::Release);
+    }
+
+    /// Whether the last guest that was loaded has this CPU.
+    pub fn is_expected(&self) -> bool {
+        self.expected.load(Ordering::Acquire)
     }
 
     /// What other CPUs and threads know of it.

@@ -164,31 +164,40 @@ impl ConfigurationPart<'_> {
         }
     }
 
-    /// The guest shows what it showed where it came from, also where more is installed here.
-    fn take_over(&self, there: &Configuration) -> Result<(), String> {
+    /// What of the guest's machine cannot be had here.
+    fn objection(&self, there: &Configuration) -> Option<String> {
         let shown = Facilities::from_words(there.facilities);
         let lacking: Vec<String> = shown
             .without(&self.shared.installed_facilities())
             .map(features::name)
             .collect();
         let here = self.here();
-        let lone = there.cpus.iter().find(|cpu| {
-            let mut cpus = here.cpus.iter();
-            !cpus.any(|other| other.address == cpu.address)
-        });
+        let addresses = |cpus: &[SavedPlace]| cpus.iter().map(|cpu| cpu.address).collect();
+        let (guests, present): (Vec<u16>, Vec<u16>) =
+            (addresses(&there.cpus), addresses(&here.cpus));
+        let mut absent = guests.clone();
+        absent.retain(|address| !present.contains(address));
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-        let differs = if there.ram_bytes != here.ram_bytes {
+        if there.ram_bytes != here.ram_bytes {
             let (there, here) = (mib(there.ram_bytes), mib(here.ram_bytes));
             Some(format!(
                 "the guest has {there} MiB of RAM, this machine {here} (-m)"
             ))
-        } else if there.max_cpus != here.max_cpus || there.cpus.len() != here.cpus.len() {
+        } else if there.max_cpus != here.max_cpus {
             Some(format!(
                 "the guest has {} CPUs of at most {}, this machine {} of {} (-smp)",
                 there.cpus.len(),
                 there.max_cpus,
                 here.cpus.len(),
                 here.max_cpus
+            ))
+        } else if let Some(first) = absent.first() {
+            Some(format!(
+                "the guest has CPUs with the core ids {}, and this machine, with {}, lacks {} \
+                 (-smp; -device ...-s390x-cpu,core-id={first})",
+                numbers(&guests),
+                numbers(&present),
+                numbers(&absent)
             ))
         } else if shown.has(TOPOLOGY) && there.shape != here.shape {
             let words = |[drawers, books, sockets, cores]: [u32; 4]| {
@@ -197,11 +206,6 @@ impl ConfigurationPart<'_> {
             let (there, here) = (words(there.shape), words(here.shape));
             Some(format!(
                 "the guest's CPUs lie in {there}, this machine's in {here} (-smp)"
-            ))
-        } else if let Some(SavedPlace { address, .. }) = lone {
-            Some(format!(
-                "the guest has a CPU {address}, this machine has none of that number (-device \
-                 ...-s390x-cpu,core-id={address})"
             ))
         } else if !lacking.is_empty() {
             Some(format!(
@@ -219,15 +223,23 @@ impl ConfigurationPart<'_> {
             ))
         } else {
             None
-        };
-        if let Some(why) = differs {
-            return Err(why);
         }
+    }
+
+    /// The guest shows what it showed where it came from, also where more is installed here. CPUs
+    /// that it has not are new to it.
+    fn take_over(&self, there: &Configuration) {
+        let shown = Facilities::from_words(there.facilities);
+        let here = self.here();
         if (&there.name, there.uuid) != (&here.name, here.uuid) {
             log::warn!("the guest was given another name or UUID than this machine (-name, -uuid)");
         }
         // What had become of the guest that was here, if any, is not this one's.
         self.crew.revive();
+        for vcpu in self.crew.vcpus() {
+            let address = vcpu.handle().address();
+            vcpu.expect(there.cpus.iter().any(|cpu| cpu.address == address));
+        }
         for saved in &there.cpus {
             if let Some(cpu) = self.shared.cpus.get(saved.address) {
                 cpu.configure(saved.configured);
@@ -251,8 +263,33 @@ impl ConfigurationPart<'_> {
             // Blocks were made for other facilities.
             self.shared.system.forget_blocks();
         }
-        Ok(())
     }
+
+    fn decode(&self, version: u32, payload: &[u8]) -> Result<Configuration, PartError> {
+        match version {
+            1 => Ok(decode::<Configuration1>(self, payload)?.into()),
+            _ => load(self, version, payload),
+        }
+    }
+}
+
+/// Numbers for people: `0-2, 5`.
+fn numbers(of: &[u16]) -> String {
+    let mut ranges: Vec<(u16, u16)> = Vec::new();
+    for &number in of {
+        match ranges.last_mut() {
+            Some((_, last)) if number.checked_sub(1) == Some(*last) => *last = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    let words = ranges.into_iter().map(|(first, last)| {
+        if first == last {
+            first.to_string()
+        } else {
+            format!("{first}-{last}")
+        }
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 impl Part for ConfigurationPart<'_> {
@@ -272,11 +309,30 @@ impl Part for ConfigurationPart<'_> {
         save(self, &self.here())
     }
 
+    fn check(&self, version: u32, payload: &[u8]) -> Result<(), PartError> {
+        let there = self.decode(version, payload)?;
+        self.objection(&there)
+            .map_or(Ok(()), |why| Err(unsuitable(self, why)))
+    }
+
     fn load(&mut self, version: u32, payload: &[u8]) -> Result<(), PartError> {
-        let there: Configuration = match version {
-            1 => decode::<Configuration1>(self, payload)?.into(),
-            _ => load(self, version, payload)?,
-        };
-        self.take_over(&there).map_err(|why| unsuitable(self, why))
+        let there = self.decode(version, payload)?;
+        if let Some(why) = self.objection(&there) {
+            return Err(unsuitable(self, why));
+        }
+        self.take_over(&there);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_told_in_ranges() {
+        assert_eq!(numbers(&[]), "");
+        assert_eq!(numbers(&[3]), "3");
+        assert_eq!(numbers(&[0, 1, 2, 5, 7, 8]), "0-2, 5, 7-8");
     }
 }

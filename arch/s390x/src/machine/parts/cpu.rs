@@ -321,6 +321,31 @@ impl Part for CpuPart<'_> {
         SMALL
     }
 
+    /// One that came after the guest was saved is new to it.
+    fn may_be_missing(&self) -> bool {
+        true
+    }
+
+    fn absent(&mut self) -> Result<(), PartError> {
+        if self.0.is_expected() {
+            let address = self.0.handle().address();
+            return Err(unsuitable(
+                self,
+                format!("the state of the guest's CPU {address} is missing"),
+            ));
+        }
+        self.0.visit(|cpu| {
+            cpu.clear_reset();
+            // Nor has it ever set the clock.
+            let clocks = cpu.clock_state();
+            cpu.restore_clock_state(&clocks, None, None, 0);
+            let shared = &cpu.control.shared;
+            shared.topology().changed();
+            shared.sclp.signal_cpus_changed();
+        });
+        Ok(())
+    }
+
     fn save(&self) -> Result<Vec<u8>, PartError> {
         let saved = self.0.visit(|cpu| SavedCpu::of(cpu));
         save(self, &saved)
