@@ -119,6 +119,12 @@ fn is_operation_exception(case: &Case, ending: &Ending) -> bool {
     ending.code == 1 && ending.length == length && ending.psw.1 == CODE + u64::from(length)
 }
 
+/// Whether QEMU 7.2 survives a case. An unassigned function of VFMAX and VFMIN aborts it.
+fn is_fatal(case: &Case) -> bool {
+    let unassigned = case.image >> 20 & 15 == 13;
+    FATAL.contains(&case.name) || matches!(case.name, "VFMAX" | "VFMIN") && unassigned
+}
+
 fn is_known(name: &str) -> bool {
     DIFFERENT.iter().any(|(_, names)| names.contains(&name))
 }
@@ -126,7 +132,7 @@ fn is_known(name: &str) -> bool {
 #[test]
 fn qemu_agrees() {
     let mut plan = cases::plan(every());
-    plan.cases.retain(|case| !FATAL.contains(&case.name));
+    plan.cases.retain(|case| !is_fatal(case));
     let peer = Program::peer("qemu-system-s390x".into());
     let theirs = match run(&peer, &plan) {
         Ok(endings) => endings,

@@ -19,6 +19,7 @@ pub mod translate_bytes;
 pub mod unicode;
 pub mod vector_float;
 pub mod vector_integer;
+pub mod vector_scalar;
 pub mod vector_string;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! They take an instruction's [`Operands`], stand around the functions of
 //! [`crate::vector::float`], keep the FPC register, and turn an exception that traps into a
 //! vector-processing exception; nothing has changed then. The translator has seen that masks
-//! are assigned.
+//! are assigned. Operations on one element in short or long are in [`super::vector_scalar`].
 
 use tcg::{Effects, GlobalSet, HelperDef, Trap};
 
@@ -20,7 +20,7 @@ const RESULT: Effects = Effects::GLOBALS.within(sets::VECTORS, sets::VECTORS);
 /// The same with the condition code.
 const RESULT_CC: Effects = Effects::GLOBALS.within(sets::VECTORS, sets::VECTORS.and(GlobalSet::CC));
 
-fn fpc(cpu: &S390Cpu) -> Fpc {
+pub(super) fn fpc(cpu: &S390Cpu) -> Fpc {
     Fpc::from_register(cpu.fpc)
 }
 
@@ -34,7 +34,7 @@ fn elements(mask: u8) -> Elements {
 }
 
 /// Raises flags, or traps.
-fn completed<T>(cpu: &mut S390Cpu, outcome: Outcome<T>) -> Result<T, Trap> {
+pub(super) fn completed<T>(cpu: &mut S390Cpu, outcome: Outcome<T>) -> Result<T, Trap> {
     let Completed { value, flags } = outcome.map_err(|Vxc(vxc)| ProgramCheck::vector(vxc))?;
     cpu.fpc = fpc(cpu).with_flags(flags).bits();
     Ok(value)

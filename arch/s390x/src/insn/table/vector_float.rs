@@ -3,6 +3,7 @@
 use super::row;
 use crate::cpu::facility::{VECTOR, VECTOR_ENHANCEMENTS_1};
 use crate::helpers::vector_float as h;
+use crate::helpers::vector_scalar as s;
 use crate::insn::Format::*;
 use crate::insn::Row;
 use crate::translate::vector::float as t;
@@ -13,16 +14,16 @@ pub(super) const ROWS: &[Row] = &[
         t::test_data_class(tx, i, &h::VFTCI)
     }),
     row("VFMS", 0xe78e, VRRe, VECTOR, |tx, i| {
-        t::of_three(tx, i, &h::VFMS)
+        t::of_three(tx, i, &h::VFMS, &s::WFMS)
     }),
     row("VFMA", 0xe78f, VRRe, VECTOR, |tx, i| {
-        t::of_three(tx, i, &h::VFMA)
+        t::of_three(tx, i, &h::VFMA, &s::WFMA)
     }),
     row("VFNMS", 0xe79e, VRRe, VECTOR_ENHANCEMENTS_1, |tx, i| {
-        t::of_three(tx, i, &h::VFNMS)
+        t::negative(tx, i, &h::VFNMS)
     }),
     row("VFNMA", 0xe79f, VRRe, VECTOR_ENHANCEMENTS_1, |tx, i| {
-        t::of_three(tx, i, &h::VFNMA)
+        t::negative(tx, i, &h::VFNMA)
     }),
     row("VCLGD", 0xe7c0, VRRa, VECTOR, |tx, i| {
         t::convert(tx, i, &h::VCLFP)
@@ -31,10 +32,10 @@ pub(super) const ROWS: &[Row] = &[
         t::convert(tx, i, &h::VCFPL)
     }),
     row("VCGD", 0xe7c2, VRRa, VECTOR, |tx, i| {
-        t::convert(tx, i, &h::VCSFP)
+        t::convert_fixed(tx, i, &h::VCSFP, &s::WCGDB)
     }),
     row("VCDG", 0xe7c3, VRRa, VECTOR, |tx, i| {
-        t::convert(tx, i, &h::VCFPS)
+        t::convert_fixed(tx, i, &h::VCFPS, &s::WCDGB)
     }),
     row("VFLL", 0xe7c4, VRRa, VECTOR, |tx, i| {
         t::load_lengthened(tx, i, &h::VFLL)
@@ -46,28 +47,28 @@ pub(super) const ROWS: &[Row] = &[
         t::load_integral(tx, i, &h::VFI)
     }),
     row("WFK", 0xe7ca, VRRa, VECTOR, |tx, i| {
-        t::compare_scalar(tx, i, &h::WFK)
+        t::compare_scalar(tx, i, &h::WFK, &s::WFK)
     }),
     row("WFC", 0xe7cb, VRRa, VECTOR, |tx, i| {
-        t::compare_scalar(tx, i, &h::WFC)
+        t::compare_scalar(tx, i, &h::WFC, &s::WFC)
     }),
     row("VFPSO", 0xe7cc, VRRa, VECTOR, |tx, i| {
         t::perform_sign(tx, i, &h::VFPSO)
     }),
     row("VFSQ", 0xe7ce, VRRa, VECTOR, |tx, i| {
-        t::of_one(tx, i, &h::VFSQ)
+        t::vfsq(tx, i, &h::VFSQ)
     }),
     row("VFS", 0xe7e2, VRRc, VECTOR, |tx, i| {
-        t::of_two(tx, i, &h::VFS)
+        t::of_two(tx, i, &h::VFS, &s::WFS)
     }),
     row("VFA", 0xe7e3, VRRc, VECTOR, |tx, i| {
-        t::of_two(tx, i, &h::VFA)
+        t::of_two(tx, i, &h::VFA, &s::WFA)
     }),
     row("VFD", 0xe7e5, VRRc, VECTOR, |tx, i| {
-        t::of_two(tx, i, &h::VFD)
+        t::of_two(tx, i, &h::VFD, &s::WFD)
     }),
     row("VFM", 0xe7e7, VRRc, VECTOR, |tx, i| {
-        t::of_two(tx, i, &h::VFM)
+        t::of_two(tx, i, &h::VFM, &s::WFM)
     }),
     row("VFCE", 0xe7e8, VRRc, VECTOR, |tx, i| {
         t::compare(tx, i, &h::VFCE, &h::VFCE_CC)

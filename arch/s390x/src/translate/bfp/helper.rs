@@ -169,7 +169,8 @@ const WRITES: Effects = {
     Effects::GLOBALS.within(all, all)
 };
 
-const fn intrinsic(op: FloatOp, ty: Ty) -> Intrinsic {
+/// What native code may have inline: an operation and its operands' type.
+pub const fn intrinsic(op: FloatOp, ty: Ty) -> Intrinsic {
     Intrinsic::Float(Float {
         op,
         ty,

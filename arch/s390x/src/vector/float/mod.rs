@@ -132,6 +132,14 @@ fn untrapped<T>(element: u32, outcome: bfp::Outcome<T>) -> Outcome<T> {
     }
 }
 
+/// What becomes of an operation on elements 0 alone.
+///
+/// # Errors
+/// An exception that traps.
+pub fn first<T>(outcome: bfp::Outcome<T>) -> Outcome<T> {
+    untrapped(0, outcome)
+}
+
 /// Elements that have been computed.
 #[derive(Default)]
 struct Gathered {
