@@ -77,30 +77,10 @@ macro_rules! sizes {
 }
 
 sizes! {
-    /// VAVG.
-    VAVG = binary integer::average <i8> <i16> <i32> <i64>;
-    /// VAVGL.
-    VAVGL = binary integer::average <u8> <u16> <u32> <u64>;
-    /// VCH.
-    VCH = binary integer::high <i8> <i16> <i32> <i64>;
-    /// VCHL.
-    VCHL = binary integer::high <u8> <u16> <u32> <u64>;
-    /// VMX.
-    VMX = binary integer::maximum <i8> <i16> <i32> <i64>;
-    /// VMXL.
-    VMXL = binary integer::maximum <u8> <u16> <u32> <u64>;
-    /// VMN.
-    VMN = binary integer::minimum <i8> <i16> <i32> <i64>;
-    /// VMNL.
-    VMNL = binary integer::minimum <u8> <u16> <u32> <u64>;
-    /// VLP.
-    VLP = unary integer::positive <i8> <i16> <i32> <i64>;
     /// VCLZ.
     VCLZ = unary integer::leading_zeros <u8> <u16> <u32> <u64>;
     /// VCTZ.
     VCTZ = unary integer::trailing_zeros <u8> <u16> <u32> <u64>;
-    /// VPOPCT.
-    VPOPCT = unary integer::ones <u8> <u16> <u32> <u64>;
     /// VSUM, of bytes and halfwords.
     VSUM = binary integer::sum_across <u8, u32> <u16, u32>;
     /// VSUMG, of halfwords and words.

@@ -1,36 +1,11 @@
-//! Vector integer instructions whose elements keep their size: averages, comparisons, counts,
-//! signs; and sums across a vector (Principles of Operation, chapter 22).
+//! Counts of zeros, sums across a vector, and selected bits (Principles of Operation, chapter 22).
 //!
-//! Not here: addition and subtraction, which are translated to IR; products
-//! ([`super::multiply`]); shifts ([`super::shift`]).
+//! Not here: sums, differences, averages and comparisons of elements, which are translated to IR
+//! ([`crate::translate::vector::integer`]); products ([`super::multiply`]); shifts
+//! ([`super::shift`]).
 
 use super::Vector;
 use super::lane::Lane;
-
-/// VAVG (signed elements), VAVGL (unsigned): half of the exact sum, rounded up.
-pub fn average<T: Lane>(a: Vector, b: Vector) -> Vector {
-    a.zip(b, T::average)
-}
-
-/// VCH (signed), VCHL (unsigned): ones where the first operand's element is the greater one.
-pub fn high<T: Lane>(a: Vector, b: Vector) -> Vector {
-    a.zip(b, |x: T, y| if x > y { T::ONES } else { T::ZERO })
-}
-
-/// VMX (signed), VMXL (unsigned).
-pub fn maximum<T: Lane>(a: Vector, b: Vector) -> Vector {
-    a.zip(b, T::max)
-}
-
-/// VMN (signed), VMNL (unsigned).
-pub fn minimum<T: Lane>(a: Vector, b: Vector) -> Vector {
-    a.zip(b, T::min)
-}
-
-/// VLP: magnitudes of signed elements. The least number has none and stays.
-pub fn positive<T: Lane>(a: Vector) -> Vector {
-    a.map(T::magnitude)
-}
 
 /// VCLZ: zeros left of an element's leftmost one.
 pub fn leading_zeros<T: Lane>(a: Vector) -> Vector {
@@ -40,11 +15,6 @@ pub fn leading_zeros<T: Lane>(a: Vector) -> Vector {
 /// VCTZ: zeros right of an element's rightmost one.
 pub fn trailing_zeros<T: Lane>(a: Vector) -> Vector {
     a.map(|x: T| count(x.trailing_zeros()))
-}
-
-/// VPOPCT: ones of an element.
-pub fn ones<T: Lane>(a: Vector) -> Vector {
-    a.map(|x: T| count(x.ones()))
 }
 
 fn count<T: Lane>(count: u32) -> T {
@@ -102,28 +72,6 @@ mod tests {
     type Binary = fn(Vector, Vector) -> Vector;
     type Unary = fn(Vector) -> Vector;
 
-    /// A function per size, and the same in words of numbers that know no overflow.
-    fn signed(name: &str, functions: [Binary; 4], model: fn(i128, i128) -> i128) {
-        for [a, b] in vectors() {
-            for (function, size) in functions.into_iter().zip(ElementSize::ALL) {
-                let expected = Vector::from_elements(size, |n| {
-                    model(a.get_signed(size, n), b.get_signed(size, n)) as u128
-                });
-                assert_eq!(function(a, b), expected, "{name} {size:?} {a:x?} {b:x?}");
-            }
-        }
-    }
-
-    fn unsigned(name: &str, functions: [Binary; 4], model: fn(u128, u128) -> u128) {
-        for [a, b] in vectors() {
-            for (function, size) in functions.into_iter().zip(ElementSize::ALL) {
-                let expected =
-                    Vector::from_elements(size, |n| model(a.get(size, n), b.get(size, n)));
-                assert_eq!(function(a, b), expected, "{name} {size:?} {a:x?} {b:x?}");
-            }
-        }
-    }
-
     fn of_one(name: &str, functions: [Unary; 4], model: fn(ElementSize, u128) -> u128) {
         for [a] in vectors() {
             for (function, size) in functions.into_iter().zip(ElementSize::ALL) {
@@ -134,34 +82,9 @@ mod tests {
     }
 
     macro_rules! sizes {
-        ($f:ident signed) => {
-            [$f::<i8>, $f::<i16>, $f::<i32>, $f::<i64>]
-        };
         ($f:ident unsigned) => {
             [$f::<u8>, $f::<u16>, $f::<u32>, $f::<u64>]
         };
-    }
-
-    #[test]
-    fn averages_are_exact_and_rounded_up() {
-        signed("VAVG", sizes!(average signed), |a, b| {
-            (a + b + 1).div_euclid(2)
-        });
-        unsigned("VAVGL", sizes!(average unsigned), |a, b| {
-            (a + b).div_ceil(2)
-        });
-    }
-
-    #[test]
-    fn comparisons_are_in_order() {
-        signed("VCH", sizes!(high signed), |a, b| -i128::from(a > b));
-        unsigned("VCHL", sizes!(high unsigned), |a, b| {
-            if a > b { u128::MAX } else { 0 }
-        });
-        signed("VMX", sizes!(maximum signed), i128::max);
-        signed("VMN", sizes!(minimum signed), i128::min);
-        unsigned("VMXL", sizes!(maximum unsigned), u128::max);
-        unsigned("VMNL", sizes!(minimum unsigned), u128::min);
     }
 
     #[test]
@@ -171,17 +94,6 @@ mod tests {
         });
         of_one("VCTZ", sizes!(trailing_zeros unsigned), |size, a| {
             a.trailing_zeros().min(size.bits()).into()
-        });
-        of_one("VPOPCT", sizes!(ones unsigned), |_, a| {
-            (0..128).map(|n| a >> n & 1).sum()
-        });
-    }
-
-    #[test]
-    fn magnitudes_leave_the_least_number() {
-        of_one("VLP", sizes!(positive signed), |size, a| {
-            let sign = 1 << (size.bits() - 1);
-            if a & sign == 0 { a } else { 2 * sign - a }
         });
     }
 

@@ -26,18 +26,10 @@ pub trait Lane: Copy + Ord {
     /// Product, modulo the size.
     #[must_use]
     fn product(self, other: Self) -> Self;
-    /// Half of the exact sum, rounded up.
-    #[must_use]
-    fn average(self, other: Self) -> Self;
-    /// The magnitude of a signed number (the least one is its own), an unsigned one itself.
-    #[must_use]
-    fn magnitude(self) -> Self;
     /// Zeros left of the leftmost one.
     fn leading_zeros(self) -> u32;
     /// Zeros right of the rightmost one.
     fn trailing_zeros(self) -> u32;
-    /// Ones.
-    fn ones(self) -> u32;
     /// Shifted left; the count is taken modulo the bits.
     #[must_use]
     fn left(self, count: u32) -> Self;
@@ -60,7 +52,7 @@ pub trait Widen: Lane {
 }
 
 macro_rules! lanes {
-    ($($lane:ident unsigned $unsigned:ident magnitude $magnitude:expr;)*) => {$(
+    ($($lane:ident unsigned $unsigned:ident;)*) => {$(
         impl Lane for $lane {
             const BITS: u32 = $lane::BITS;
             const ZERO: Self = 0;
@@ -78,22 +70,11 @@ macro_rules! lanes {
             fn product(self, other: Self) -> Self {
                 self.wrapping_mul(other)
             }
-            fn average(self, other: Self) -> Self {
-                // a + b is twice their union less their difference.
-                (self | other) - ((self ^ other) >> 1)
-            }
-            fn magnitude(self) -> Self {
-                let magnitude: fn(Self) -> Self = $magnitude;
-                magnitude(self)
-            }
             fn leading_zeros(self) -> u32 {
                 self.leading_zeros()
             }
             fn trailing_zeros(self) -> u32 {
                 self.trailing_zeros()
-            }
-            fn ones(self) -> u32 {
-                self.count_ones()
             }
             fn left(self, count: u32) -> Self {
                 self.wrapping_shl(count)
@@ -109,16 +90,16 @@ macro_rules! lanes {
 }
 
 lanes! {
-    u8 unsigned u8 magnitude |v| v;
-    u16 unsigned u16 magnitude |v| v;
-    u32 unsigned u32 magnitude |v| v;
-    u64 unsigned u64 magnitude |v| v;
-    u128 unsigned u128 magnitude |v| v;
-    i8 unsigned u8 magnitude i8::wrapping_abs;
-    i16 unsigned u16 magnitude i16::wrapping_abs;
-    i32 unsigned u32 magnitude i32::wrapping_abs;
-    i64 unsigned u64 magnitude i64::wrapping_abs;
-    i128 unsigned u128 magnitude i128::wrapping_abs;
+    u8 unsigned u8;
+    u16 unsigned u16;
+    u32 unsigned u32;
+    u64 unsigned u64;
+    u128 unsigned u128;
+    i8 unsigned u8;
+    i16 unsigned u16;
+    i32 unsigned u32;
+    i64 unsigned u64;
+    i128 unsigned u128;
 }
 
 macro_rules! widen {

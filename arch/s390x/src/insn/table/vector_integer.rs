@@ -8,6 +8,7 @@ use crate::helpers::{vector_integer as h, vector_string};
 use crate::insn::Format::*;
 use crate::insn::Row;
 use crate::translate::compare::Sign::{Signed, Unsigned};
+use crate::translate::vector::integer::Extreme::{Maximum, Minimum};
 use crate::translate::vector::integer::Operation::{Add, Subtract};
 use crate::translate::vector::integer::Wanted::{Carry, Result};
 use crate::translate::vector::integer::Words::{Even, Odd};
@@ -43,10 +44,10 @@ pub(super) const ROWS: &[Row] = &[
         t::with_carry(tx, i, Subtract, Carry)
     }),
     row("VAVG", 0xe7f2, VRRc, VECTOR, |tx, i| {
-        t::binary(tx, i, &h::VAVG)
+        t::average(tx, i, Signed)
     }),
     row("VAVGL", 0xe7f0, VRRc, VECTOR, |tx, i| {
-        t::binary(tx, i, &h::VAVGL)
+        t::average(tx, i, Unsigned)
     }),
     row("VSUM", 0xe764, VRRc, VECTOR, |tx, i| {
         t::binary(tx, i, &h::VSUM)
@@ -69,38 +70,34 @@ pub(super) const ROWS: &[Row] = &[
     }),
     row("VCEQ", 0xe7f8, VRRb, VECTOR, t::compare_equal),
     row("VCH", 0xe7fb, VRRb, VECTOR, |tx, i| {
-        t::compare_high(tx, i, Signed, &h::VCH)
+        t::compare_high(tx, i, Signed)
     }),
     row("VCHL", 0xe7f9, VRRb, VECTOR, |tx, i| {
-        t::compare_high(tx, i, Unsigned, &h::VCHL)
+        t::compare_high(tx, i, Unsigned)
     }),
     row("VMX", 0xe7ff, VRRc, VECTOR, |tx, i| {
-        t::binary(tx, i, &h::VMX)
+        t::extreme(tx, i, Maximum, Signed)
     }),
     row("VMXL", 0xe7fd, VRRc, VECTOR, |tx, i| {
-        t::binary(tx, i, &h::VMXL)
+        t::extreme(tx, i, Maximum, Unsigned)
     }),
     row("VMN", 0xe7fe, VRRc, VECTOR, |tx, i| {
-        t::binary(tx, i, &h::VMN)
+        t::extreme(tx, i, Minimum, Signed)
     }),
     row("VMNL", 0xe7fc, VRRc, VECTOR, |tx, i| {
-        t::binary(tx, i, &h::VMNL)
+        t::extreme(tx, i, Minimum, Unsigned)
     }),
     row("VTM", 0xe7d8, VRRa, VECTOR, t::test_under_mask),
     // signs and counts
     row("VLC", 0xe7de, VRRa, VECTOR, t::complement),
-    row("VLP", 0xe7df, VRRa, VECTOR, |tx, i| {
-        t::unary(tx, i, &h::VLP)
-    }),
+    row("VLP", 0xe7df, VRRa, VECTOR, t::positive),
     row("VCLZ", 0xe753, VRRa, VECTOR, |tx, i| {
         t::leading_zeros(tx, i, &h::VCLZ)
     }),
     row("VCTZ", 0xe752, VRRa, VECTOR, |tx, i| {
         t::trailing_zeros(tx, i, &h::VCTZ)
     }),
-    row("VPOPCT", 0xe750, VRRa, VECTOR, |tx, i| {
-        t::population(tx, i, &h::VPOPCT)
-    }),
+    row("VPOPCT", 0xe750, VRRa, VECTOR, t::population),
     row("VBPERM", 0xe785, VRRc, VECTOR_ENHANCEMENTS_1, |tx, i| {
         t::whole(tx, i, &h::VBPERM)
     }),

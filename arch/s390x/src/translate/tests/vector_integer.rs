@@ -109,6 +109,42 @@ fn sums_differences_and_their_carries() {
     }
 }
 
+/// Compares the instruction for all sizes with a function of signed elements.
+fn signed(lab: &mut Lab, name: &str, model: fn(i128, i128) -> i128) {
+    for size in ElementSize::ALL {
+        same(lab, &sized(name, size), |a, b, _| {
+            let model = |n| model(a.get_signed(size, n), b.get_signed(size, n));
+            Vector::from_elements(size, |n| model(n) as u128)
+        });
+    }
+}
+
+/// The same of unsigned elements.
+fn unsigned(lab: &mut Lab, name: &str, model: fn(u128, u128) -> u128) {
+    for size in ElementSize::ALL {
+        same(lab, &sized(name, size), |a, b, _| {
+            Vector::from_elements(size, |n| model(a.get(size, n), b.get(size, n)))
+        });
+    }
+}
+
+#[test]
+fn averages_are_exact_and_rounded_up() {
+    let mut lab = lab();
+    signed(&mut lab, "VAVG", |a, b| (a + b + 1).div_euclid(2));
+    unsigned(&mut lab, "VAVGL", |a, b| (a + b).div_ceil(2));
+}
+
+#[test]
+fn extremes_and_magnitudes() {
+    let mut lab = lab();
+    signed(&mut lab, "VMX", i128::max);
+    signed(&mut lab, "VMN", i128::min);
+    unsigned(&mut lab, "VMXL", u128::max);
+    unsigned(&mut lab, "VMNL", u128::min);
+    signed(&mut lab, "VLP", |a, _| a.abs());
+}
+
 #[test]
 fn comparisons_and_their_condition_codes() {
     let mut lab = lab();
@@ -198,9 +234,7 @@ fn complements_and_counts() {
     same(&mut lab, &sized("VCTZ"), |a, _, _| {
         integer::trailing_zeros::<u64>(a)
     });
-    same(&mut lab, &sized("VPOPCT"), |a, _, _| {
-        integer::ones::<u64>(a)
-    });
+    unsigned(&mut lab, "VPOPCT", |a, _| a.count_ones().into());
     same(&mut lab, &usual("VCTZ"), |a, _, _| {
         integer::trailing_zeros::<u8>(a)
     });

@@ -13,7 +13,7 @@ use crate::cpu::{Half, ProgramCode};
 use crate::insn::Insn;
 use crate::translate::compare::Sign;
 use crate::translate::{Flow, Tx, require};
-use crate::vector::ElementSize::{self, Byte, Doubleword, Quadword, Word};
+use crate::vector::ElementSize::{self, Byte, Doubleword, Halfword, Quadword, Word};
 
 /// Both halves of a register.
 pub(super) type Pair = (Val, Val);
@@ -272,6 +272,19 @@ pub(crate) fn complement(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     })
 }
 
+/// VLP: magnitudes. The least number has none and stays.
+pub(crate) fn positive(tx: &mut Tx<'_>, i: &Insn) -> Flow {
+    let size = require!(tx.element_size(i.m3, Byte..=Doubleword));
+    halves1(tx, i, i.v2, |tx, a| {
+        let negative = imm(tx, BinOp::And, a, signs(size));
+        let mask = spread(tx, size, negative);
+        let complement = tx.b.xor(a, mask);
+        // The inverted elements have a zero on the left, so that adding one stays inside.
+        let one = imm(tx, BinOp::Shr, negative, (size.bits() - 1).into());
+        tx.b.add(complement, one)
+    })
+}
+
 /// VCLZ: by the helper but for doublewords.
 pub(crate) fn leading_zeros(tx: &mut Tx<'_>, i: &Insn, helpers: &'static [HelperDef]) -> Flow {
     if i.m3 != Doubleword as u8 {
@@ -294,13 +307,36 @@ pub(crate) fn trailing_zeros(tx: &mut Tx<'_>, i: &Insn, helpers: &'static [Helpe
 }
 
 /// VPOPCT: of bytes only, without the vector-enhancements facility 1.
-pub(crate) fn population(tx: &mut Tx<'_>, i: &Insn, helpers: &'static [HelperDef]) -> Flow {
+pub(crate) fn population(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     let allowed = i.m3 == Byte as u8 || tx.has(VECTOR_ENHANCEMENTS_1);
     require!(tx.demand(allowed, ProgramCode::Specification));
-    if i.m3 != Doubleword as u8 {
-        return unary(tx, i, helpers);
+    let size = require!(tx.element_size(i.m3, Byte..=Doubleword));
+    halves1(tx, i, i.v2, |tx, a| match size {
+        Doubleword => tx.b.un(UnOp::CountOnes, a),
+        _ => count_ones(tx, size, a),
+    })
+}
+
+/// Ones of each element: of pairs of bits, of four bits, and so on.
+fn count_ones(tx: &mut Tx<'_>, size: ElementSize, v: Val) -> Val {
+    let neighbours = |tx: &mut Tx<'_>, v, bits: u64, mask| {
+        let left = imm(tx, BinOp::Shr, v, bits);
+        let (left, right) = (
+            imm(tx, BinOp::And, left, mask),
+            imm(tx, BinOp::And, v, mask),
+        );
+        tx.b.add(left, right)
+    };
+    let mut counts = neighbours(tx, v, 1, repeated(Byte, 0x55));
+    counts = neighbours(tx, counts, 2, repeated(Byte, 0x33));
+    counts = neighbours(tx, counts, 4, repeated(Byte, 0x0f));
+    if size >= Halfword {
+        counts = neighbours(tx, counts, 8, repeated(Halfword, 0xff));
     }
-    halves1(tx, i, i.v2, |tx, a| tx.b.un(UnOp::CountOnes, a))
+    if size >= Word {
+        counts = neighbours(tx, counts, 16, repeated(Word, 0xffff));
+    }
+    counts
 }
 
 /// VEC, VECL: the elements at the right end of the left halves.
@@ -337,9 +373,47 @@ fn equal(tx: &mut Tx<'_>, size: ElementSize, a: Val, b: Val) -> Val {
     let some = tx.b.or(low, unlike);
     let all = tx.c64(signs(size));
     let none = tx.b.bin(BinOp::AndNot, all, some);
-    let right = imm(tx, BinOp::Shr, none, (size.bits() - 1).into());
-    let below = tx.b.sub(none, right);
-    tx.b.or(below, none)
+    spread(tx, size, none)
+}
+
+/// Ones in the elements whose leftmost bits are one; all other bits are zero.
+fn spread(tx: &mut Tx<'_>, size: ElementSize, signs: Val) -> Val {
+    let right = imm(tx, BinOp::Shr, signs, (size.bits() - 1).into());
+    let below = tx.b.sub(signs, right);
+    tx.b.or(below, signs)
+}
+
+/// Ones in the elements of a half where `a` is the greater one.
+fn greater(tx: &mut Tx<'_>, size: ElementSize, (a, b): Pair, sign: Sign) -> Val {
+    if size == Doubleword {
+        return if_holds(tx, greater_than(sign), a, b);
+    }
+    let (a, b) = (
+        as_unsigned(tx, size, a, sign),
+        as_unsigned(tx, size, b, sign),
+    );
+    // The borrow out of b - a.
+    let difference = sub(tx, size, b, a);
+    let (made, stopped) = (tx.b.bin(BinOp::AndNot, a, b), tx.b.bin(BinOp::AndNot, b, a));
+    let passed = tx.b.bin(BinOp::AndNot, difference, stopped);
+    let borrow = tx.b.or(made, passed);
+    let borrow = imm(tx, BinOp::And, borrow, signs(size));
+    spread(tx, size, borrow)
+}
+
+fn greater_than(sign: Sign) -> Cond {
+    match sign {
+        Sign::Signed => Cond::GtS,
+        Sign::Unsigned => Cond::GtU,
+    }
+}
+
+/// Unsigned numbers in the same order, and back.
+fn as_unsigned(tx: &mut Tx<'_>, size: ElementSize, v: Val, sign: Sign) -> Val {
+    match sign {
+        Sign::Signed => imm(tx, BinOp::Xor, v, signs(size)),
+        Sign::Unsigned => v,
+    }
 }
 
 /// Ones or zeros.
@@ -356,24 +430,53 @@ pub(crate) fn compare_equal(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     compared(tx, i)
 }
 
-/// VCH, VCHL: by the helper but for doublewords.
-pub(crate) fn compare_high(
-    tx: &mut Tx<'_>,
-    i: &Insn,
-    sign: Sign,
-    helpers: &'static [HelperDef],
-) -> Flow {
+/// VCH, VCHL.
+pub(crate) fn compare_high(tx: &mut Tx<'_>, i: &Insn, sign: Sign) -> Flow {
     let size = require!(tx.element_size(i.m4, Byte..=Doubleword));
-    if size == Doubleword {
-        let cond = match sign {
-            Sign::Signed => Cond::GtS,
-            Sign::Unsigned => Cond::GtU,
-        };
-        halves2(tx, i, |tx, a, b| if_holds(tx, cond, a, b));
-    } else {
-        tx.call_vector(i, &helpers[size as usize]);
-    }
+    halves2(tx, i, |tx, a, b| greater(tx, size, (a, b), sign));
     compared(tx, i)
+}
+
+/// The greater or the lesser of two elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extreme {
+    Maximum,
+    Minimum,
+}
+
+/// VMX, VMXL, VMN, VMNL.
+pub(crate) fn extreme(tx: &mut Tx<'_>, i: &Insn, which: Extreme, sign: Sign) -> Flow {
+    let size = require!(tx.element_size(i.m4, Byte..=Doubleword));
+    halves2(tx, i, |tx, a, b| {
+        let (if_greater, otherwise) = match which {
+            Extreme::Maximum => (a, b),
+            Extreme::Minimum => (b, a),
+        };
+        if size == Doubleword {
+            return tx.b.select(greater_than(sign), a, b, if_greater, otherwise);
+        }
+        let mask = greater(tx, size, (a, b), sign);
+        let first = tx.b.and(if_greater, mask);
+        let second = tx.b.bin(BinOp::AndNot, otherwise, mask);
+        tx.b.or(first, second)
+    })
+}
+
+/// VAVG, VAVGL: halves of the sums, rounded up.
+pub(crate) fn average(tx: &mut Tx<'_>, i: &Insn, sign: Sign) -> Flow {
+    let size = require!(tx.element_size(i.m4, Byte..=Doubleword));
+    halves2(tx, i, |tx, a, b| {
+        let (a, b) = (
+            as_unsigned(tx, size, a, sign),
+            as_unsigned(tx, size, b, sign),
+        );
+        // a + b is twice their union less their difference, of which no half borrows.
+        let (union, unlike) = (tx.b.or(a, b), tx.b.xor(a, b));
+        let half = imm(tx, BinOp::Shr, unlike, 1);
+        let half = imm(tx, BinOp::And, half, !signs(size));
+        let average = tx.b.sub(union, half);
+        as_unsigned(tx, size, average, sign)
+    })
 }
 
 /// The condition code of a comparison with its bit of M5: 0 if it holds for all elements, 1 for
