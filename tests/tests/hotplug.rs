@@ -236,8 +236,8 @@ fn models_features_and_the_topology_are_told() {
         (&props["mvcos"], &props["stfle"], &props["ctop"]),
         (&json!(false), &json!(true), &json!(false))
     );
-    let absent = expand(json!({ "name": "qemu", "props": { "vx": true } })).unwrap_err();
-    assert!(absent.contains("'vx' is not implemented"), "{absent}");
+    let absent = expand(json!({ "name": "qemu", "props": { "te": true } })).unwrap_err();
+    assert!(absent.contains("'te' is not implemented"), "{absent}");
     assert!(expand(json!({ "name": "z99" })).is_err());
 
     let place = |cpus: &serde_json::Value| {

@@ -5,7 +5,10 @@
 //! nothing else announces it**: STFLE, SCLP, the decoder and everything that behaves differently
 //! ask [`Facilities::has`]. Not here: models' names and the parsing of `-cpu` ([`super::model`]).
 
-use super::facility::{ESOP, Facilities, NO_NUMBER, ONLY_ZARCH, PLO, PTFF, TOPOLOGY, ZARCH_ACTIVE};
+use super::facility::{
+    ESOP, Facilities, NO_NUMBER, ONLY_ZARCH, PLO, PTFF, TOPOLOGY, VECTOR, VECTOR_ENHANCEMENTS_1,
+    VECTOR_ENHANCEMENTS_2, ZARCH_ACTIVE,
+};
 use super::model::Model;
 
 /// Which models of this machine have a feature.
@@ -136,19 +139,19 @@ pub static FEATURES: &[Feature] = &[
     absent("dfppc", 80),
     absent("ppa15", 81),
     absent("bpb", 82),
-    absent("vx", 129),
+    new("vx", VECTOR),
     new("iep", 130),
     old("sea_esop2", 131),
     absent("gs", 133),
     absent("vxpd", 134),
-    absent("vxeh", 135),
+    new("vxeh", VECTOR_ENHANCEMENTS_1),
     new("mepoch", 139),
     absent("els", 140),
     absent("tpei", 144),
     absent("irbm", 145),
     absent("msa8-base", 146),
     absent("cmmnt", 147),
-    absent("vxeh2", 148),
+    new("vxeh2", VECTOR_ENHANCEMENTS_2),
     absent("esort-base", 150),
     absent("deflate-base", 151),
     absent("vxpdeh", 152),

@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn what_is_not_there_may_be_turned_off_in_silence() {
         let all = choose(Some(
-            "qemu,vx=off,gs=off,msa5=off,kimd-sha-512=off,zpci=off",
+            "qemu,te=off,gs=off,msa5=off,kimd-sha-512=off,zpci=off",
         ))
         .unwrap();
         assert_eq!((all.facilities, all.warnings), (chosen("qemu"), vec![]));
@@ -183,12 +183,12 @@ mod tests {
             "there is no CPU model 'z17', expected one of qemu, max, zEC12"
         );
         assert_eq!(
-            refused("qemu,vx=on"),
-            "the CPU feature 'vx' is not implemented"
+            refused("qemu,te=on"),
+            "the CPU feature 'te' is not implemented"
         );
         assert_eq!(
-            refused("qemu,vx"),
-            "'vx' is neither FEATURE=on nor FEATURE=off"
+            refused("qemu,te"),
+            "'te' is neither FEATURE=on nor FEATURE=off"
         );
         assert!(refused("qemu,zarch=off").ends_with("know no other architecture"));
         assert!(refused("qemu,nonsense=off").starts_with("there is no CPU feature 'nonsense'"));

@@ -50,9 +50,10 @@ fn a_cpu_of_version_1() {
     assert_eq!(new[..4], [1, 0, 0, 0]);
     // Nor has it set the clock, nor has it a signal of a CPU from 64 on, nor anything in vector
     // registers beyond the floating-point registers.
-    let end = new.len() - 34 - 48;
+    const VECTORS: usize = 48 * 8;
+    let end = new.len() - 34 - VECTORS;
     assert_eq!(new[4..end], bytes[1..]);
-    assert_eq!(new[end..], [0; 34 + 48]);
+    assert_eq!(new[end..], [0; 34 + VECTORS]);
     // The left half of vector register 31 is the last.
     let mut vectors = new.clone();
     *vectors.last_mut().unwrap() = 7;
