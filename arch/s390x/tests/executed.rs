@@ -6,9 +6,9 @@ use s390x::insn::{BASE, decode};
 
 const EXECUTED: &str = include_str!("data/executed.csv");
 
-/// Facilities whose instructions this machine does not have: cryptography, AP, load and store on
-/// condition 2, CLP and its like, adapter interruptions.
-const ABSENT: [u16; 8] = [12, 17, 53, 57, 69, 72, 76, 77];
+/// Facilities whose instructions this machine does not have: cryptography, AP, CLP and its like,
+/// adapter interruptions.
+const ABSENT: [u16; 7] = [12, 17, 57, 69, 72, 76, 77];
 /// Facilities that are not announced, because they imply others, though their instructions work:
 /// the floating-point extension implies decimal floating point.
 const SILENT: u16 = 37;

@@ -29,6 +29,8 @@ pub const ETF2_ENHANCEMENT: u16 = 24;
 pub const ETF3_ENHANCEMENT: u16 = 30;
 /// Local TLB clearing: a bit of IPTE, IDTE and CRDTE.
 pub const LOCAL_CLEARING: u16 = 51;
+/// Miscellaneous-instruction extensions 3: a control of POPCNT.
+pub const EXTENSIONS_3: u16 = 61;
 /// A TEID tells stores from fetches.
 pub const FETCH_STORE_INDICATION: u16 = 75;
 /// Enhanced DAT 2: frames of 2 GiB.

@@ -6,8 +6,8 @@
 //! ask [`Facilities::has`]. Not here: models' names and the parsing of `-cpu` ([`super::model`]).
 
 use super::facility::{
-    ESOP, Facilities, NO_NUMBER, ONLY_ZARCH, PLO, PTFF, TOPOLOGY, VECTOR, VECTOR_ENHANCEMENTS_1,
-    VECTOR_ENHANCEMENTS_2, ZARCH_ACTIVE,
+    ESOP, EXTENSIONS_3, Facilities, NO_NUMBER, ONLY_ZARCH, PLO, PTFF, TOPOLOGY, VECTOR,
+    VECTOR_ENHANCEMENTS_1, VECTOR_ENHANCEMENTS_2, ZARCH_ACTIVE,
 };
 use super::model::Model;
 
@@ -118,13 +118,13 @@ pub static FEATURES: &[Feature] = &[
     absent("cte", 50),
     old("ltlbc", 51),
     old("iacc2", 52),
-    absent("stfle53", 53),
+    new("stfle53", 53),
     absent("eec", 54),
     absent("msa5-base", 57),
-    absent("minste2", 58),
+    new("minste2", 58),
     absent("sema", 59),
     absent("tsi", 60),
-    absent("minste3", 61),
+    new("minste3", EXTENSIONS_3),
     absent("ri", 64),
     absent("apqi", 65),
     absent("zpci", 69),

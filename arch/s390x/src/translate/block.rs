@@ -6,7 +6,7 @@ use tcg::{Access, BlockKey, Effects, HelperDef, Trap, mem};
 
 use super::{Flow, Tx};
 use crate::bfp::Dxc;
-use crate::cpu::facility::{ETF2_ENHANCEMENT, ETF3_ENHANCEMENT, LOCAL_CLEARING};
+use crate::cpu::facility::{ETF2_ENHANCEMENT, ETF3_ENHANCEMENT, EXTENSIONS_3, LOCAL_CLEARING};
 use crate::cpu::key::{self, Flags};
 use crate::cpu::{EXECUTE_TARGET, ProgramCheck, ProgramCode, S390Cpu};
 use crate::insn::Insn;
@@ -143,6 +143,8 @@ fn ignore_absent_controls(cpu: &S390Cpu, insn: &mut Insn) {
         0xb990..=0xb993 if !facilities.has(ETF2_ENHANCEMENT) => insn.m3 = 0,
         // CU12, CU21, CU14, CU24: ETF3 enhancement.
         0xb2a6 | 0xb2a7 | 0xb9b0 | 0xb9b1 if !facilities.has(ETF3_ENHANCEMENT) => insn.m3 = 0,
+        // POPCNT.
+        0xb9e1 if !facilities.has(EXTENSIONS_3) => insn.m3 = 0,
         // IPTE, IDTE.
         0xb221 | 0xb98e if !facilities.has(LOCAL_CLEARING) => insn.m4 = 0,
         _ => {}

@@ -34,7 +34,8 @@ pub(crate) fn bcr(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     on_condition(tx, i.m1, target)
 }
 
-fn on_condition(tx: &mut Tx<'_>, mask: u8, target: Target) -> Flow {
+/// Branches if the condition code is one that the mask names.
+pub(super) fn on_condition(tx: &mut Tx<'_>, mask: u8, target: Target) -> Flow {
     match mask {
         0 => Flow::Next,
         15 => tx.jump(target),

@@ -153,10 +153,14 @@ static POPULATION_COUNT: HelperDef =
         ))
     });
 
-/// POPULATION COUNT.
+/// POPULATION COUNT: of each byte, or with the control of facility 61 of all.
 pub(crate) fn popcnt(tx: &mut Tx<'_>, i: &Insn) -> Flow {
     let v = tx.r64(i.r2);
-    let counts = tx.call(&POPULATION_COUNT, &[v]);
+    let counts = if i.m3 & 8 == 0 {
+        tx.call(&POPULATION_COUNT, &[v])
+    } else {
+        tx.b.un(UnOp::CountOnes, v)
+    };
     tx.set_r64(i.r1, counts);
     tx.set_cc1(CcKind::NonZero, counts);
     Flow::Next

@@ -15,6 +15,7 @@ pub mod compare;
 pub mod control;
 pub mod decimal;
 pub mod execute;
+pub mod extensions;
 pub mod fps;
 pub mod interlocked;
 pub mod io;

@@ -117,7 +117,7 @@ pub(super) const ROWS: &[Row] = &[
     row("TMHH", 0xa72, RIa, BASE, |t, i| test_field(t, i, 48)),
     row("TMHL", 0xa73, RIa, BASE, |t, i| test_field(t, i, 32)),
     row("FLOGR", 0xb983, RRE, 21, flogr),
-    row("POPCNT", 0xb9e1, RRE, 45, popcnt),
+    row("POPCNT", 0xb9e1, RRFc, 45, popcnt),
     // Shifts.
     row("SLL", 0x89, RSa, BASE, |t, i| s::logical32(t, i, i.r1, Shl)),
     row("SLLK", 0xebdf, RSYa, 45, |t, i| {

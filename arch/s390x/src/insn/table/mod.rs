@@ -5,6 +5,7 @@ mod bfp;
 mod branch;
 mod control;
 mod decimal;
+mod extensions;
 mod fps;
 mod interlocked;
 mod load_store;
@@ -26,6 +27,7 @@ static GROUPS: &[&[Row]] = &[
     control::ROWS,
     fps::ROWS,
     decimal::ROWS,
+    extensions::ROWS,
     interlocked::ROWS,
     load_store::ROWS,
     logic::ROWS,

@@ -427,7 +427,7 @@ fn element_sizes_are_checked() {
     }
     // Without the enhancements facility.
     let mut lab = Lab::new();
-    lab.cpu.control.facilities.set(VECTOR, true);
+    lab.cpu.control.facilities.set(VECTOR_ENHANCEMENTS_1, false);
     lab.cpu.cr[0] |= 0x6_0000;
     for size in 0..16 {
         let insn = Insn {
