@@ -49,7 +49,7 @@ fn the_peer_differs_only_where_it_is_known_to() {
         .kernel(&image("vector"))
         .start();
     let ended = emu.ends_within(Duration::from_secs(300)).is_some();
-    let text = emu.console.whole(Duration::from_secs(300));
+    let text = emu.console.text();
     assert!(ended && text.contains("EXIT: STATUS="), "{text}");
     let unknown: Vec<_> = text
         .lines()
