@@ -328,15 +328,21 @@ impl S390Cpu {
     }
 
     /// Restart, as the operator's key or a non-maskable interruption wants it: the CPU operates,
-    /// if it can, and takes the interruption. In the check-stop state nothing happens, and a CPU
-    /// that is being loaded takes it afterwards.
+    /// if it can, and takes the interruption: after all others that are enabled, but one that was
+    /// stopped before any of them. In the check-stop state nothing happens, and a CPU that is
+    /// being loaded takes it afterwards.
     pub fn restart(&mut self) {
         match self.control.handle.state() {
-            CpuState::CheckStop => return,
-            CpuState::Stopped => self.set_state(CpuState::Operating),
-            CpuState::Operating | CpuState::Load => {}
+            CpuState::CheckStop => {}
+            CpuState::Stopped => {
+                self.set_state(CpuState::Operating);
+                take_restart(self);
+            }
+            CpuState::Operating | CpuState::Load => {
+                self.control.handle.post_restart();
+                self.recheck_interruptions();
+            }
         }
-        self.control.handle.post_restart();
     }
 
     /// Changes the CPU's state; the CPU timer runs in the operating and load states only.

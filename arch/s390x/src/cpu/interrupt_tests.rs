@@ -176,6 +176,37 @@ fn an_enabled_wait_waits_and_a_disabled_one_is_told_once() {
 }
 
 #[test]
+fn a_restart_comes_last_but_to_a_stopped_cpu_first() {
+    let mut bench = Bench::new(1);
+    let cpu = &mut bench.cpus[0];
+    cpu.cr[0] = ALL;
+    cpu.set_comparator(0);
+    cpu.enable(0x1000);
+    cpu.restart();
+    assert_eq!(poll(cpu), Poll::Run);
+    assert_eq!(cpu.psw(), code_psw(HANDLERS + lowcore::RESTART_NEW));
+    assert_eq!(cpu.take_external_code(), 0x1004);
+    let handler = HANDLERS + lowcore::EXTERNAL_NEW;
+    assert_eq!(cpu.lowcore_psw(lowcore::RESTART_OLD), code_psw(handler));
+
+    cpu.set_state(CpuState::Stopped);
+    cpu.enable(0x1000);
+    cpu.restart();
+    assert_eq!(poll(cpu), Poll::Run);
+    assert_eq!(cpu.psw(), code_psw(HANDLERS + lowcore::RESTART_NEW));
+    // What is pending waits until the program enables it again.
+    assert_eq!(cpu.take_external_code(), 0);
+    let old = cpu.lowcore_psw(lowcore::RESTART_OLD);
+    assert_eq!(
+        (old.address, old.mask & psw::EXTERNAL),
+        (0x1000, psw::EXTERNAL)
+    );
+    cpu.enable(0x1000);
+    assert_eq!(poll(cpu), Poll::Run);
+    assert_eq!(cpu.take_external_code(), 0x1004);
+}
+
+#[test]
 fn a_stop_comes_after_the_interruptions_that_are_enabled() {
     let mut bench = Bench::new(1);
     let cpu = &mut bench.cpus[0];

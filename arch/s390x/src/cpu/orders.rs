@@ -320,10 +320,7 @@ fn carry_out(cpu: &mut S390Cpu, order: Order) -> Outcome {
         }
         // A CPU that is being loaded, or waits for a reset, has no restart.
         Order::Restart if state == CpuState::Load => {}
-        Order::Restart => {
-            cpu.control.handle.post_restart();
-            cpu.set_state(CpuState::Operating);
-        }
+        Order::Restart => cpu.restart(),
         Order::StoreStatus => cpu.store_status_after_stop(),
         Order::InitialReset => cpu.initial_reset(),
         Order::Reset => cpu.cpu_reset(),
