@@ -3,6 +3,7 @@
 //!
 //! Not here: registers, storage and exceptions ([`crate::translate`], [`crate::helpers`]).
 
+mod carryless;
 pub mod float;
 pub mod integer;
 pub mod lane;

@@ -4,6 +4,7 @@
 //! that size. Not here: products of floating-point numbers.
 
 use super::Vector;
+use super::carryless;
 use super::lane::{Lane, Widen};
 
 /// VML: right halves of the products.
@@ -73,7 +74,7 @@ pub fn galois<T: Widen>(a: Vector, b: Vector) -> Vector {
     Vector::from_lanes(|n| {
         let product = |n| {
             let (x, y): (T, T) = (a.lane(n), b.lane(n));
-            without_carries(x.bits() as u64, y.bits() as u64)
+            carryless::product(x.bits() as u64, y.bits() as u64)
         };
         T::Wide::from_bits(product(2 * n) ^ product(2 * n + 1))
     })
@@ -82,18 +83,6 @@ pub fn galois<T: Widen>(a: Vector, b: Vector) -> Vector {
 /// VGFMA: the same and the third operand, added without carries.
 pub fn galois_add<T: Widen>(a: Vector, b: Vector, c: Vector) -> Vector {
     (galois::<T>(a, b).bits() ^ c.bits()).into()
-}
-
-/// The product of two polynomials over the field of two elements.
-fn without_carries(a: u64, b: u64) -> u128 {
-    // Four bits at a time: the multiples of `a` by all polynomials of degree three.
-    let a = u128::from(a);
-    let mut multiples = [0; 16];
-    for n in 1..16 {
-        multiples[n] = multiples[n / 2] << 1 ^ if n % 2 == 1 { a } else { 0 };
-    }
-    let digits = (0..16).rev().map(|n| (b >> (4 * n) & 15) as usize);
-    digits.fold(0, |product, digit| product << 4 ^ multiples[digit])
 }
 
 #[cfg(test)]
