@@ -80,6 +80,8 @@ pub struct ClockReader {
     /// The last unique value, and the sequence word that it was given under.
     pub(crate) last: u64,
     pub(crate) sequence: u64,
+    /// What a clock that counts down is taken from.
+    pub(crate) zero_at: u64,
     recipe: Option<ClockRecipe>,
 }
 
@@ -92,6 +94,7 @@ impl ClockReader {
             number: 0,
             last: 0,
             sequence: NEVER,
+            zero_at: 0,
             recipe: None,
         }
     }
@@ -109,6 +112,16 @@ impl ClockReader {
             self.number = recipe.number << 56;
             self.recipe = Some(recipe);
         }
+    }
+
+    /// Whether there is a clock that generated code may read.
+    pub fn has_recipe(&self) -> bool {
+        self.recipe.is_some()
+    }
+
+    /// A clock that counts down shows zero where this one shows that value.
+    pub fn count_down_to(&mut self, zero_at: u64) {
+        self.zero_at = zero_at;
     }
 
     /// The last unique value that was given, here or by generated code.

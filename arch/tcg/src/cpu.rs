@@ -66,6 +66,8 @@ pub struct CpuCore {
     pub(crate) native: native::State,
     /// How generated code reads the guest's clock.
     pub clock: ClockReader,
+    /// The same for a timer that counts down.
+    pub timer: ClockReader,
     pub(crate) jumps: JumpCache,
     pub(crate) running: Running,
     /// What `translate` fetched (absolute address, halfword), while it runs.
@@ -118,6 +120,7 @@ impl CpuCore {
             tlb: Tlb::new(),
             native,
             clock: ClockReader::new(),
+            timer: ClockReader::new(),
             jumps: JumpCache::new(),
             running: Running::new(),
             fetched: None,

@@ -250,6 +250,9 @@ pub enum Intrinsic {
     /// `()`: the same, unlike any value that this has given before on any CPU. Serialisation is
     /// an op of its own.
     ReadClockUnique,
+    /// `()`: the value that the CPU's timer counts down to less that of its clock, without
+    /// serialisation.
+    ReadTimer,
     /// `(address, modes)`: stores the guest clock, as `ReadClock` has it, in 16 bytes, all or none:
     /// the epoch index in one byte, the clock's 64 bits, the 40-bit number 1, and the 16 bits at
     /// this byte offset of the CPU. No value.

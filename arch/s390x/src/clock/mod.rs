@@ -172,6 +172,7 @@ impl S390Cpu {
     pub fn set_cpu_timer(&mut self, value: u64) {
         let now = self.control.shared.timeline.now();
         self.control.clock.timer.set(value, now);
+        self.show_cpu_timer();
         self.timer_changed(subclass::CPU_TIMER);
     }
 
@@ -194,6 +195,21 @@ impl S390Cpu {
     pub(crate) fn run_cpu_timer(&mut self, run: bool) {
         let now = self.control.shared.timeline.now();
         self.control.clock.timer.run(run, now);
+        self.show_cpu_timer();
+    }
+
+    /// The CPU timer has changed: generated code reads it by itself while it counts.
+    fn show_cpu_timer(&mut self) {
+        let shown = &mut self.core.timer;
+        match self.control.clock.timer.zero_at() {
+            Some(zero_at) => {
+                if !shown.has_recipe() {
+                    shown.set_recipe(tod_tcg::timeline_recipe(&self.control.shared.timeline));
+                }
+                shown.count_down_to(zero_at);
+            }
+            None => shown.set_recipe(None),
+        }
     }
 
     /// What an initial CPU reset does to the clocks.
@@ -367,6 +383,7 @@ impl S390Cpu {
             let sequence = self.core.clock.sequence();
             self.core.clock.gave_unique(last, sequence);
         }
+        self.show_cpu_timer();
         self.recheck_interruptions();
     }
 }

@@ -555,7 +555,8 @@ fn store_clock_is_unique_over_all_cpus_and_readings_never_go_back() {
 }
 
 /// The values that a guest program of STORE CLOCK, STORE CLOCK EXTENDED and STORE CLOCK FAST
-/// stores on each of so many CPUs on the real host's clock.
+/// stores on each of so many CPUs on the real host's clock. Those of STORE CPU TIMER in between are
+/// looked at here.
 fn stored_clocks(
     engine: tcg::EngineKind,
     cpus: u16,
@@ -565,12 +566,14 @@ fn stored_clocks(
     use tcg::{CpuCore, Options, System};
 
     const READINGS: u64 = 2000;
-    const CODE: [u16; 12] = [
+    const TIMER: u64 = 1 << 40;
+    const CODE: [u16; 14] = [
         0xb205, 0x2000, // STCK 0(R2)
         0xb278, 0x2008, // STCKE 8(R2)
         0xb27c, 0x2018, // STCKF 24(R2)
-        0xa72b, 0x0020, // AGHI R2,32
-        0xa737, 0xfff8, // BRCTG R3,.-16
+        0xb209, 0x2020, // STPT 32(R2)
+        0xa72b, 0x0028, // AGHI R2,40
+        0xa737, 0xfff6, // BRCTG R3,.-20
         0xb2b2, 0x0200, // LPSWE 512
     ];
     let timebase = tod::Timebase::new(Arc::new(tod::LinuxHost::new())).unwrap();
@@ -589,6 +592,7 @@ fn stored_clocks(
     let system = System::with_options(Arc::new(ram), options);
     let cores: Vec<_> = (0..cpus).map(|_| CpuCore::new(system.clone())).collect();
     let (events, _) = crossbeam::channel::unbounded();
+    let clocks = tod::ClockManager::new(Arc::clone(&timeline));
     let shared = crate::machine::Shared::new(
         system,
         &cores,
@@ -599,18 +603,22 @@ fn stored_clocks(
         cpus,
         events,
     );
+    tod::VcpuGate::new(Vec::new()).open(clocks.on_cont(tod::Cause::Launch));
     let pass = |cpu: &mut S390Cpu, number: u64| {
-        let buffer = 0x1_0000 * (1 + number);
+        let buffer = 0x2_0000 * (1 + number);
         cpu.gpr[2] = buffer;
         cpu.gpr[3] = READINGS;
         cpu.set_psw(crate::cpu::testing::code_psw(0x1000));
+        let mut timer = cpu.cpu_timer();
         let before = cpu.read_tod().clock();
         assert_eq!(crate::cpu::run::run(cpu), Leave::DisabledWait);
         let after = cpu.read_tod().clock();
+        let timer_after = cpu.cpu_timer();
+        assert!(timer_after < timer, "the CPU timer counts down");
         let mut values = Vec::new();
         for n in 0..READINGS {
-            let mut bytes = [0; 32];
-            shared.ram().read(buffer + 32 * n, &mut bytes).unwrap();
+            let mut bytes = [0; 40];
+            shared.ram().read(buffer + 40 * n, &mut bytes).unwrap();
             let word = |at: usize| u64::from_be_bytes(bytes[at..][..8].try_into().unwrap());
             let (extended, last) = Tod::from_stcke_image(bytes[8..24].try_into().unwrap());
             assert_eq!((extended.epoch_index(), last), (0, 0xab00 + number as u16));
@@ -620,6 +628,9 @@ fn stored_clocks(
                 assert_eq!(value % u64::from(cpus).next_power_of_two(), number);
                 assert!((before..=after).contains(&value), "{value:#x}");
             }
+            let left = word(32);
+            assert!(timer_after <= left && left <= timer, "{left:#x}");
+            timer = left;
             values.push(row);
         }
         values
@@ -633,6 +644,7 @@ fn stored_clocks(
                 let mut cpu = S390Cpu::new(core, Arc::clone(&shared), address);
                 cpu.control.clock.programmable = 0xab00 + address;
                 cpu.set_state(CpuState::Operating);
+                cpu.set_cpu_timer(TIMER);
                 let (pass, again) = (&pass, &again);
                 scope.spawn(move || {
                     let first = pass(&mut cpu, address.into());

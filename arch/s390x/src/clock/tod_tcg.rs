@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tcg::ClockRecipe;
 use tod::clock::{Captured, ClockBackend, ClockError, Ready};
 use tod::value::FineSpan;
-use tod::{EpochClock, HostReading, Tod};
+use tod::{EpochClock, HostReading, Timeline, Tod};
 
 use crate::cpu::handle;
 use crate::cpu::slots::CpuSlots;
@@ -194,6 +194,21 @@ impl ClockBackend for TodBackend {
         look_again(&self.cpus);
         Ok(())
     }
+}
+
+/// The VM's timeline in TOD units, for code that reads it itself; none if the host's counter is not
+/// the time stamp counter.
+pub(super) fn timeline_recipe(timeline: &Timeline) -> Option<ClockRecipe> {
+    let track = timeline.track();
+    let counter = track.timebase().counter();
+    if !counter.is_tsc() {
+        return None;
+    }
+    let (words, push) = (
+        Arc::clone(track.published()),
+        counter.offset_cell().cloned(),
+    );
+    ClockRecipe::new(words, |epoch| epoch.words(), push, 1, 0)
 }
 
 #[cfg(test)]

@@ -22,40 +22,50 @@ use crate::ir::{MemMode, Val};
 
 /// Whether a read is ordered, and which values may be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Read {
+pub(super) enum Read {
     Unordered,
     Ordered,
     Unique,
+    /// What is left of the CPU's timer, unordered.
+    Timer,
 }
 
-/// Offset in the core of a field of [`ClockReader`].
-fn reader(field: usize) -> usize {
-    std::mem::offset_of!(CpuCore, clock) + field
+impl Read {
+    /// Offset in the core of a field of the clock's [`ClockReader`].
+    fn reader(self, field: usize) -> usize {
+        field
+            + match self {
+                Self::Timer => std::mem::offset_of!(CpuCore, timer),
+                _ => std::mem::offset_of!(CpuCore, clock),
+            }
+    }
 }
 
 impl<G: Guest> Lower<'_, G> {
     /// The clock's 64 bits.
-    pub(super) fn read_clock(&mut self, def: &'static HelperDef, unique: bool) -> bool {
+    pub(super) fn read_clock(&mut self, def: &'static HelperDef, read: Read) -> bool {
         self.take(RAX);
         self.take(RDX);
         let free = (self.temp(), self.temp());
         let d = self.define_in(RDX);
         let (miss, back) = (self.asm.label(), self.asm.label());
-        let read = if unique {
-            Read::Unique
-        } else {
-            Read::Unordered
-        };
         self.clock_to_rdx_rax(read, free, miss);
         // Bits 56-119 of the value.
         dynasm!(self.asm.ops ; .arch x64 ; shld rdx, rax, 8);
-        if unique {
-            let last = self.core(reader(std::mem::offset_of!(ClockReader, last)));
+        if read == Read::Unique {
+            let last = self.core(read.reader(std::mem::offset_of!(ClockReader, last)));
             self.asm.alu(Alu::Cmp, Width::W64, RDX, last);
             self.asm.jcc(Cc::Be, miss);
             self.asm.store(Width::W64, last, RDX);
         }
-        self.asm.mov(Width::W64, d, RDX);
+        if read == Read::Timer {
+            let zero_at = self.core(read.reader(std::mem::offset_of!(ClockReader, zero_at)));
+            self.asm.mov(Width::W64, RAX, zero_at);
+            self.asm.alu(Alu::Sub, Width::W64, RAX, RDX);
+            self.asm.mov(Width::W64, d, RAX);
+        } else {
+            self.asm.mov(Width::W64, d, RDX);
+        }
         self.asm.bind(back);
         self.fall_back_from(def, [None; 5], miss, back, Some(d));
         true
@@ -104,24 +114,24 @@ impl<G: Guest> Lower<'_, G> {
     /// The value as the CPU sees it: the clock's index and 64 bits in rdx and the highest byte of
     /// rax, whose other bits are zero.
     fn clock_to_rdx_rax(&mut self, read: Read, (words, sequence): (Reg, Reg), miss: Label) {
-        let place = self.core(reader(std::mem::offset_of!(ClockReader, words)));
+        let place = self.core(read.reader(std::mem::offset_of!(ClockReader, words)));
         self.asm.mov(Width::W64, words, place);
         self.asm.mov(Width::W64, sequence, at(words, 0));
         if read == Read::Unique {
             // An even number, or none that there is.
-            let known = self.core(reader(std::mem::offset_of!(ClockReader, sequence)));
+            let known = self.core(read.reader(std::mem::offset_of!(ClockReader, sequence)));
             self.asm.alu(Alu::Cmp, Width::W64, sequence, known);
         } else {
             self.asm.test_imm(Width::W32, sequence, 1);
         }
         self.asm.jcc(Cc::Ne, miss);
-        if read != Read::Unordered && self.block_place.barriers {
+        if matches!(read, Read::Ordered | Read::Unique) && self.block_place.barriers {
             dynasm!(self.asm.ops ; .arch x64 ; lfence);
         }
         dynasm!(self.asm.ops ; .arch x64 ; rdtsc);
         self.asm.shift_imm(Shift::Shl, Width::W64, RDX, 32);
         self.asm.alu(Alu::Or, Width::W64, RAX, RDX);
-        let push = self.core(reader(std::mem::offset_of!(ClockReader, push)));
+        let push = self.core(read.reader(std::mem::offset_of!(ClockReader, push)));
         self.asm.mov(Width::W64, RDX, push);
         self.asm.alu(Alu::Add, Width::W64, RAX, at(RDX, 0));
         self.asm.alu(Alu::Sub, Width::W64, RAX, at(words, 8));
@@ -132,8 +142,8 @@ impl<G: Guest> Lower<'_, G> {
         self.asm.alu(Alu::Adc, Width::W64, RDX, at(words, 32));
         self.asm.alu(Alu::Cmp, Width::W64, sequence, at(words, 0));
         self.asm.jcc(Cc::Ne, miss);
-        let mask = self.core(reader(std::mem::offset_of!(ClockReader, mask)));
-        let number = self.core(reader(std::mem::offset_of!(ClockReader, number)));
+        let mask = self.core(read.reader(std::mem::offset_of!(ClockReader, mask)));
+        let number = self.core(read.reader(std::mem::offset_of!(ClockReader, number)));
         self.asm.alu(Alu::And, Width::W64, RAX, mask);
         self.asm.alu(Alu::Or, Width::W64, RAX, number);
     }

@@ -5,6 +5,7 @@
 
 use super::alloc::width;
 use super::asm::Cc;
+use super::clock::Read;
 use super::lower::Lower;
 use crate::guest::Guest;
 use crate::helper::{GlobalSet, HelperDef, Intrinsic};
@@ -28,8 +29,9 @@ impl<G: Guest> Lower<'_, G> {
             }
             Intrinsic::TranslateBytes => self.translate_bytes(def, args),
             Intrinsic::NothingIfZero => self.nothing_if_zero(def, args),
-            Intrinsic::ReadClock => self.read_clock(def, false),
-            Intrinsic::ReadClockUnique => self.read_clock(def, true),
+            Intrinsic::ReadClock => self.read_clock(def, Read::Unordered),
+            Intrinsic::ReadClockUnique => self.read_clock(def, Read::Unique),
+            Intrinsic::ReadTimer => self.read_clock(def, Read::Timer),
             Intrinsic::StoreClock { last } => self.store_clock(def, args, last),
         }
     }

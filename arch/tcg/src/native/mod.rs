@@ -385,7 +385,21 @@ impl State {
         (flags.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as usize % NUMBERED
     }
 
-    /// The number of these flags.
+    /// The number of these flags, if it is known here.
+    fn number_of(&self, flags: u64) -> Option<u32> {
+        let known = self.numbered[Self::numbered_slot(flags)];
+        (known.0 == flags).then_some(known.1)
+    }
+
+    /// The flags of this number, if they are known here.
+    fn flags_of(&self, number: u32) -> Option<u64> {
+        let mut known = self.numbered.iter();
+        known
+            .find(|known| known.1 == number && known.0 != u64::MAX)
+            .map(|known| known.0)
+    }
+
+    /// This is the number of these flags.
     fn number_flags(&mut self, flags: u64, number: u32) {
         self.numbered[Self::numbered_slot(flags)] = (flags, number);
     }
@@ -393,10 +407,10 @@ impl State {
     /// The entry of a key's block, if the table has it: that of code which leaves for the run loop
     /// if the block has been dropped.
     fn find(&self, key: &BlockKey, mode: MemMode) -> Option<u64> {
-        let (flags, number) = self.numbered[Self::numbered_slot(key.flags)];
+        let number = self.number_of(key.flags)?;
         let jump = &self.table[jump_slot(key.pc)];
         let check = self.jump_tags[usize::from(mode.0)] + u64::from(number);
-        if flags != key.flags || key.aux != 0 || jump.pc != key.pc || jump.check != check {
+        if key.aux != 0 || jump.pc != key.pc || jump.check != check {
             return None;
         }
         // SAFETY: entries are of blocks that live until this vCPU announces an epoch, at which

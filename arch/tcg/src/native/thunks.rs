@@ -520,18 +520,24 @@ unsafe extern "C" fn look_up<G: Guest>(core: *mut CpuCore) -> u64 {
     if let Some(entry) = core.native.find(&key, mode) {
         return entry;
     }
-    let system = Arc::clone(core.system());
-    let Some(Some(native)) = system.native.get() else {
-        return 0;
+    let number = match core.native.number_of(key.flags) {
+        Some(number) => number,
+        None => {
+            let system = Arc::clone(core.system());
+            let Some(Some(native)) = system.native.get() else {
+                return 0;
+            };
+            let number = native.flags_number(key.flags);
+            core.native.number_flags(key.flags, number);
+            number
+        }
     };
-    let number = native.flags_number(key.flags);
-    core.native.number_flags(key.flags, number);
     entry::<G>(core, &key, number)
 }
 
 /// The entry of the block at an address under known flags, if it is at hand; else 0, with
 /// `core.pc` set.
-unsafe extern "C" fn jump_slow<G: Guest>(core: *mut CpuCore, pc: u64, flags: u32) -> u64 {
+unsafe extern "C" fn jump_slow<G: Guest>(core: *mut CpuCore, pc: u64, number: u32) -> u64 {
     // SAFETY: called from generated code.
     let cpu = unsafe { cpu::<G>(core) };
     cpu.core_mut().pc = pc;
@@ -539,16 +545,20 @@ unsafe extern "C" fn jump_slow<G: Guest>(core: *mut CpuCore, pc: u64, flags: u32
     if core.attention().get() != 0 {
         return 0;
     }
-    let system = Arc::clone(core.system());
-    let Some(Some(native)) = system.native.get() else {
-        return 0;
+    let flags = match core.native.flags_of(number) {
+        Some(flags) => flags,
+        None => {
+            let system = Arc::clone(core.system());
+            let Some(Some(native)) = system.native.get() else {
+                return 0;
+            };
+            let flags = native.flags_of(number);
+            cpu.core_mut().native.number_flags(flags, number);
+            flags
+        }
     };
-    let key = BlockKey {
-        pc,
-        flags: native.flags_of(flags),
-        aux: 0,
-    };
-    entry::<G>(cpu.core_mut(), &key, flags)
+    let key = BlockKey { pc, flags, aux: 0 };
+    entry::<G>(cpu.core_mut(), &key, number)
 }
 
 /// The entry of a key's block, if it is at hand; else 0. `flags` is the number of its flags.

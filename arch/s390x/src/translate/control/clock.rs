@@ -123,7 +123,8 @@ pub(crate) fn spt(tx: &mut Tx<'_>, i: &Insn) -> Flow {
 }
 
 static CPU_TIMER: HelperDef =
-    HelperDef::new0("cpu_timer", LOOKS, |cpu: &mut S390Cpu| Ok(cpu.cpu_timer()));
+    HelperDef::new0("cpu_timer", LOOKS, |cpu: &mut S390Cpu| Ok(cpu.cpu_timer()))
+        .with_intrinsic(Intrinsic::ReadTimer);
 
 /// STORE CPU TIMER.
 pub(crate) fn stpt(tx: &mut Tx<'_>, i: &Insn) -> Flow {

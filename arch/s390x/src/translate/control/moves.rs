@@ -35,6 +35,18 @@ fn copy(
             return Ok(());
         }
     }
+    copy_by_buffer(cpu, to, from, bytes)
+}
+
+/// [`copy`] of operands that overlap or cross pages, at most a page.
+#[cold]
+#[inline(never)]
+fn copy_by_buffer(
+    cpu: &mut S390Cpu,
+    to: (MemMode, u64),
+    from: (MemMode, u64),
+    bytes: usize,
+) -> Result<(), Trap> {
     let mut buffer = [0; PAGE_SIZE as usize];
     let buffer = &mut buffer[..bytes];
     mem::read_bytes(cpu, from.0, from.1, buffer)?;
