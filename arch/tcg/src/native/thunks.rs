@@ -1,7 +1,8 @@
 //! The code that all blocks share, and the Rust functions behind it.
 //!
 //! A block calls a thunk for what it does seldom: the thunk puts registers aside, calls the Rust
-//! function, and comes back with everything but flags as it was, or leaves with the trap.
+//! function, and comes back with everything but flags as it was; or there was a trap, which is
+//! delivered here, and it goes on wherever that leads. The run loop is for what is not at hand.
 
 use std::io;
 use std::num::NonZeroU64;

@@ -11,6 +11,7 @@ use super::super::{Flow, Tx};
 use super::mode;
 use crate::cpu::key::{Flags, MODE_PRIMARY, MODE_SECONDARY};
 use crate::cpu::{ProgramCode, S390Cpu, lowcore, psw, sets};
+use crate::helpers::operand;
 use crate::insn::Insn;
 use crate::memory::translate;
 
@@ -98,8 +99,10 @@ fn space_mode(space: u64, base: u8) -> MemMode {
     Flags(psw::DAT | space << psw::SPACE_SHIFT).data_mode(base)
 }
 
-/// Modes and keys of MOVE WITH OPTIONAL SPECIFICATIONS's operands, the destination's first.
-fn optional_modes(cpu: &mut S390Cpu, bases: u64) -> Result<[MemMode; 2], Trap> {
+/// Modes and keys of MOVE WITH OPTIONAL SPECIFICATIONS's operands, the destination's first, as one
+/// number: two bytes that are read together at once would wait for the host's store buffer.
+#[inline]
+fn optional_modes(cpu: &mut S390Cpu, bases: u64) -> Result<u64, Trap> {
     const HOME: u64 = 3;
     const SECONDARY: u64 = 2;
     let controls = cpu.gpr[0];
@@ -119,7 +122,8 @@ fn optional_modes(cpu: &mut S390Cpu, bases: u64) -> Result<[MemMode; 2], Trap> {
     let keys = [accesses[0].key(cpu)?, accesses[1].key(cpu)?];
     let to = space_mode(spaces[0], (bases >> 4) as u8 & 15);
     let from = space_mode(spaces[1], bases as u8 & 15);
-    Ok([cpu.keyed(0, to, keys[0]), cpu.keyed(1, from, keys[1])])
+    let (to, from) = (cpu.keyed(0, to, keys[0]), cpu.keyed(1, from, keys[1]));
+    Ok(operand::spaces(to, from))
 }
 
 /// MOVE WITH OPTIONAL SPECIFICATIONS: spaces and keys from register 0, length from R3.
@@ -128,7 +132,8 @@ pub(crate) fn mvcos(tx: &mut Tx<'_>, i: &Insn) -> Flow {
         "mvcos",
         Effects::ALL.within(sets::GR0, sets::CC),
         |cpu: &mut S390Cpu, first, second, bases, length| {
-            let [to, from] = optional_modes(cpu, bases)?;
+            let modes = optional_modes(cpu, bases)?;
+            let (to, from) = (operand::first(modes), operand::second(modes));
             let length = cpu.wrap_length(length);
             let count = length.min(PAGE_SIZE);
             if count != 0 {
