@@ -351,7 +351,7 @@ mod tests {
     fn long_fields_are_as_byte_by_byte() {
         for length in [511, 512, 513, 639, 640, 1000, 4095, 4096] {
             for (to, from) in [(0, 8192), (8192, 0), (100, 101), (0, 300), (1, 0), (700, 0)] {
-                let start: Vec<u8> = (0..16384u32).map(|n| (n * 7 >> 3) as u8).collect();
+                let start: Vec<u8> = (0..16384u32).map(|n| ((n * 7) >> 3) as u8).collect();
                 let mut expected = start.clone();
                 for i in 0..length {
                     expected[to + i] = expected[from + i];

@@ -136,7 +136,7 @@ impl<G: Guest> Lower<'_, G> {
         self.asm.jcc(Cc::B, miss);
         self.asm.vector_load(32, 1, from.last(WIDE));
         self.asm.alu(Alu::Add, Width::W64, from.host, to.length);
-        self.from_end(to, ahead, |s, rest| {
+        self.by_distance(to, ahead, |s, rest| {
             s.asm.vector_load(32, 0, at_index(from.host, rest, 0));
             s.asm.vector_store(32, at_index(to.host, rest, 0), 0);
         });
@@ -163,7 +163,7 @@ impl<G: Guest> Lower<'_, G> {
     /// Does something at distances in steps of [`WIDE`] from a field's end, from its beginning to
     /// at most that many bytes before the end; more than nothing. Inside, the host register is the
     /// field's end.
-    fn from_end(&mut self, field: Place, rest: Reg, f: impl FnOnce(&mut Self, Reg)) {
+    fn by_distance(&mut self, field: Place, rest: Reg, f: impl FnOnce(&mut Self, Reg)) {
         let next = self.asm.label();
         self.asm.alu(Alu::Add, Width::W64, field.host, field.length);
         self.asm.mov(Width::W64, rest, field.length);
@@ -197,7 +197,7 @@ impl<G: Guest> Lower<'_, G> {
         let (middle, short) = (self.asm.label(), self.asm.label());
         self.asm.alu_imm(Alu::Cmp, Width::W64, to.length, WIDE);
         self.asm.jcc(Cc::B, middle);
-        self.from_end(to, t, |s, rest| {
+        self.by_distance(to, t, |s, rest| {
             s.asm.vector_store(32, at_index(to.host, rest, 0), 0);
         });
         self.asm.vector_store(32, to.last(WIDE), 0);
