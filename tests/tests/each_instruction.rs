@@ -80,6 +80,10 @@ const DIFFERENT: &[(&str, &[&str])] = &[
     ),
     ("one operand less is accessed", &["ECTG"]),
     (
+        "the inexact flag in spite of XxC",
+        &["VCDG", "VCDLG", "VCGD", "VCLGD", "VFI", "VFLR"],
+    ),
+    (
         "no reference and change bits of some storage",
         &["ISKE", "RRBE"],
     ),
