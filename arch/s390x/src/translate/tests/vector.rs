@@ -422,12 +422,8 @@ fn registers_in_a_row() {
     lab.run(&insn("VSTM", 9, 24));
     lab.cpu.vr = Default::default();
     assert_eq!(lab.run(&insn("VLM", 9, 24)).program, 0);
-    for n in 0..32 {
-        let expected = if (9..25).contains(&n) {
-            before[n]
-        } else {
-            bits(0)
-        };
+    for (n, old) in before.into_iter().enumerate() {
+        let expected = if (9..25).contains(&n) { old } else { bits(0) };
         assert_eq!(lab.cpu.vr[n], expected);
     }
     for (v1, v3) in [(9, 25), (9, 8), (31, 0)] {
