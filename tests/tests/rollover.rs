@@ -4,7 +4,8 @@
 //! are at their strictest, and its timers, dates and CPU times must be right.
 //!
 //! `EMU_ROLLOVER_LONG=1` runs every combination of edge, load and number of CPUs on every engine
-//! (`every_way`), each a test of its own, two at a time; runs over the roll-over with one idle CPU
+//! (`every_way`), each a test of its own, two at a time, in 25 minutes on a busy host with two
+//! cores; runs over the roll-over with one idle CPU
 //! then start 47 seconds before it.
 
 use std::time::Instant;
