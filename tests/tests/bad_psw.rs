@@ -61,7 +61,7 @@ fn restarted(side: &mut Side, kind: u32) {
 fn interruptions_without_end_crash_the_guest_which_a_reset_brings_back() {
     for engine in engines() {
         for (kind, reason) in LOOPS {
-            let mut side = started(&engine, kind, "pause");
+            let mut side = started(engine, kind, "pause");
             restarted(&mut side, kind);
             let event = side.qmp.event("GUEST_PANICKED").expect("it crashes");
             assert_eq!(event["data"]["action"], "pause");
@@ -102,7 +102,7 @@ fn what_follows_a_crash_is_the_users_choice() {
 fn a_cpu_that_is_busy_without_end_can_be_stopped() {
     for engine in engines() {
         for kind in [5, 6] {
-            let mut side = started(&engine, kind, "pause");
+            let mut side = started(engine, kind, "pause");
             for _ in 0..20 {
                 side.qmp.ok("stop", json!({}));
                 assert_eq!(side.state(), "paused");
@@ -117,7 +117,7 @@ fn a_cpu_that_is_busy_without_end_can_be_stopped() {
 fn an_invalid_new_psw_is_a_program_interruption() {
     for engine in engines() {
         for kind in [7, 9] {
-            let mut side = started(&engine, kind, "pause");
+            let mut side = started(engine, kind, "pause");
             restarted(&mut side, kind);
             side.emu.expect("BADPSW pgm=", 60);
             let told = side.emu.expect("\n", 60);
