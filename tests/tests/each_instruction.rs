@@ -48,7 +48,12 @@ const DIFFERENT: &[(&str, &[&str])] = &[
             "STRL", "STURA", "STURG",
         ],
     ),
-    ("no fixed-point overflow", &["SLA", "SLAK", "SLAG", "SLDA"]),
+    (
+        "no fixed-point overflow",
+        &[
+            "MSC", "MSGC", "MSGRKC", "MSRKC", "SLA", "SLAK", "SLAG", "SLDA",
+        ],
+    ),
     (
         "a wrong result",
         &[
@@ -96,7 +101,7 @@ const DIFFERENT: &[(&str, &[&str])] = &[
     ),
     (
         "either: the load whose condition does not hold",
-        &["LOC", "LOCG"],
+        &["LOC", "LOCFH", "LOCG"],
     ),
     (
         "either: order of operand and access exceptions",
@@ -112,6 +117,7 @@ const DIFFERENT: &[(&str, &[&str])] = &[
     ),
     ("either: an operand that is not stored", &["TPI"]),
     ("no multiple-block control", &["SSKE"]),
+    ("another facility list in low storage, by STFL", &["VLM"]),
 ];
 
 fn is_operation_exception(case: &Case, ending: &Ending) -> bool {

@@ -3,6 +3,7 @@
 
 mod arith;
 mod branch;
+mod extensions;
 mod load_store;
 mod logic;
 mod multiply;
