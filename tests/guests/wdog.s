@@ -69,7 +69,8 @@ restarted:
     lghi %r1, 0
     stgrl %r1, out_length
     stgrl %r1, keys_left
-    CALL reset_new_psws
+    ON_EXT unexpected_ext               # but not the restart new PSW: another one may come
+    ON_PGM unexpected_pgm
     PRINT "WDOG restart changed pgm="
     lghi %r2, 1
     CALL watchdog
