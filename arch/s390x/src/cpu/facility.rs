@@ -105,6 +105,21 @@ impl Facilities {
         self.has(PTFF + u16::from(function & 127))
     }
 
+    /// The type of the IBM machine that these facilities take after, as STORE CPU ID and STORE
+    /// SYSTEM INFORMATION tell it: each of z13, z14 and z15 came with its vector instructions, and
+    /// Linux names the platform after the type.
+    pub fn machine_type(&self) -> u16 {
+        if self.has(VECTOR_ENHANCEMENTS_2) {
+            0x8561
+        } else if self.has(VECTOR_ENHANCEMENTS_1) {
+            0x3906
+        } else if self.has(VECTOR) {
+            0x2964
+        } else {
+            0x2827
+        }
+    }
+
     /// The list as STORE FACILITY LIST EXTENDED stores it, a doubleword at a time.
     pub fn doublewords(&self) -> [u64; LIST_WORDS] {
         let [a, b, c, d, ..] = self.0;
@@ -133,6 +148,20 @@ impl Default for Facilities {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_machine_type_is_of_the_generation_of_the_vector_instructions() {
+        for (cpu, machine_type) in [
+            ("qemu", 0x8561),
+            ("max,vxeh2=off", 0x3906),
+            ("qemu,vxeh2=off,vxeh=off", 0x2964),
+            ("qemu,vxeh2=off,vxeh=off,vx=off", 0x2827),
+            ("zEC12", 0x2827),
+        ] {
+            let chosen = super::super::model::choose(Some(cpu)).unwrap();
+            assert_eq!(chosen.facilities.machine_type(), machine_type, "{cpu}");
+        }
+    }
 
     #[test]
     fn a_facility_comes_and_goes_by_its_number() {

@@ -82,6 +82,7 @@ pub static STSI: HelperDef = HelperDef::new2(
             select as u8,
             second as u16,
             cpu.cpu_address,
+            cpu.control.facilities.machine_type(),
         );
         match selected {
             None => Ok(NOT_AVAILABLE),
@@ -113,9 +114,9 @@ pub static PTF: HelperDef = HelperDef::new1("ptf", Effects::ALL, |cpu: &mut S390
     })
 });
 
-/// The CPU identification: version 0, machine type 2827, format 1 of the LPAR identification.
+/// The CPU identification: version 0, machine type, format 1 of the LPAR identification.
 pub static CPU_ID: HelperDef = HelperDef::new0("cpu_id", Effects::READS, |cpu: &mut S390Cpu| {
-    const MACHINE_TYPE: u64 = 0x2827;
     const FORMAT: u64 = 0x8000;
-    Ok(u64::from(cpu.cpu_address) << 32 | MACHINE_TYPE << 16 | FORMAT)
+    let machine_type = u64::from(cpu.control.facilities.machine_type());
+    Ok(u64::from(cpu.cpu_address) << 32 | machine_type << 16 | FORMAT)
 });

@@ -19,20 +19,21 @@ fn put(block: &mut [u8; BLOCK], at: usize, bytes: &[u8]) {
     block[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
-/// The block of a function code, selector 1 and selector 2; `None` if there is none.
+/// The block of a function code, selector 1 and selector 2, as the CPU of this address and machine
+/// type sees it; `None` if there is none.
 pub fn block(
     shared: &Shared,
     function: u8,
     selector1: u8,
     selector2: u16,
     cpu_address: u16,
+    machine_type: u16,
 ) -> Option<Box<[u8; BLOCK]>> {
     let mut block = Box::new([0; BLOCK]);
     match (function, selector1, selector2) {
         (1, 1, 1) => {
             put(&mut block, 32, &field::<16>("QEMU"));
-            // Machine type 2827: zEC12, whose facilities this machine takes after.
-            put(&mut block, 48, &field::<4>("2827"));
+            put(&mut block, 48, &field::<4>(&format!("{machine_type:04x}")));
             put(&mut block, 64, &field::<16>("QEMU"));
             put(&mut block, 80, &field::<16>("QEMU"));
             put(&mut block, 96, &field::<4>("QEMU"));
@@ -129,12 +130,15 @@ mod tests {
         let (events, _) = crossbeam::channel::unbounded();
         let system = System::new(Arc::new(GuestRam::new(4096).unwrap()));
         let shared = crate::machine::shared::test_shared(system, Sclp::new(None), identity, events);
-        let stored = block(&shared, 3, 2, 2, 0).unwrap();
+        let stored = block(&shared, 3, 2, 2, 0, 0x8561).unwrap();
         assert_eq!(stored[31], 1);
         assert_eq!(stored[32 + 24..32 + 28], field::<4>("KVM/"));
         assert_eq!(stored[80..96], [7; 16]);
         assert_eq!(&stored[2048..2055], "grüße".as_bytes());
-        assert!(block(&shared, 3, 2, 1, 0).is_none() && block(&shared, 15, 1, 2, 0).is_none());
+        assert!(
+            block(&shared, 3, 2, 1, 0, 0x8561).is_none()
+                && block(&shared, 15, 1, 2, 0, 0x8561).is_none()
+        );
     }
 
     /// Total, configured, standby and reserved CPUs, wherever they are told.
@@ -143,7 +147,7 @@ mod tests {
         let bench = crate::cpu::testing::Bench::new(3);
         bench.shared.cpus[2].configure(false);
         let count = |function, selector2, at: usize| {
-            let stored = block(&bench.shared, function, 2, selector2, 0).unwrap();
+            let stored = block(&bench.shared, function, 2, selector2, 0, 0x8561).unwrap();
             let half = |n: usize| u16::from_be_bytes([stored[at + 2 * n], stored[at + 2 * n + 1]]);
             [half(0), half(1), half(2), half(3)]
         };
