@@ -67,6 +67,12 @@ fn interruptions_of_the_clock_comparator() {
     passes("ckc", "", 1);
 }
 
+/// Vector registers go with the guest, from one engine to the other.
+#[test]
+fn vectors() {
+    passes("vector", "", 1);
+}
+
 /// Epoch index, sign control and the physical clock of PTFF go with the guest.
 #[test]
 fn a_clock_beyond_64_bits() {
