@@ -284,8 +284,9 @@ impl<G: Guest> Lower<'_, G> {
             .vector_combine(crate::mem::BytesOp::Xor, 16, 0, at_index(b, t, 0));
         self.asm.vector_test(16, 0);
         self.asm.jcc(Cc::Ne, differ);
+        // At the end this also carries, which would say that the first is lower.
         self.asm.alu_imm(Alu::Add, Width::W64, t, 16);
-        self.asm.jcc(Cc::E, ready);
+        self.asm.jcc(Cc::E, equal);
         self.asm.alu_imm(Alu::Cmp, Width::W64, t, -16);
         self.asm.jcc(Cc::Le, next);
         self.asm.mov_imm_keep_flags(t, -16i64 as u64);
