@@ -11,6 +11,8 @@ use crate::scaled;
 /// Where code, condition codes and fields are; fields take the pages from the code's on.
 const CODE: u64 = 0x4000;
 const CODES: u64 = 0x3000;
+/// Where instructions have their lengths in storage, a byte each.
+const LENGTHS: u64 = CODES + 0x400;
 const FIELDS: std::ops::Range<u64> = 0x4e00..0x9200;
 /// A page that may not be stored into by the program's key.
 const PROTECTED: u64 = 0x9000;
@@ -75,8 +77,10 @@ impl Field {
         };
         let field = |length| [self.opcode, length, 0x10, 0, second, 0];
         if self.executed {
-            // LGHI 3; EXRL 3 to behind the next one; J behind its target
-            code.extend([0xa7, 0x39, 0, length]);
+            // LLGC 3, so that nobody knows the length before; EXRL 3 to behind the next one; J behind
+            // its target
+            let place = LENGTHS - CODES + number;
+            code.extend([0xe3, 0x30, 0x90 | (place >> 8) as u8, place as u8, 0, 0x90]);
             code.extend([0xc6, 0x30, 0, 0, 0, 5, 0xa7, 0xf4, 0, 5]);
             code.extend(field(0));
         } else {
@@ -107,9 +111,13 @@ fn run(engine: EngineKind, seed: u64) -> Snapshot {
         })
         .collect();
     ram.write(FIELDS.start, &bytes).unwrap();
-    let mut code: Vec<u8> = (0..COUNT)
-        .flat_map(|n| Field::random(dice).code(n))
-        .collect();
+    let mut code = Vec::new();
+    for number in 0..COUNT {
+        let field = Field::random(dice);
+        let length = [(field.length - 1) as u8];
+        ram.write(LENGTHS + number, &length).unwrap();
+        code.extend(field.code(number));
+    }
     // BRCT 7 to the start: the first pass finds the TLB empty.
     let back = -(code.len() as i64 / 2);
     code.extend([0xa7, 0x76]);
